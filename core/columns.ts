@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { type EventPath, parseEventPath } from './event-path.ts';
+import { eventFields } from './events.ts';
+import { findUnstorableText } from './json.ts';
+import { unknownName } from './nearest-name.ts';
+
+/** Columns one export may have. */
+export const maxColumns = 100;
+
+const propertyMembers = ['name', 'displayName'];
+
+const property = z.strictObject(
+  {
+    name: z.string({ error: 'must be a path into the event, as text' }).superRefine((name, context) => {
+      const path = parseEventPath(name);
+      if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
+      else if (findUnstorableText(name, '')) context.addIssue({ code: 'custom', message: 'holds a NUL character' });
+    }),
+    displayName: z
+      .string({ error: 'must be text' })
+      .min(1, 'must not be empty')
+      .max(256, 'must have at most 256 characters')
+      .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+      .optional(),
+  },
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? unknownName('member', String(issue.keys?.[0]), propertyMembers)
+        : 'must be an object {"name": …, "displayName": …}',
+  },
+);
+
+/** The column list of an export: order kept, at most 100, no display name twice. Empty is the same as left out. */
+export const propertiesSchema = z
+  .array(property, { error: 'must be a list of {"name": …, "displayName": …}' })
+  .max(maxColumns, `must have at most ${maxColumns} columns`)
+  .superRefine((properties, context) => {
+    const seen = new Map<string, number>();
+    for (const [index, { name, displayName }] of properties.entries()) {
+      const title = displayName ?? name;
+      const first = seen.get(title);
+      if (first === undefined) seen.set(title, index);
+      else {
+        const message = `is "${title}" like column ${first}; display names must differ`;
+        context.addIssue({ code: 'custom', path: [index, 'displayName'], message });
+      }
+    }
+  });
+
+export type Property = z.output<typeof property>;
+
+/** One column of a file: its title and where its value stands. */
+export type Column = { title: string; path: EventPath };
+
+/** The columns that `properties` asks for, or those of a CSV without it. */
+export function columnsOf(properties: readonly Property[]): Column[] {
+  if (properties.length === 0) {
+    return eventFields.filter((f) => f.csv).map((field) => ({ title: field.path, path: { field, steps: [] } }));
+  }
+  return properties.map(({ name, displayName }) => {
+    const path = parseEventPath(name);
+    if ('error' in path) throw new Error(path.error);
+    return { title: displayName ?? name, path };
+  });
+}

@@ -1,0 +1,187 @@
+import { cpus } from 'node:os';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import { unknownName } from './nearest-name.ts';
+
+const url = (protocols: string[]) =>
+  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
+    error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  });
+const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be a whole number')
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, { error: `must be from ${min} to ${max}` });
+const boolean = z
+  .enum(['true', 'false', '1', '0'], { error: 'must be true, false, 1 or 0' })
+  .transform((text) => text === 'true' || text === '1');
+const json = <T extends z.ZodType>(schema: T, example: string) =>
+  z.string().transform((text, context) => {
+    const parsed = schema.safeParse(tryJson(text));
+    if (parsed.success) return parsed.data as z.output<T>;
+    context.addIssue({ code: 'custom', message: `must be JSON such as ${example}` });
+    return z.NEVER;
+  });
+const list = z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean));
+
+const base64Key = z
+  .string()
+  .refine((text) => Buffer.from(text, 'base64').length === 32, {
+    error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
+  });
+
+/**
+ * Every variable there is: how it is read, what it is when not set, what it is for. README's table and its test are held
+ * to this list. `secret` ones never reach a log.
+ */
+export const variables = {
+  PORT: { read: integer(0, 65535), default: '3000', about: 'port of the API' },
+  HOST: { read: z.string().min(1), default: '127.0.0.1', about: 'address the API listens on' },
+  WORKER_PORT: { read: integer(0, 65535), about: 'where a worker on its own serves /livez and /readyz' },
+  LOGFERRY_DATA: { read: z.string().min(1), default: './.data', about: 'database, files and keys of the local mode' },
+  LOGFERRY_SECRET_KEY: { read: base64Key, secret: true, about: 'seals stored secrets, signs links' },
+  LOGFERRY_ADMIN_KEY: {
+    read: z.string().min(16, 'must have at least 16 characters'),
+    secret: true,
+    about: 'a management key',
+  },
+  LOGFERRY_LOG_LEVEL: {
+    read: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
+    default: 'info',
+    about: 'least level that is logged',
+  },
+  DATABASE_URL: { read: url(['postgresql:', 'postgres:']), secret: true, about: 'PostgreSQL 15 or newer' },
+  QUEUE_URL: {
+    read: url(['redis:', 'rediss:', 'postgresql:', 'postgres:']),
+    secret: true,
+    about: 'Redis, or the database',
+  },
+  STORAGE_URL: { read: url(['s3:', 'file:']), about: 's3://bucket/prefix or file:///path' },
+  S3_ENDPOINT: { read: url(['http:', 'https:']), about: 'an S3-compatible server' },
+  S3_REGION: { read: z.string().min(1), about: 'region of the bucket' },
+  S3_FORCE_PATH_STYLE: { read: boolean, default: 'false', about: 'bucket in the path instead of the host' },
+  S3_SSE: { read: z.enum(['AES256', 'aws:kms', 'aws:kms:dsse']), about: 'server-side encryption' },
+  S3_KMS_KEY_ID: { read: z.string().min(1), about: 'key for S3_SSE=aws:kms' },
+  S3_STORAGE_CLASS: { read: z.string().min(1), about: 'storage class of the files' },
+  S3_EXPECTED_BUCKET_OWNER: {
+    read: z.string().regex(/^\d{12}$/, 'must be an account id of 12 digits'),
+    about: 'account that must own the bucket',
+  },
+  PUBLIC_URL: { read: url(['http:', 'https:']), about: 'what links point to' },
+  LOGFERRY_REGION: { read: z.string().min(1), default: 'eu', about: "this deployment's region" },
+  LOGFERRY_REGIONS: {
+    read: json(z.record(z.string(), z.url()), '{"eu": "https://eu.example.com"}'),
+    default: '{}',
+    about: 'base URL of each region',
+  },
+  LOGFERRY_DEFAULT_PLAN: {
+    read: z.enum(['free', 'pro', 'enterprise']),
+    default: 'pro',
+    about: 'plan of a tenant made without one',
+  },
+  LOGFERRY_RATE_LIMIT: {
+    read: integer(0, 1e9),
+    default: '1000',
+    about: 'requests a minute for each key; 0 = no limit',
+  },
+  LOGFERRY_WEBHOOK_ALLOW: { read: list, default: '', about: 'CIDRs that webhooks may reach besides public addresses' },
+  DOWNLOAD_URL_TTL: { read: integer(1, 604_800), default: '900', about: 'life of a download link in seconds' },
+  EXPORT_TTL: { read: integer(60, 7_776_000), default: '604800', about: 'life of a finished file in seconds' },
+  JWT_JWKS_URL: { read: url(['https:', 'http:']), about: "where users' tokens have their keys" },
+  JWT_PUBLIC_KEY: { read: z.string().min(1), about: "public key of users' tokens (PEM)" },
+  JWT_SECRET: {
+    read: z.string().min(32, 'must have at least 32 characters'),
+    secret: true,
+    about: "shared secret of users' tokens",
+  },
+  JWT_ISSUER: { read: z.string().min(1), about: "issuer of users' tokens" },
+  JWT_AUDIENCE: { read: z.string().min(1), about: "audience of users' tokens" },
+  JWT_PERMISSIONS: {
+    read: json(z.record(z.string(), z.array(z.string())), '{"fe.secure.read.audits": ["events:read", "export"]}'),
+    default: '{"fe.secure.read.audits": ["events:read", "export"]}',
+    about: 'permission → scopes',
+  },
+  CORS_ORIGINS: { read: list, default: '*', about: 'origins that browsers may call from' },
+  LOGFERRY_EXPORT_CONCURRENCY: {
+    read: integer(1, 256),
+    default: String(Math.max(2, cpus().length)),
+    about: 'exports that one worker runs at a time',
+  },
+  LOGFERRY_EXPORT_READERS: {
+    read: integer(1, 32),
+    default: String(Math.max(2, Math.min(4, cpus().length))),
+    about: 'segments that one export reads at a time',
+  },
+  LOGFERRY_SEGMENT_ROWS: { read: integer(1, 1_000_000), default: '20000', about: 'rows of one segment' },
+  LOGFERRY_PART_MIB: { read: integer(1, 1024), default: '8', about: 'size of the first parts of an upload' },
+  LOGFERRY_LEASE_SECONDS: { read: integer(2, 600), default: '10', about: 'how long a silent run keeps its export' },
+  LOGFERRY_SWEEP_SECONDS: {
+    read: integer(1, 3600),
+    default: '10',
+    about: 'how often a worker looks for what was left',
+  },
+} as const satisfies Record<string, { read: z.ZodType; default?: string; secret?: true; about: string }>;
+
+export type VariableName = keyof typeof variables;
+type Read<N extends VariableName> = z.output<(typeof variables)[N]['read']>;
+type Values = {
+  [N in VariableName]: (typeof variables)[N] extends { default: string } ? Read<N> : Read<N> | undefined;
+};
+
+/** The environment as read: one member a variable, under its own name. */
+export type Config = Readonly<Values> & {
+  /** What links point to: PUBLIC_URL, or http://HOST:PORT. */
+  readonly publicUrl: string;
+  /** Where files are kept: STORAGE_URL, or a folder under LOGFERRY_DATA. */
+  readonly storageUrl: string;
+};
+
+/** The environment holds mistakes; `message` has one line for each. */
+export class ConfigError extends Error {
+  constructor(lines: string[]) {
+    super(lines.join('\n'));
+    this.name = 'ConfigError';
+  }
+}
+
+/**
+ * Reads the environment, once, at start. An empty variable counts as not set.
+ * @throws ConfigError that lists all mistakes, misspelt LOGFERRY_ names among them
+ */
+export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const mistakes = Object.keys(environment)
+    .filter((name) => name.startsWith('LOGFERRY_') && !(name in variables))
+    .map((name) =>
+      unknownName(
+        'variable',
+        name,
+        Object.keys(variables).filter((v) => v.startsWith('LOGFERRY_')),
+      ),
+    );
+  const values: Record<string, unknown> = {};
+  for (const [name, variable] of Object.entries(variables)) {
+    const text = environment[name] || ('default' in variable ? variable.default : undefined);
+    if (text === undefined) continue;
+    const parsed = variable.read.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    else mistakes.push(`${name} ${parsed.error.issues[0]!.message}${'secret' in variable ? '' : `, not "${text}"`}`);
+  }
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  const config = values as Values;
+  const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  return Object.freeze({
+    ...config,
+    publicUrl: (config.PUBLIC_URL ?? `http://${host}:${config.PORT}`).replace(/\/+$/, ''),
+    storageUrl: config.STORAGE_URL ?? pathToFileURL(resolve(config.LOGFERRY_DATA, 'files')).href,
+  });
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

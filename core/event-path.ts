@@ -1,0 +1,51 @@
+import { type EventField, eventFieldPaths, eventFields, findEventField } from './events.ts';
+import { nearestName } from './nearest-name.ts';
+
+/** Where in an event a value stands: a fixed field, and for free-form ones the steps inside it. */
+export type EventPath = { field: EventField; steps: (string | number)[] };
+
+const token = /\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]|(?:^|\.)([^.[\]]+)/y;
+
+/**
+ * Reads a path such as `metadata.request.roles[0]["a.b"]`.
+ * Gives the path, or what is wrong with it, with the nearest field for one that does not exist.
+ */
+export function parseEventPath(text: string): EventPath | { error: string } {
+  const steps = splitPath(text);
+  if (!steps) {
+    return { error: `"${text.slice(0, 80)}" is not a path; write metadata.a.b, metadata.list[0] or metadata["a.b"]` };
+  }
+  // The longest field that the path begins with: `actor.meta.x` is inside actor.meta, not inside actor.
+  for (let length = Math.min(2, steps.length); length > 0; length--) {
+    const field = findEventField(steps.slice(0, length).join('.'));
+    if (!field) continue;
+    const rest = steps.slice(length);
+    if (rest.length === 0 || (field.type === 'json' && field.column !== null)) return { field, steps: rest };
+    break;
+  }
+  return { error: unknownField(text) };
+}
+
+/** The message for a field that does not exist. */
+export function unknownField(text: string): string {
+  const near = nearestName(text, eventFieldPaths);
+  const roots = eventFields.filter((f) => f.type === 'json' && f.column !== null).map((f) => f.path);
+  return (
+    `unknown field "${text.slice(0, 80)}"${near ? `, did you mean "${near}"?` : '.'} ` +
+    `Allowed: ${eventFieldPaths.join(', ')}, or a path inside ${roots.join(', ')}`
+  );
+}
+
+/** Splits a path into its steps: text for keys, numbers for `[n]`. Undefined if it cannot be read. */
+export function splitPath(text: string): (string | number)[] | undefined {
+  const steps: (string | number)[] = [];
+  token.lastIndex = 0;
+  while (token.lastIndex < text.length) {
+    const match = token.exec(text);
+    if (!match) return undefined;
+    const [, index, quoted, plain] = match;
+    if (index !== undefined) steps.push(Number(index));
+    else steps.push(quoted !== undefined ? quoted.replaceAll(/\\(.)/gs, '$1') : plain!);
+  }
+  return steps.length > 0 && typeof steps[0] === 'string' ? steps : undefined;
+}

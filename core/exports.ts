@@ -1,0 +1,155 @@
+import { z } from 'zod';
+import { propertiesSchema } from './columns.ts';
+import { parseEventPath } from './event-path.ts';
+import { filterSchema } from './filter.ts';
+import { findUnstorableText } from './json.ts';
+import { unknownName } from './nearest-name.ts';
+import { compactTimestamp, type Timestamp } from './times.ts';
+
+export const formats = ['csv', 'json', 'ndjson'] as const;
+export const compressions = ['none', 'gzip', 'zstd'] as const;
+export type Format = (typeof formats)[number];
+export type Compression = (typeof compressions)[number];
+
+/** Seconds that a finished file may be kept. */
+export const expiresInLimits = { least: 60, most: 7_776_000 };
+/** Runs of an export that may fail, and workers that may die under it, before it ends as failed. */
+export const attemptLimits = { failures: 5, crashes: 20 };
+
+/** An enumeration whose message lists what is allowed and names what was probably meant. */
+const oneOf = <const T extends readonly [string, ...string[]]>(kind: string, names: T) =>
+  z.enum(names, {
+    error: ({ input }) =>
+      input === undefined ? `is required. Allowed: ${names.join(', ')}` : unknownName(kind, printed(input), names),
+  });
+
+const printed = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** A strict object whose message names the unknown member and the nearest known one. */
+const strict = <S extends z.ZodRawShape>(shape: S) =>
+  z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? unknownName('member', String(issue.keys?.[0]), Object.keys(shape))
+        : 'must be a JSON object',
+  });
+
+const delimiters = [',', ';', '\t', '|'] as const;
+
+/** How a CSV is written. The defaults are RFC 4180, and read back cell by cell. */
+export const csvSchema = strict({
+  delimiter: oneOf('delimiter', delimiters).default(','),
+  bom: z.boolean({ error: 'must be true or false' }).default(false),
+  header: z.boolean({ error: 'must be true or false' }).default(true),
+  line_ending: oneOf('line ending', ['crlf', 'lf']).default('crlf'),
+  null: z
+    .string({ error: 'must be text' })
+    .max(32, 'must have at most 32 characters')
+    .refine((text) => !/["\r\n\0,;\t|]/.test(text) && !findUnstorableText(text, ''), {
+      error: 'must hold no quote, delimiter, line break or NUL',
+    })
+    .default(''),
+  formulas: oneOf('treatment of formulas', ['keep', 'neutralize']).default('keep'),
+});
+export type CsvOptions = z.output<typeof csvSchema>;
+
+const sortSchema = z
+  .array(
+    strict({
+      field: z.string({ error: 'must be a field of the event, as text' }).superRefine((field, context) => {
+        const path = parseEventPath(field);
+        if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
+      }),
+      direction: oneOf('direction', ['asc', 'desc']).default('asc'),
+    }),
+    { error: 'must be a list of {"field": …, "direction": …}' },
+  )
+  .max(5, 'must have at most 5 fields');
+export type Sort = z.output<typeof sortSchema>;
+
+const fileName = z
+  .string({ error: 'must be text' })
+  .min(1, 'must not be empty')
+  .refine((text) => [...text].length <= 150, { error: 'must have at most 150 characters' })
+  .refine((text) => !/[/\\\p{Cc}\p{Zl}\p{Zp}]/u.test(text) && text.isWellFormed(), {
+    error: 'must hold printable characters only, and neither / nor \\',
+  });
+
+const webhookSchema = strict({
+  url: z.string({ error: 'must be a URL, as text' }).max(2048, 'must have at most 2048 characters'),
+  secret: z.string({ error: 'must be text' }).optional(),
+});
+
+/** What POST /v1/exports takes. Only `format` is required. */
+export const exportRequestSchema = strict({
+  format: oneOf('format', formats),
+  compression: oneOf('compression', compressions).default('none'),
+  filter: filterSchema.default({}),
+  properties: propertiesSchema.default([]),
+  sort: sortSchema.default([]),
+  file_name: fileName.optional(),
+  webhook: webhookSchema.optional(),
+  expires_in: z
+    .number({ error: 'must be a number of seconds' })
+    .int('must be a whole number of seconds')
+    .min(expiresInLimits.least, `must be at least ${expiresInLimits.least} seconds`)
+    .max(expiresInLimits.most, `must be at most ${expiresInLimits.most} seconds`)
+    .optional(),
+  csv: csvSchema.optional(),
+}).superRefine((request, context) => {
+  if (request.csv && request.format !== 'csv') {
+    context.addIssue({ code: 'custom', path: ['csv'], message: `belongs to format "csv", not "${request.format}"` });
+  }
+});
+export type ExportRequest = z.output<typeof exportRequestSchema>;
+
+/** What decides the rows and the bytes of a file: the request without name, webhook and life. Stored with the export. */
+export type ExportContent = Pick<ExportRequest, 'format' | 'compression' | 'filter' | 'properties' | 'sort'> & {
+  csv: CsvOptions;
+};
+
+export const contentOf = (request: ExportRequest): ExportContent => ({
+  format: request.format,
+  compression: request.compression,
+  filter: request.filter,
+  properties: request.properties,
+  sort: request.sort,
+  csv: csvSchema.parse(request.csv ?? {}),
+});
+
+/** The sort that applies: the default is oldest first. Ties are broken by sequence_number in the direction of the last field. */
+export const effectiveSort = (sort: Sort): Sort =>
+  sort.length > 0 ? sort : [{ field: 'occurred_at', direction: 'asc' }];
+
+const extensions = { none: '', gzip: '.gz', zstd: '.zst' } as const;
+const contentTypes = {
+  csv: 'text/csv; charset=utf-8',
+  json: 'application/json',
+  ndjson: 'application/x-ndjson',
+} as const;
+const compressedTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as const;
+
+/** The type of the stored file. A compressed one is that file, not an encoding of another: browsers would unpack it. */
+export const contentType = ({ format, compression }: Pick<ExportContent, 'format' | 'compression'>): string =>
+  compression === 'none' ? contentTypes[format] : compressedTypes[compression];
+
+/** The name a download gets: `asked` or a default, with the extension added if it is missing. */
+export function downloadName(
+  content: Pick<ExportContent, 'format' | 'compression'>,
+  asOf: Timestamp,
+  asked?: string,
+): string {
+  const outer = extensions[content.compression];
+  const inner = `.${content.format}`;
+  let name = asked ?? `events-export-${compactTimestamp(asOf)}`;
+  if (name.toLowerCase().endsWith(inner + outer)) return name;
+  if (!name.toLowerCase().endsWith(inner)) name += inner;
+  return name + outer;
+}
+
+/** Where the file of an export is kept. The tenant stands first, so that a bucket policy can tell tenants apart. */
+export const objectKey = (
+  tenantId: string,
+  exportId: string,
+  content: Pick<ExportContent, 'format' | 'compression'>,
+): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;

@@ -1,0 +1,53 @@
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** LOGFERRY_SECRET_KEY and what is derived from it. One key a purpose, so that none can be used for another. */
+export type SecretKey = {
+  /** Seals a text with AES-256-GCM: 12 bytes nonce, 16 bytes tag, ciphertext. */
+  seal(text: string): Buffer<ArrayBuffer>;
+  /** @throws if the bytes were sealed with another key or changed */
+  open(sealed: Uint8Array): string;
+  /** HMAC key for the links of the file storage. */
+  linkKey: Buffer;
+  /** HMAC key for the tokens of POST /auth/vendor. */
+  tokenKey: Buffer;
+  /** Tells two keys apart without telling the key: 16 hex digits. */
+  fingerprint: string;
+};
+
+/** @param base64 32 bytes in base64, as readConfig() has checked */
+export function secretKey(base64: string): SecretKey {
+  const key = Buffer.from(base64, 'base64');
+  const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', `logferry ${purpose}`, 32));
+  const sealKey = derive('seal');
+  return {
+    seal(text) {
+      const nonce = randomBytes(12);
+      const cipher = createCipheriv('aes-256-gcm', sealKey, nonce);
+      const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
+    },
+    open(sealed) {
+      const decipher = createDecipheriv('aes-256-gcm', sealKey, sealed.subarray(0, 12));
+      decipher.setAuthTag(sealed.subarray(12, 28));
+      return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8');
+    },
+    linkKey: derive('links'),
+    tokenKey: derive('tokens'),
+    fingerprint: createHash('sha256').update(derive('fingerprint')).digest('hex').slice(0, 16),
+  };
+}
+
+/**
+ * The text kept in `directory`/`name`, made by `make` when there is none yet (readable by the owner alone). Processes
+ * that start together agree on one.
+ */
+export async function keptSecret(directory: string, name: string, make: () => string): Promise<string> {
+  const path = join(directory, name);
+  await mkdir(directory, { recursive: true });
+  await writeFile(path, `${make()}\n`, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return (await readFile(path, 'utf8')).trim();
+}

@@ -1,0 +1,57 @@
+/**
+ * Times as the API writes them: RFC 3339, UTC, six fractional digits, `Z`. They stay text everywhere: a JavaScript Date
+ * holds milliseconds and would lose the rest.
+ */
+export type Timestamp = string;
+
+const pattern =
+  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d{2}:?\d{2})?)?$/;
+
+/** What a date without a time of day stands for: its first or its last microsecond. */
+export type DateOnly = 'start' | 'end' | 'refused';
+
+/**
+ * Reads an ISO 8601 / RFC 3339 time. Without a zone it is UTC; digits past the microsecond are cut off.
+ * Gives undefined for anything else, for dates that do not exist, and for leap seconds.
+ */
+export function parseTimestamp(text: string, dateOnly: DateOnly = 'refused'): Timestamp | undefined {
+  const match = pattern.exec(text);
+  if (!match) return undefined;
+  const [, year, month, day, hour, minute, second = '00', fraction = '', zone = 'Z'] = match;
+  if (hour === undefined) {
+    if (dateOnly === 'refused' || !isDate(+year!, +month!, +day!)) return undefined;
+    return `${year}-${month}-${day}T${dateOnly === 'start' ? '00:00:00.000000' : '23:59:59.999999'}Z`;
+  }
+  if (!isDate(+year!, +month!, +day!) || +hour > 23 || +minute! > 59 || +second > 59) return undefined;
+  const offset = offsetMinutes(zone);
+  if (offset === undefined) return undefined;
+  // Date.UTC would read the years 0 to 99 as 1900 to 1999, so the year is set apart.
+  const utc = new Date(0);
+  utc.setUTCFullYear(+year!, +month! - 1, +day!);
+  utc.setUTCHours(+hour, +minute! - offset, +second, 0);
+  if (utc.getUTCFullYear() < 1 || utc.getUTCFullYear() > 9999) return undefined;
+  return `${utc.toISOString().slice(0, 19)}.${fraction.slice(0, 6).padEnd(6, '0')}Z`;
+}
+
+/** A Date in the API's form. */
+export const formatTimestamp = (date: Date): Timestamp => date.toISOString().replace('Z', '000Z');
+
+/** Now in the API's form. */
+export const now = (): Timestamp => formatTimestamp(new Date());
+
+/** `20261122T100000Z`, for file names. */
+export const compactTimestamp = (time: Timestamp): string => `${time.slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
+
+function isDate(year: number, month: number, day: number): boolean {
+  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return day <= [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]!;
+}
+
+function offsetMinutes(zone: string): number | undefined {
+  if (zone === 'Z' || zone === 'z') return 0;
+  const hours = +zone.slice(1, 3);
+  const minutes = +zone.slice(-2);
+  if (hours > 23 || minutes > 59) return undefined;
+  return (zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes);
+}

@@ -1,0 +1,81 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from './generated/client.ts';
+
+export type Prisma = PrismaClient;
+/** What an interactive transaction hands out: every model, no `$transaction`. */
+export type PrismaTransaction = Parameters<Parameters<PrismaClient['$transaction']>[0]>[0];
+
+/** The database as one process uses it. */
+export type Database = {
+  prisma: PrismaClient;
+  /** For single statements and short transactions in plain SQL. */
+  pool: pg.Pool;
+  /** For COPY and long scans, apart from the rest: exports that fill it keep no request waiting. */
+  scans: pg.Pool;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens the pools; nothing connects before the first query.
+ *
+ * Every session runs in UTC: @prisma/adapter-pg relabels timestamps instead of converting them, and our SQL writes
+ * times as UTC text.
+ */
+export function openDatabase(url: string, { scanConnections = 8 } = {}): Database {
+  const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
+  const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
+  const pool = new pg.Pool({ ...session, max: 20, application_name: 'logferry' });
+  // COPY of whole segments: plans must not wait for JIT, and a reader that hangs must not hold a snapshot for hours.
+  const scans = new pg.Pool({
+    ...session,
+    max: scanConnections,
+    options: `${options} -c jit=off`,
+    application_name: 'logferry-export',
+  });
+  // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error would end the process.
+  for (const each of [pool, scans]) each.on('error', () => {});
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    prisma,
+    pool,
+    scans,
+    async close() {
+      await prisma.$disconnect();
+      await Promise.all([pool.end(), scans.end()]);
+    },
+  };
+}
+
+/** Runs one statement: inside a transaction of `pg` or of Prisma alike. */
+export type Sql = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+
+export const pgSql =
+  (client: pg.Pool | pg.PoolClient): Sql =>
+  async <Row extends object>(text: string, values: unknown[] = []) =>
+    (await client.query(text, values)).rows as Row[];
+
+export const prismaSql =
+  (transaction: PrismaTransaction): Sql =>
+  <Row extends object>(text: string, values: unknown[] = []) =>
+    transaction.$queryRawUnsafe<Row[]>(text, ...values);
+
+/** Runs `work` in one transaction of `pg`; an error rolls back and comes through. */
+export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: unknown;
+  try {
+    await client.query('begin');
+    const result = await work(pgSql(client));
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch((failure) => {
+      broken = failure;
+    });
+    throw error;
+  } finally {
+    // A connection that could not roll back is in no known state: the pool throws it away.
+    client.release(broken !== undefined);
+  }
+}
