@@ -1,0 +1,175 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+
+/** The lock that `prisma migrate` takes too, so that the two never run at once. */
+const advisoryLock = 72707369;
+const oldestServer = 15;
+
+/** As Prisma makes it, to the letter: its CLI must find what it expects. */
+const journal = `create table if not exists _prisma_migrations (
+  id varchar(36) primary key not null,
+  checksum varchar(64) not null,
+  finished_at timestamptz,
+  migration_name varchar(255) not null,
+  logs text,
+  rolled_back_at timestamptz,
+  started_at timestamptz not null default now(),
+  applied_steps_count integer not null default 0
+)`;
+
+type Migration = { name: string; sql: string; checksum: string };
+type Applied = { migration_name: string; checksum: string; finished_at: Date | null };
+
+/** The database and this version of Logferry do not fit together; the message says what to do. */
+export class MigrationError extends Error {
+  override name = 'MigrationError';
+}
+
+/**
+ * Brings the tables to what this version needs and returns the names of the migrations that it applied. Each is applied
+ * whole or not at all. Any number of processes may call it at once: one works, the others wait and find nothing to do.
+ * @param log is told of each migration before it runs
+ * @param directory holds `<time>_<name>/migration.sql`, applied in the order of their names
+ * @throws MigrationError when the server is too old, an applied file was changed, or the database is of a newer version
+ */
+export async function migrate(
+  url: string,
+  log: (line: string) => void = () => {},
+  directory = join(import.meta.dirname, 'migrations'),
+): Promise<string[]> {
+  const migrations = await readMigrations(directory);
+  return withClient(url, async (client) => {
+    await refuseOldServer(client);
+    await client.query('select pg_advisory_lock($1)', [advisoryLock]);
+    try {
+      await client.query(journal);
+      const { rows } = await client.query<Applied>(
+        'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
+      );
+      refuseMismatch(migrations, rows);
+      const applied = new Set(rows.map((row) => row.migration_name));
+      const pending = migrations.filter((migration) => !applied.has(migration.name));
+      for (const migration of pending) {
+        log(`Applying migration ${migration.name}.`);
+        await apply(client, migration);
+      }
+      return pending.map((migration) => migration.name);
+    } finally {
+      await client.query('select pg_advisory_unlock($1)', [advisoryLock]).catch(() => {});
+    }
+  });
+}
+
+/** Brings the tables of BullMQ's Postgres backend (schema `bullmq`) to what the installed BullMQ needs, under a lock of its own. */
+export async function migrateQueue(url: string): Promise<void> {
+  const { runMigrations } = await import('bullmq');
+  await withClient(url, (client) => runMigrations(client));
+}
+
+/** Makes the database that the URL names, if its server has none of that name. The role must be allowed to. */
+export async function ensureDatabase(url: string): Promise<void> {
+  const name = decodeURIComponent(new URL(url).pathname.slice(1));
+  const maintenance = new URL(url);
+  maintenance.pathname = '/postgres';
+  await withClient(maintenance.href, async (client) => {
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name]);
+    if (rowCount) return;
+    await client.query(`create database ${pg.escapeIdentifier(name)}`).catch((error) => {
+      // 42P04 duplicate_database, 23505 unique_violation: another process was faster.
+      if (error.code !== '42P04' && error.code !== '23505') throw error;
+    });
+  });
+}
+
+async function readMigrations(directory: string): Promise<Migration[]> {
+  const entries = await readdir(directory, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const bytes = await readFile(join(directory, name, 'migration.sql'));
+      return { name, sql: bytes.toString('utf8'), checksum: createHash('sha256').update(bytes).digest('hex') };
+    }),
+  );
+}
+
+async function refuseOldServer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ number: string; version: string }>(
+    `select current_setting('server_version_num') as number, current_setting('server_version') as version`,
+  );
+  if (Number(rows[0]!.number) >= oldestServer * 10_000) return;
+  throw new MigrationError(
+    `Logferry needs PostgreSQL ${oldestServer} or newer; the server of DATABASE_URL is ${rows[0]!.version}.`,
+  );
+}
+
+function refuseMismatch(migrations: Migration[], applied: Applied[]): void {
+  const known = new Map(migrations.map((migration) => [migration.name, migration]));
+  for (const { migration_name: name, checksum, finished_at: finishedAt } of applied) {
+    const migration = known.get(name);
+    if (!migration) {
+      throw new MigrationError(
+        `The database has the migration ${name}, which this version of Logferry does not know. Run the newer version that applied it.`,
+      );
+    }
+    if (!finishedAt) {
+      throw new MigrationError(
+        `The migration ${name} was begun by another tool and did not finish. Settle it with \`prisma migrate resolve\`.`,
+      );
+    }
+    if (migration.checksum !== checksum) {
+      throw new MigrationError(
+        `prisma/migrations/${name}/migration.sql was changed after it had been applied to this database. Restore the file, and put the change into a migration of its own.`,
+      );
+    }
+  }
+}
+
+async function apply(client: pg.Client, { name, sql, checksum }: Migration): Promise<void> {
+  const startedAt = new Date();
+  await client.query('begin');
+  try {
+    await client.query(sql);
+    await client.query(
+      `insert into _prisma_migrations (id, checksum, finished_at, migration_name, started_at, applied_steps_count)
+       values ($1, $2, clock_timestamp(), $3, $4, 1)`,
+      [randomUUID(), checksum, name, startedAt],
+    );
+    await client.query('commit');
+  } catch (cause) {
+    await client.query('rollback').catch(() => {});
+    throw new Error(`The migration ${name} failed and changed nothing: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'logferry-migrate',
+    connectionTimeoutMillis: 10_000,
+  });
+  // A connection that breaks fails the statement under way; unheard, this event would end the process instead.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+if (import.meta.main) {
+  const { readConfig } = await import('../core/config.ts');
+  try {
+    const { DATABASE_URL: url, QUEUE_URL: queueUrl = url } = readConfig();
+    if (!url)
+      throw new MigrationError('DATABASE_URL is not set. (npm start migrates its embedded database by itself.)');
+    const applied = await migrate(url, console.log);
+    if (queueUrl?.startsWith('postgres')) await migrateQueue(queueUrl);
+    console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date.');
+  } catch (error) {
+    console.error((error as Error).message || String(error));
+    process.exitCode = 1;
+  }
+}
