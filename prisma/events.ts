@@ -1,0 +1,146 @@
+import { AppError } from '../core/errors.ts';
+import type { NewEvent } from '../core/new-event.ts';
+import type { Sql } from './client.ts';
+
+/** Where a tenant's chain ends: its last number and hash (hex). 0 and 64 zeros when it has no event. */
+export type ChainHead = { sequenceNumber: number; hash: string };
+
+/** What an event became. `repeated`: one of that id stood already, and the rest is of that one. */
+export type StoredEvent = {
+  id: string;
+  sequenceNumber: number;
+  hash: string;
+  previousHash: string;
+  repeated: boolean;
+};
+
+type StoredRow = { id: string; sequence_number: unknown; hash: string; previous_hash: string };
+
+/**
+ * Locks the tenant's chain until the transaction ends: nobody else appends meanwhile, and what was committed before is
+ * visible to every later statement. It must be a statement of its own: under READ COMMITTED, one that waits for the lock
+ * and reads events as well would read them as they were before the wait.
+ * @throws AppError not_found for a tenant that does not exist
+ */
+export async function lockChainHead(sql: Sql, tenantId: string): Promise<ChainHead> {
+  const [head] = await sql<{ sequence_number: unknown; hash: string }>(
+    `select sequence_number, encode(hash, 'hex') as hash from chain_heads where tenant_id = $1::uuid for update`,
+    [tenantId],
+  );
+  if (!head) throw new AppError('not_found', 'There is no such tenant.');
+  return { sequenceNumber: Number(head.sequence_number), hash: head.hash };
+}
+
+/**
+ * Appends events to the tenant's log, in the order given, inside the caller's transaction: numbered without gaps, chained
+ * (docs/chain.md), repeats left out. The only way into the table, besides the stream's (prisma/event-stage.ts).
+ * The tenant's chain stays locked until the caller commits, so that should come soon.
+ * @returns one entry for each event, in the order given
+ * @throws AppError not_found for a tenant that does not exist
+ */
+export async function appendEvents(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<StoredEvent[]> {
+  if (events.length === 0) return [];
+  const head = await lockChainHead(sql, tenantId);
+  const stored = await findStored(sql, tenantId, events);
+  const repeated = new Set(stored.keys());
+  const fresh = new Map<string, NewEvent>();
+  for (const event of events) if (!repeated.has(event.id) && !fresh.has(event.id)) fresh.set(event.id, event);
+  for (const row of await insert(sql, tenantId, head, [...fresh.values()])) stored.set(row.id, row);
+  return events.map((event) => {
+    const row = stored.get(event.id)!;
+    return {
+      id: event.id,
+      sequenceNumber: Number(row.sequence_number),
+      hash: row.hash,
+      previousHash: row.previous_hash,
+      // The second of one id within the same call repeats the first.
+      repeated: fresh.get(event.id) !== event,
+    };
+  });
+}
+
+/** The events of these whose own id is stored already. */
+async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<Map<string, StoredRow>> {
+  const ids = events.filter((event) => event.own_id).map((event) => event.id);
+  if (ids.length === 0) return new Map();
+  const rows = await sql<StoredRow>(
+    `select id, sequence_number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash from events
+     where tenant_id = $1::uuid and id in (select value::uuid from json_array_elements_text($2::json))`,
+    [tenantId, JSON.stringify(ids)],
+  );
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+/**
+ * Columns of events as they travel in json_to_recordset: name, and the cast from text. JSON members are text there, so
+ * that the very text which was hashed is stored. The sequence number, the tenant and the hashes are added on the way.
+ */
+const columns = [
+  ['id', 'uuid'],
+  ['occurred_at', 'timestamptz'],
+  ['received_at', 'timestamptz'],
+  ['severity', 'severity'],
+  ['action', 'text'],
+  ['actor_id', 'text'],
+  ['actor_type', 'text'],
+  ['actor_name', 'text'],
+  ['actor_email', 'text'],
+  ['actor_meta', 'json'],
+  ['target_type', 'text'],
+  ['target_id', 'text'],
+  ['target_meta', 'json'],
+  ['context_ip', 'text'],
+  ['context_user_agent', 'text'],
+  ['context', 'json'],
+  ['description', 'text'],
+  ['diff', 'json'],
+  ['metadata', 'json'],
+] as const satisfies [keyof NewEvent, string][];
+
+const names = columns.map(([name]) => name).join(', ');
+
+/** The columns of a staged event, for `create table` and json_to_recordset: all text but the number. */
+export const stagedColumns = `${columns.map(([name]) => `${name} text`).join(', ')}, digest text`;
+/** Their names. */
+export const stagedNames = `${names}, digest`;
+
+/**
+ * The statement that chains staged events and stores them. `source`, named "staged", gives stagedColumns and `position`, counted from 1
+ * without gaps; $1 is the tenant, $2 and $3 are number and hash (hex) of the locked head. The head moves with it.
+ * It returns what is stored, or, where that may be millions of rows, only how many (`count`).
+ */
+export const chainAndStore = (source: string, returning: 'rows' | 'count'): string => `
+  with chained as (
+    select staged.*, $2::bigint + position as sequence_number,
+      event_chain(decode($3, 'hex'), $2::bigint + position, decode(digest, 'hex')) over (order by position) as hash
+    from ${source}
+  ), stored as (
+    insert into events (tenant_id, sequence_number, ${names}, previous_hash, hash)
+    select $1::uuid, sequence_number, ${columns.map(([name, type]) => `${name}::${type}`).join(', ')},
+      lag(hash, 1, decode($3, 'hex')) over (order by position), hash
+    from chained order by position
+    returning id, sequence_number, hash, previous_hash
+  ), moved as (
+    update chain_heads set sequence_number = last.sequence_number, hash = last.hash
+    from (select sequence_number, hash from stored order by sequence_number desc limit 1) as last
+    where tenant_id = $1::uuid
+  )
+  select ${
+    returning === 'count'
+      ? 'count(*) as count'
+      : `id, sequence_number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash`
+  } from stored`;
+
+const storeGiven = chainAndStore(`json_to_recordset($4::json) as staged (position bigint, ${stagedColumns})`, 'rows');
+
+async function insert(sql: Sql, tenantId: string, head: ChainHead, events: readonly NewEvent[]): Promise<StoredRow[]> {
+  if (events.length === 0) return [];
+  return sql<StoredRow>(storeGiven, [tenantId, head.sequenceNumber, head.hash, stagedRows(events, 1)]);
+}
+
+/** Events as the JSON text that json_to_recordset reads, numbered from `firstPosition`. */
+export function stagedRows(events: readonly NewEvent[], firstPosition: number): string {
+  return JSON.stringify(
+    events.map(({ own_id: _, ...event }, index) => ({ position: firstPosition + index, ...event })),
+  );
+}
