@@ -1,0 +1,89 @@
+import { resolve } from 'node:path';
+import type { Request, Response } from 'express';
+import { Router } from 'express';
+import { AppError } from '../core/errors.ts';
+import { findStoredObject, layout } from '../core/storage/file-layout.ts';
+import { openSignedPath } from '../core/storage/signed-path.ts';
+
+/** Headers that tell of the file, and so do not belong to an error. Content-Range comes back with the 416. */
+const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Accept-Ranges'];
+
+/**
+ * Serves the links of the file storage: GET and HEAD /files/<key>, with ranges and conditions. The signature in the
+ * link is the only credential, so it goes before everything that asks for one. Replies are never to be cached, since a
+ * link must not outlive its expiry in somebody's cache.
+ */
+export function fileRoutes(options: { directory: string; linkKey: Buffer }): Router {
+  const directory = resolve(options.directory);
+  const router = Router();
+  router
+    .route('/files/*key')
+    .get(async (request, response) => {
+      response.set({ 'Cache-Control': 'private, no-store', 'X-Content-Type-Options': 'nosniff' });
+      const { key, contentType, contentDisposition } = openLink(options.linkKey, request);
+      const object = await findStoredObject(directory, key);
+      if (!object) throw noSuchFile();
+      // setHeader, as Express would add a charset to the type.
+      response.setHeader('Content-Type', contentType);
+      response.setHeader('Content-Disposition', contentDisposition);
+      response.setHeader('ETag', `"${object.etag}"`);
+      request.headers.range = satisfiable(request.headers.range, object.bytes);
+      await sendContent(response, object.folder);
+    })
+    .all(() => {
+      const message = 'A file can only be fetched: use GET or HEAD.';
+      throw new AppError('method_not_allowed', message, { headers: { Allow: 'GET, HEAD' } });
+    });
+  return router;
+}
+
+function openLink(linkKey: Buffer, request: Request) {
+  const key = ([] as string[]).concat(request.params.key ?? []).join('/');
+  const query = new URLSearchParams(request.url.split('?').slice(1).join('?'));
+  const link = openSignedPath(linkKey, { key, query, now: new Date() });
+  const again = 'Ask the export again (GET /v1/exports/:id) for a fresh download_url.';
+  if (link.outcome === 'wrong') {
+    throw new AppError('scope_error', `This link is not signed, or it was changed after signing. ${again}`);
+  }
+  if (link.outcome === 'expired') throw new AppError('scope_error', `This link has expired. ${again}`);
+  return { ...link, key };
+}
+
+/**
+ * A suffix that is longer than the file means the whole file (RFC 9110, 14.1.2), as in S3; the library behind sendFile
+ * calls it unsatisfiable.
+ */
+function satisfiable(range: string | undefined, bytes: number): string | undefined {
+  const suffix = /^bytes=-(\d+)$/.exec(range ?? '');
+  return suffix && bytes > 0 && Number(suffix[1]) > bytes ? 'bytes=0-' : range;
+}
+
+/** Ends when the reply is sent or the client has gone, which is no error. @throws what the reply should be instead */
+function sendContent(response: Response, folder: string): Promise<void> {
+  return new Promise((done, fail) => {
+    response.sendFile(layout.content, { root: folder, cacheControl: false, dotfiles: 'allow' }, (error) => {
+      if (!error || isAborted(error)) return done();
+      // Half a file must not look like a whole one: cut the connection.
+      if (response.headersSent) {
+        response.destroy();
+        return fail(error);
+      }
+      const size = String(response.getHeader('Content-Range') ?? '').replace(/^.*\//, '');
+      for (const name of fileHeaders) response.removeHeader(name);
+      const status = (error as { status?: number }).status;
+      if (status === 412) return done(void response.status(412).end());
+      fail(status === 404 ? noSuchFile() : status === 416 ? notInFile(size) : error);
+    });
+  });
+}
+
+const isAborted = (error: Error): boolean =>
+  ['ECONNABORTED', 'ECONNRESET', 'EPIPE'].includes(String(Reflect.get(error, 'code')));
+
+const noSuchFile = (): AppError =>
+  new AppError('not_found', 'There is no such file any more: its export has expired or was deleted.');
+
+const notInFile = (size: string): AppError =>
+  new AppError('range_not_satisfiable', `The range asked for lies outside the file, which has ${size} bytes.`, {
+    headers: { 'Content-Range': `bytes */${size}` },
+  });

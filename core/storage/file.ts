@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { errorCode, findStoredObject, layout } from './file-layout.ts';
+import { abortUpload, deleteObject, listUploads } from './file-removal.ts';
+import { beginUpload, completeUpload, putPart } from './file-uploads.ts';
+import type { ObjectStore } from './object-store.ts';
+import { signPath } from './signed-path.ts';
+
+/** `linkKey` signs links: whoever serves them (api/files.ts) holds the same one. `publicUrl` is where that is reached. */
+export type FileStoreOptions = { directory: string; publicUrl: string; linkKey: Buffer };
+
+/**
+ * The object store on a disk, for one machine or several that mount the same folder. Any process may be killed at any
+ * point: parts that were acknowledged are on the disk, and completeUpload may be called again.
+ * Keys that could leave the folder are refused with a TypeError.
+ */
+export function openFileStore(options: FileStoreOptions): ObjectStore {
+  const directory = resolve(options.directory);
+  const publicUrl = options.publicUrl.replace(/\/+$/, '');
+  return {
+    beginUpload: (key, contentType) => beginUpload(directory, key, contentType),
+    putPart: (upload, part) => putPart(directory, upload, part),
+    completeUpload: (upload, parts) => completeUpload(directory, upload, parts),
+    abortUpload: (upload) => abortUpload(directory, upload),
+    listUploads: (before) => listUploads(directory, before),
+    deleteObject: (key) => deleteObject(directory, key),
+    check: () => probe(directory),
+
+    async statObject(key) {
+      const found = await findStoredObject(directory, key);
+      return found && { bytes: found.bytes, etag: found.etag };
+    },
+
+    async signLink(key, { expiresInSeconds, contentType, contentDisposition }) {
+      layout.object(directory, key);
+      const expires = Math.floor(Date.now() / 1000) + expiresInSeconds;
+      const path = signPath(options.linkKey, { key, expires, contentType, contentDisposition });
+      return { url: publicUrl + path, expiresAt: new Date(expires * 1000) };
+    },
+  };
+}
+
+async function probe(directory: string): Promise<void> {
+  const path = join(directory, `probe-${randomUUID()}`);
+  try {
+    await mkdir(directory, { recursive: true });
+    await writeFile(path, path, { flag: 'wx', flush: true });
+    const back = await readFile(path, 'utf8');
+    if (back !== path) throw new Error('what was read back is not what was written');
+    await rm(path);
+  } catch (error) {
+    await rm(path, { force: true }).catch(() => {});
+    throw new Error(`Files cannot be kept in ${directory}: ${remedy(error)}`, { cause: error });
+  }
+}
+
+function remedy(error: unknown): string {
+  switch (errorCode(error)) {
+    case 'EACCES':
+    case 'EPERM':
+      return `the user of this process (uid ${process.getuid?.() ?? 'unknown'}) may not write there. Give it the folder, or point STORAGE_URL at another one.`;
+    case 'EROFS':
+      return 'the file system is mounted read-only. Mount it for writing, or point STORAGE_URL at another one.';
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return 'the disk or the quota is full. Free some space, or point STORAGE_URL at another disk.';
+    case 'EEXIST':
+    case 'ENOTDIR':
+      return 'a file stands where a folder is needed. Move it away, or point STORAGE_URL at another folder.';
+    default:
+      return `${error instanceof Error ? error.message : error}. Mend that, or point STORAGE_URL at another folder.`;
+  }
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ErrorRequestHandler } from 'express';
+import express from 'express';
+import { fileRoutes } from '../../api/files.ts';
+import { openFileStore } from '../../core/storage/file.ts';
+
+/** A file store in a folder of its own, whose links a real server on a free port serves until close(). */
+export async function serveFiles() {
+  const directory = await mkdtemp(join(tmpdir(), 'logferry-files-'));
+  const linkKey = randomBytes(32);
+  const errors: unknown[] = [];
+  const answerError: ErrorRequestHandler = (error, _request, response, _next) => {
+    errors.push(error);
+    if (!response.headersSent)
+      response
+        .status(error.status ?? 500)
+        .set(error.headers ?? {})
+        .send(error.message);
+  };
+  const server = express().use(fileRoutes({ directory, linkKey })).use(answerError).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    store: openFileStore({ directory, publicUrl, linkKey }),
+    directory,
+    publicUrl,
+    linkKey,
+    server,
+    /** What was passed to next(error), oldest first. */
+    errors,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}

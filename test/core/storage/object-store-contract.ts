@@ -1,0 +1,269 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { attachment } from '../../../core/content-disposition.ts';
+import type { ObjectStore, PartReceipt, Upload } from '../../../core/storage/object-store.ts';
+import { UploadGoneError } from '../../../core/storage/object-store.ts';
+
+/** A store to be tested, whose links can be fetched until close(). */
+export type OpenedStore = { store: ObjectStore; close(): Promise<void> };
+
+/** S3 takes no smaller part, but for the last one. */
+const partSizeBytes = 5 * 1024 * 1024;
+
+const contentType = 'application/gzip';
+
+/** What every maker of an ObjectStore is held to. It needs real storage and fetches links over real HTTP. */
+export function objectStoreContract(name: string, makeStore: () => Promise<OpenedStore>): void {
+  describe(`${name} as an object store`, () => {
+    let opened: OpenedStore;
+    let store: ObjectStore;
+    beforeAll(async () => {
+      opened = await makeStore();
+      store = opened.store;
+    });
+    afterAll(() => opened.close());
+
+    const begin = (key = freshKey()) => store.beginUpload(key, contentType);
+    const storeText = async (key: string, text: string) => {
+      const upload = await begin(key);
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from(text)] });
+      return store.completeUpload(upload, [part]);
+    };
+    const link = async (key: string, options: { expiresInSeconds?: number; fileName?: string } = {}) => {
+      const contentDisposition = attachment(options.fileName ?? 'events.csv.gz');
+      const expiresInSeconds = options.expiresInSeconds ?? 60;
+      return (await store.signLink(key, { expiresInSeconds, contentType, contentDisposition })).url;
+    };
+    const read = async (key: string) => Buffer.from(await (await fetch(await link(key))).arrayBuffer());
+    const isListed = async (upload: Upload, before: Date) =>
+      (await store.listUploads(before)).some((u) => u.uploadId === upload.uploadId && u.key === upload.key);
+
+    it('is ready when it checks itself', async () => {
+      await expect(store.check()).resolves.toBeUndefined();
+    });
+
+    it('joins parts that were put at the same time and out of order', async () => {
+      const upload = await begin();
+      const bodies = [filled(partSizeBytes, 1), filled(partSizeBytes, 2), filled(1000, 3)];
+      const put = (partNumber: number, offset: number) =>
+        store.putPart(upload, { partNumber, offset, body: [bodies[partNumber - 1]!] });
+      const third = await put(3, 2 * partSizeBytes);
+      const [second, first] = await Promise.all([put(2, partSizeBytes), put(1, 0)]);
+      expect([first, second, third].map((part) => part.bytes)).toEqual([partSizeBytes, partSizeBytes, 1000]);
+
+      const { outcome, object } = await store.completeUpload(upload, [first, second, third]);
+      expect(outcome).toBe('created');
+      expect(object.bytes).toBe(2 * partSizeBytes + 1000);
+      expect(object.etag).toBe(etagOf(bodies));
+      expect(await store.statObject(upload.key)).toEqual(object);
+      expect(sha256(await read(upload.key))).toBe(sha256(Buffer.concat(bodies)));
+    });
+
+    it('takes a part that comes in pieces', async () => {
+      const upload = await begin();
+      const body = Array.from({ length: 3000 }, (_, i) => Buffer.from(`row ${i}\r\n`));
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body });
+      expect(part).toEqual({ partNumber: 1, etag: md5(Buffer.concat(body)), bytes: Buffer.concat(body).length });
+      await store.completeUpload(upload, [part]);
+      expect(await read(upload.key)).toEqual(Buffer.concat(body));
+    });
+
+    it('shows nothing under the key before the upload is complete', async () => {
+      const upload = await begin();
+      await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('half')] });
+      expect(await store.statObject(upload.key)).toBeUndefined();
+      expect((await fetch(await link(upload.key))).status).toBe(404);
+      await store.abortUpload(upload);
+    });
+
+    it('keeps the later of two parts with one number', async () => {
+      const upload = await begin();
+      await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('before')] });
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('behind')] });
+      await store.completeUpload(upload, [part]);
+      expect((await read(upload.key)).toString()).toBe('behind');
+    });
+
+    it('keeps nothing of a last part that was repeated shorter', async () => {
+      const upload = await begin();
+      const first = await store.putPart(upload, { partNumber: 1, offset: 0, body: [filled(partSizeBytes, 7)] });
+      const last = (text: string) =>
+        store.putPart(upload, { partNumber: 2, offset: partSizeBytes, body: [Buffer.from(text)] });
+      await last('a long last part');
+      const { object } = await store.completeUpload(upload, [first, await last('short')]);
+      expect(object.bytes).toBe(partSizeBytes + 5);
+      expect((await read(upload.key)).subarray(partSizeBytes).toString()).toBe('short');
+    });
+
+    it('leaves out a part that is not in the list', async () => {
+      const upload = await begin();
+      const first = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('kept')] });
+      await store.putPart(upload, { partNumber: 2, offset: 4, body: [Buffer.from('dropped')] });
+      await store.completeUpload(upload, [first]);
+      expect((await read(upload.key)).toString()).toBe('kept');
+    });
+
+    it('makes an empty object of one empty part', async () => {
+      const upload = await begin();
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [] });
+      expect(part).toEqual({ partNumber: 1, etag: md5(Buffer.alloc(0)), bytes: 0 });
+      const { object } = await store.completeUpload(upload, [part]);
+      expect(object.bytes).toBe(0);
+      expect(await store.statObject(upload.key)).toEqual(object);
+      expect(await read(upload.key)).toHaveLength(0);
+    });
+
+    it('refuses to complete an upload without any part', async () => {
+      const upload = await begin();
+      await expect(store.completeUpload(upload, [])).rejects.toThrow();
+      expect(await store.statObject(upload.key)).toBeUndefined();
+      await store.abortUpload(upload);
+    });
+
+    it('answers exists, with the same etag, when an upload is completed twice', async () => {
+      const upload = await begin();
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('once')] });
+      const first = await store.completeUpload(upload, [part]);
+      const second = await store.completeUpload(upload, [part]);
+      expect(second).toEqual({ outcome: 'exists', object: first.object });
+    });
+
+    it('keeps what stands when a second upload completes under the same key', async () => {
+      const key = freshKey();
+      const { object } = await storeText(key, 'old bytes');
+      expect(await storeText(key, 'newer bytes')).toEqual({ outcome: 'exists', object });
+      expect((await read(key)).toString()).toBe('old bytes');
+    });
+
+    it('creates one object of many uploads that complete under one key at the same time', async () => {
+      const key = freshKey();
+      const texts = ['a', 'bb', 'ccc', 'dddd', 'eeeee'];
+      const results = await Promise.all(texts.map((text) => storeText(key, text)));
+      const winners = texts.filter((_, i) => results[i]!.outcome === 'created');
+      expect(winners).toHaveLength(1);
+      expect((await read(key)).toString()).toBe(winners[0]);
+      for (const result of results) expect(result.object).toEqual(await store.statObject(key));
+    });
+
+    it('throws UploadGoneError for a part or a completion after an abort', async () => {
+      const upload = await begin();
+      const part: PartReceipt = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('x')] });
+      await store.abortUpload(upload);
+      const late = store.putPart(upload, { partNumber: 2, offset: 1, body: [Buffer.from('y')] });
+      await expect(late).rejects.toBeInstanceOf(UploadGoneError);
+      await expect(store.completeUpload(upload, [part])).rejects.toBeInstanceOf(UploadGoneError);
+      expect(await store.statObject(upload.key)).toBeUndefined();
+    });
+
+    it('throws UploadGoneError for a part after the completion, and the object stays as it is', async () => {
+      const upload = await begin();
+      const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('done')] });
+      await store.completeUpload(upload, [part]);
+      const late = store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('late')] });
+      await expect(late).rejects.toBeInstanceOf(UploadGoneError);
+      expect((await read(upload.key)).toString()).toBe('done');
+    });
+
+    it('is quiet about an abort of what was aborted or completed', async () => {
+      const aborted = await begin();
+      await store.abortUpload(aborted);
+      await expect(store.abortUpload(aborted)).resolves.toBeUndefined();
+      const completed = await begin();
+      const part = await store.putPart(completed, { partNumber: 1, offset: 0, body: [Buffer.from('stays')] });
+      await store.completeUpload(completed, [part]);
+      await expect(store.abortUpload(completed)).resolves.toBeUndefined();
+      expect((await read(completed.key)).toString()).toBe('stays');
+    });
+
+    it('lists the uploads that were begun before a moment and have not ended', async () => {
+      const [open, aborted, completed] = [await begin(), await begin(), await begin()];
+      await store.abortUpload(aborted);
+      const part = await store.putPart(completed, { partNumber: 1, offset: 0, body: [] });
+      await store.completeUpload(completed, [part]);
+      expect(await isListed(open, minutesFromNow(1))).toBe(true);
+      expect(await isListed(open, minutesFromNow(-1))).toBe(false);
+      expect(await isListed(aborted, minutesFromNow(1))).toBe(false);
+      expect(await isListed(completed, minutesFromNow(1))).toBe(false);
+      await store.abortUpload(open);
+    });
+
+    it('forgets a deleted object, whose key can then be used again', async () => {
+      const key = freshKey();
+      await storeText(key, 'gone');
+      const url = await link(key);
+      await store.deleteObject(key);
+      expect(await store.statObject(key)).toBeUndefined();
+      expect((await fetch(url)).status).toBe(404);
+      await expect(store.deleteObject(key)).resolves.toBeUndefined();
+      expect((await storeText(key, 'back')).outcome).toBe('created');
+    });
+
+    it('deletes nothing but the object of exactly that key', async () => {
+      const folder = `exports/${randomUUID()}`;
+      await storeText(`${folder}/file.csv`, 'one');
+      await storeText(`${folder}/file.csv.gz`, 'two');
+      await store.deleteObject(folder);
+      await store.deleteObject(`${folder}/file.csv`);
+      expect((await read(`${folder}/file.csv.gz`)).toString()).toBe('two');
+    });
+
+    it('gives a link that shows the type and the UTF-8 name it was signed for, and no content encoding', async () => {
+      const key = freshKey();
+      await storeText(key, 'named');
+      const fileName = 'Größe "März"; 100% 🚢.csv.gz';
+      const response = await fetch(await link(key, { fileName }));
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toBe(contentType);
+      expect(response.headers.get('content-disposition')).toBe(attachment(fileName));
+      expect(response.headers.get('content-encoding')).toBeNull();
+      expect(response.headers.get('etag')).toBe(`"${(await store.statObject(key))!.etag}"`);
+      expect(await response.text()).toBe('named');
+    });
+
+    it('says when a link expires', async () => {
+      const options = { expiresInSeconds: 900, contentType, contentDisposition: attachment('a.csv') };
+      const { expiresAt } = await store.signLink(freshKey(), options);
+      expect(Math.abs(expiresAt.getTime() - minutesFromNow(15).getTime())).toBeLessThan(2000);
+    });
+
+    it('refuses a link whose key, expiry, name or signature was changed', async () => {
+      const [key, other] = [freshKey(), freshKey()];
+      await storeText(key, 'mine');
+      await storeText(other, 'not mine');
+      const url = await link(key);
+      const spoilt = [
+        url.replace(key, other),
+        withParameter(url, /expires$/i, (value) => String(Number(value) + 1)),
+        withParameter(url, /disposition$/i, (value) => `${value}x`),
+        withParameter(url, /signature$/i, (value) => value.slice(0, -2) + (value.endsWith('aa') ? 'bb' : 'aa')),
+        url.replace(/\?.*/, ''),
+      ];
+      expect((await fetch(url)).status).toBe(200);
+      for (const one of spoilt) expect([one, (await fetch(one)).status]).toEqual([one, 403]);
+    });
+
+    it('refuses a link that has expired', async () => {
+      const key = freshKey();
+      await storeText(key, 'late');
+      const url = await link(key, { expiresInSeconds: 1 });
+      await vi.waitFor(async () => expect((await fetch(url)).status).toBe(403), { timeout: 5000, interval: 100 });
+    });
+  });
+}
+
+const freshKey = () => `exports/${randomUUID()}/${randomUUID()}/file.csv.gz`;
+const filled = (bytes: number, seed: number) => Buffer.alloc(bytes, `${seed}:${'abcdefghijklm'.slice(seed)}`);
+const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+const minutesFromNow = (minutes: number) => new Date(Date.now() + minutes * 60_000);
+
+const etagOf = (bodies: Buffer[]) =>
+  `${md5(Buffer.concat(bodies.map((body) => createHash('md5').update(body).digest())))}-${bodies.length}`;
+
+function withParameter(url: string, name: RegExp, change: (value: string) => string): string {
+  const changed = new URL(url);
+  const found = [...changed.searchParams].filter(([key]) => name.test(key));
+  expect(found).toHaveLength(1);
+  changed.searchParams.set(found[0]![0], change(found[0]![1]));
+  return changed.href;
+}
