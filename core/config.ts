@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { unknownName } from './nearest-name.ts';
+import { plans } from './tenants.ts';
 
 const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -26,11 +27,9 @@ const json = <T extends z.ZodType>(schema: T, example: string) =>
   });
 const list = z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean));
 
-const base64Key = z
-  .string()
-  .refine((text) => Buffer.from(text, 'base64').length === 32, {
-    error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
-  });
+const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
+  error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
+});
 
 /**
  * Every variable there is: how it is read, what it is when not set, what it is for. README's table and its test are held
@@ -77,7 +76,7 @@ export const variables = {
     about: 'base URL of each region',
   },
   LOGFERRY_DEFAULT_PLAN: {
-    read: z.enum(['free', 'pro', 'enterprise']),
+    read: z.enum(plans),
     default: 'pro',
     about: 'plan of a tenant made without one',
   },

@@ -1,0 +1,161 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Scope } from '../core/api-keys.ts';
+import type { Config } from '../core/config.ts';
+import { AppError, notFound } from '../core/errors.ts';
+import { type Plan, plans } from '../core/tenants.ts';
+import type { Recent } from '../prisma/recent.ts';
+import type { TenantRow } from '../prisma/tenants.ts';
+
+/** Who calls: a tenant's key, or a management key, which may act for any tenant. */
+export type Caller = {
+  management: boolean;
+  /** Null for the key that the configuration names: it has no row. */
+  keyId: string | null;
+  keyName: string;
+  scopes: readonly Scope[];
+  /** The tenant of a tenant's key. For the one that a management key acts for, see tenantOf(). */
+  tenant: TenantRow | undefined;
+};
+
+/** @throws AppError authentication_error with what identify() found wrong */
+export const requireCaller: RequestHandler = (_request, response, next) => {
+  if (response.locals.caller === undefined) throw response.locals.refusal ?? unauthorized('An API key is needed.');
+  next();
+};
+
+/** Who calls. For handlers behind requireCaller(). */
+export function callerOf(response: Response): Caller {
+  const caller = findCaller(response);
+  if (!caller) throw new Error('The route is not behind requireCaller()');
+  return caller;
+}
+
+/** Who calls, if that is known. */
+export const findCaller = (response: Response): Caller | undefined => response.locals.caller;
+
+/** RFC 9110 section 15.5.2: a 401 names the scheme that is asked for. */
+export const unauthorized = (message: string): AppError =>
+  new AppError('authentication_error', message, { headers: { 'WWW-Authenticate': 'Bearer' } });
+
+/** By which a management key says for whom it acts. */
+export const tenantHeader = 'Logferry-Tenant';
+
+export type TenantRouteDeps = {
+  config: Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS'>;
+  /** Tenants by id or external id, at most a few seconds old (see api/app.ts). */
+  tenants: Recent<TenantRow>;
+};
+
+/** Gives tenantRoute() of all routes behind it what it needs. */
+export const withTenants =
+  (deps: TenantRouteDeps): RequestHandler =>
+  (_request, response, next) => {
+    response.locals.tenantRoute = deps;
+    next();
+  };
+
+/**
+ * For routes of one tenant: the caller must have the scope, and tenantOf() is the key's tenant, or the one that a
+ * management key names in the header `Logferry-Tenant` (id or external id).
+ *
+ * Fails with AppError: 403 scope_error; 400 when a management key names nobody; 404 for a tenant that is unknown, or
+ * another one than the key's; 421 for one that lives in another region.
+ */
+export function tenantRoute(scope: Scope): RequestHandler {
+  return async (request, response, next) => {
+    requireScope(response, scope);
+    response.locals.tenant = await actingFor(request, response);
+    next();
+  };
+}
+
+/** @throws AppError scope_error that names the scope */
+export function requireScope(response: Response, scope: Scope): void {
+  const { scopes } = callerOf(response);
+  if (scopes.includes(scope)) return;
+  const message = `This call needs the scope "${scope}"; the key has ${scopes.join(', ') || 'none'}.`;
+  throw new AppError('scope_error', message);
+}
+
+/** The tenant that the request is about; the same errors as tenantRoute(), but for the scope. */
+export async function actingFor(request: Request, response: Response): Promise<TenantRow> {
+  const tenant = await findActingFor(request, response);
+  if (tenant) return tenant;
+  const message = `A management key acts for a tenant: name it in the header "${tenantHeader}" by its id or external_id.`;
+  throw new AppError('bad_request', message);
+}
+
+/** The same, but undefined for a management key that names nobody. */
+export async function findActingFor(request: Request, response: Response): Promise<TenantRow | undefined> {
+  const named = request.get(tenantHeader)?.trim() || undefined;
+  const { tenant: own } = callerOf(response);
+  const tenant = own ?? (named === undefined ? undefined : await tenantNamed(response, named));
+  if (own && named !== undefined && named.toLowerCase() !== own.id && named !== own.externalId)
+    throw notFound('tenant');
+  if (tenant) requireHere(response, tenant);
+  return tenant;
+}
+
+/** The tenant of this id or external id. @throws AppError not_found */
+export async function tenantNamed(response: Response, idOrExternalId: string): Promise<TenantRow> {
+  const tenant = await depsOf(response).tenants.get(idOrExternalId);
+  if (!tenant) throw notFound('tenant');
+  return tenant;
+}
+
+/** @throws AppError misdirected_request for a tenant of another region, with the address of its home if that is known */
+export function requireHere(response: Response, tenant: TenantRow): void {
+  const { config } = depsOf(response);
+  if (tenant.region === config.LOGFERRY_REGION) return;
+  const home = config.LOGFERRY_REGIONS[tenant.region];
+  throw new AppError(
+    'misdirected_request',
+    `The tenant lives in the region "${tenant.region}", and this is "${config.LOGFERRY_REGION}".` +
+      (home === undefined ? '' : ` Send the request to ${home}.`),
+    home === undefined ? {} : { members: { base_url: home }, headers: { Location: home } },
+  );
+}
+
+/** The tenant that the request is about. For handlers behind tenantRoute(). */
+export function tenantOf(response: Response): TenantRow {
+  const tenant = findTenantOf(response);
+  if (!tenant) throw new Error('The route is not behind tenantRoute()');
+  return tenant;
+}
+
+/** The tenant that the request is about, if that is known. */
+export const findTenantOf = (response: Response): TenantRow | undefined => response.locals.tenant;
+
+/** For routes of the management alone. @throws AppError scope_error for a tenant's key */
+export const managementRoute: RequestHandler = (_request, response, next) => {
+  if (!callerOf(response).management) throw new AppError('scope_error', 'This call needs a management key.');
+  next();
+};
+
+/** @throws AppError plan_feature_unavailable when the tenant's plan is below `least` */
+export function requirePlan(response: Response, least: Plan): void {
+  const { plan } = tenantOf(response);
+  if (plans.indexOf(plan) >= plans.indexOf(least)) return;
+  const message = `This call needs the plan "${least}" or higher; the tenant's is "${plan}".`;
+  throw new AppError('plan_feature_unavailable', message);
+}
+
+/** Who calls, and from where, as an event of the tenant's audit log has it. */
+export function auditContext(request: Request, response: Response): AuditContext {
+  const caller = callerOf(response);
+  return {
+    actor: { id: caller.keyId, type: caller.management ? 'management_key' : 'api_key', name: caller.keyName },
+    context: { ip: request.ip?.replace(/^::ffff:/, '') ?? null, user_agent: request.get('user-agent') ?? null },
+  };
+}
+
+export type AuditContext = {
+  actor: { id: string | null; type: 'api_key' | 'management_key'; name: string };
+  context: { ip: string | null; user_agent: string | null };
+};
+
+const depsOf = (response: Response): TenantRouteDeps => {
+  const deps: TenantRouteDeps | undefined = response.locals.tenantRoute;
+  if (!deps) throw new Error('The route is not behind withTenants()');
+  return deps;
+};

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { findUnstorableText } from './json.ts';
+import { oneOf, strictObject } from './strict-object.ts';
+
+/** Plans in the order of their rank: each may do what the ones before it may. */
+export const plans = ['free', 'pro', 'enterprise'] as const;
+export type Plan = (typeof plans)[number];
+
+/** A text of 1 to `most` characters that PostgreSQL can hold. */
+export const shortText = (most: number) =>
+  z
+    .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
+    .min(1, 'must not be empty')
+    .max(most, `must have at most ${most} characters`)
+    .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' });
+
+// It is sent as a header by those who act for the tenant, so it holds what a header can.
+const externalId = shortText(256).regex(/^[!-~]([ -~]*[!-~])?$/, {
+  error: 'must be printable ASCII without a space at either end, as it is sent in a header',
+});
+
+const members = {
+  name: shortText(256),
+  plan: oneOf('plan', plans).optional(),
+  external_id: externalId.nullish(),
+};
+
+/** What POST /v1/tenants takes. Whether the region exists, the deployment's configuration says. */
+export const newTenantSchema = strictObject({ ...members, region: shortText(64).optional() });
+export type NewTenant = z.output<typeof newTenantSchema>;
+
+/**
+ * What PATCH /v1/tenants/:id takes. The region is not among it: a tenant's rows and files live in one region, and moving
+ * them is not a change of a name.
+ */
+export const tenantChangesSchema = strictObject({ ...members, name: shortText(256).optional() }).refine(
+  (changes) => Object.values(changes).some((value) => value !== undefined),
+  { error: `must change something: ${Object.keys(members).join(', ')}` },
+);
+export type TenantChanges = z.output<typeof tenantChangesSchema>;

@@ -1,0 +1,89 @@
+import { AppError, notFound } from '../core/errors.ts';
+import { isUuid, newId } from '../core/ids.ts';
+import { findUnstorableText } from '../core/json.ts';
+import type { Plan, TenantChanges } from '../core/tenants.ts';
+import type { Prisma } from './client.ts';
+import type { Tenant } from './generated/client.ts';
+
+export type TenantRow = Tenant;
+
+/**
+ * Makes a tenant, and with it the head of its chain: no event yet, and 32 zero bytes as the hash before the first.
+ * @throws AppError conflict when `externalId` names a tenant already
+ */
+export async function createTenant(
+  prisma: Prisma,
+  tenant: { name: string; plan: Plan; region: string; externalId: string | null },
+): Promise<TenantRow> {
+  if (tenant.externalId !== null) await refuseTakenId(prisma, tenant.externalId);
+  const chainHead = { create: { sequenceNumber: 0, hash: new Uint8Array(32) } };
+  return await namingConflict(
+    prisma.tenant.create({ data: { id: newId(), ...tenant, createdAt: new Date(), chainHead } }),
+    tenant.externalId,
+  );
+}
+
+/**
+ * Changes what is given and leaves the rest.
+ * @throws AppError not_found, or conflict when `external_id` names another tenant
+ */
+export async function updateTenant(
+  prisma: Prisma,
+  tenantId: string,
+  { external_id, ...changes }: TenantChanges,
+): Promise<TenantRow> {
+  if (external_id) await refuseTakenId(prisma, external_id);
+  const data = external_id === undefined ? changes : { ...changes, externalId: external_id };
+  const [updated] = await namingConflict(
+    prisma.tenant.updateManyAndReturn({ where: { id: tenantId }, data }),
+    external_id ?? null,
+  );
+  if (!updated) throw notFound('tenant');
+  return updated;
+}
+
+/** The tenant of this id, or else of this external id. */
+export async function findTenant(prisma: Prisma, idOrExternalId: string): Promise<TenantRow | undefined> {
+  if (isUuid(idOrExternalId)) {
+    const tenant = await prisma.tenant.findUnique({ where: { id: idOrExternalId.toLowerCase() } });
+    if (tenant) return tenant;
+  }
+  if (findUnstorableText(idOrExternalId, '')) return undefined;
+  return (await prisma.tenant.findUnique({ where: { externalId: idOrExternalId } })) ?? undefined;
+}
+
+/** The same, for those who cannot go on without. @throws AppError not_found */
+export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise<TenantRow> {
+  const tenant = await findTenant(prisma, idOrExternalId);
+  if (!tenant) throw notFound('tenant');
+  return tenant;
+}
+
+/** Up to `limit` tenants, newest first, that were made before `before`. */
+export async function listTenants(prisma: Prisma, limit: number, before?: { id: string }): Promise<TenantRow[]> {
+  return await prisma.tenant.findMany({
+    where: before ? { id: { lt: before.id } } : {},
+    orderBy: { id: 'desc' },
+    take: limit,
+  });
+}
+
+/** An id wins over an external id, so an external id that is some tenant's id would never be reached. */
+async function refuseTakenId(prisma: Prisma, externalId: string): Promise<void> {
+  if (isUuid(externalId) && (await prisma.tenant.count({ where: { id: externalId.toLowerCase() } })) > 0) {
+    throw taken(externalId);
+  }
+}
+
+async function namingConflict<T>(writing: Promise<T>, externalId: string | null): Promise<T> {
+  try {
+    return await writing;
+  } catch (error) {
+    // P2002: a unique constraint; besides the id, which is new, external_id is the only one.
+    if ((error as { code?: string }).code === 'P2002') throw taken(externalId ?? '', error);
+    throw error;
+  }
+}
+
+const taken = (externalId: string, cause?: unknown): AppError =>
+  new AppError('conflict', `There is a tenant with the external_id "${externalId}" already.`, { cause });
