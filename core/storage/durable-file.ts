@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode } from './file-layout.ts';
+import { errorCode, isMissing } from './file-layout.ts';
 
 /** Makes or replaces a small file at once and for good: readers see the old text or the new one, after a power cut too. */
 export async function writeDurably(path: string, text: string): Promise<void> {
@@ -17,10 +17,10 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
-/**
- * Brings names made, moved and removed in a folder to the disk. Quiet where the system cannot sync folders (Windows,
- * some network file systems), which then do it themselves or not at all.
- */
+/** Systems that cannot sync folders (Windows, some network file systems) do it themselves or not at all. */
+const cannotSync = ['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'];
+
+/** Brings names made, moved and removed in a folder to the disk. Quiet where that cannot be, or the folder is gone. */
 export async function syncFolder(path: string): Promise<void> {
   try {
     const folder = await open(path, 'r');
@@ -30,7 +30,7 @@ export async function syncFolder(path: string): Promise<void> {
       await folder.close();
     }
   } catch (error) {
-    if (!['EINVAL', 'EPERM', 'EISDIR', 'ENOTSUP'].includes(errorCode(error))) throw error;
+    if (!isMissing(error) && !cannotSync.includes(errorCode(error))) throw error;
   }
 }
 

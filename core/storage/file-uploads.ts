@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { access, mkdir, open, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { syncFoldersUpTo, writeDurably } from './durable-file.ts';
-import { findStoredObject, isMissing, layout } from './file-layout.ts';
+import { errorCode, findStoredObject, isMissing, layout } from './file-layout.ts';
 import { discard } from './file-removal.ts';
 import type { ObjectInfo, PartReceipt, Upload } from './object-store.ts';
 import { UploadGoneError } from './object-store.ts';
@@ -25,7 +25,9 @@ export async function beginUpload(directory: string, key: string, contentType: s
 /**
  * ObjectStore.putPart: writes the bytes straight to their final place, so that completing an upload of any size copies
  * nothing. The bytes are on the disk before the receipt is given, as a receipt outlives a power cut in the caller's
- * checkpoint and completeUpload believes it.
+ * checkpoint and completeUpload believes it. Writing in place has one price that S3 has not: a process that lost its
+ * upload, and writes while another one completes it, still reaches the file. So two runs of one upload must have the
+ * same bytes at the same offset, which a resumed export has to have anyway.
  */
 export async function putPart(directory: string, upload: Upload, part: Part): Promise<PartReceipt> {
   const path = join(layout.upload(directory, upload), layout.content);
@@ -118,14 +120,14 @@ async function seal(
 async function move(directory: string, upload: Upload): Promise<boolean> {
   const [from, to] = [layout.upload(directory, upload), layout.object(directory, upload.key)];
   while (await isThere(from)) {
-    await mkdir(dirname(to), { recursive: true });
     try {
+      await mkdir(dirname(to), { recursive: true });
       await rename(from, to);
       return true;
     } catch (error) {
       if (await findStoredObject(directory, upload.key)) return false;
       // Missing: the upload, or the folder just made, which a deletion of its neighbour may have removed as empty.
-      if (!isMissing(error)) throw error;
+      if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
   return false;

@@ -129,6 +129,16 @@ describe('The file storage on disk', () => {
     }
   });
 
+  it('deletes many neighbours at the same time', async () => {
+    const keys = Array.from({ length: 20 }, (_, i) => `neighbours/${i % 4}/${i}`);
+    for (const key of keys) {
+      const upload = await store.beginUpload(key, 'text/csv');
+      await store.completeUpload(upload, [await put(upload, 'n')]);
+    }
+    await Promise.all([...keys, ...keys].map((key) => store.deleteObject(key)));
+    expect(await readdir(join(served.directory, 'objects'))).not.toContain('neighbours');
+  });
+
   it('clears away, when uploads are listed, what a killed begin or removal left', async () => {
     const halfBegun = randomUUID();
     await mkdir(join(served.directory, 'uploads', halfBegun), { recursive: true });
