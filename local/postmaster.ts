@@ -102,14 +102,12 @@ export async function stopPostmaster(pid: number, cluster: string): Promise<void
  * the end of its input. To be killed after an orderly stop.
  */
 export function watchOver(pid: number, cluster: string, temporary: string[]): ChildProcess {
-  const script = `
-    read -r _
-    pid=$1 file=$2; shift 2
-    if [ "$(head -n 1 "$file")" = "$pid" ]; then
-      kill -INT "$pid"
-      while [ -e "$file" ] && kill -0 "$pid"; do sleep 0.1; done
-    fi
-    [ $# -eq 0 ] || rm -rf -- "$@"`;
+  const script = [
+    'read -r _; pid=$1; file=$2; shift 2',
+    'if [ "$(head -n 1 "$file")" = "$pid" ]; then kill -INT "$pid"',
+    'while [ -e "$file" ] && kill -0 "$pid"; do sleep 0.1; done; fi',
+    '[ $# -eq 0 ] || rm -rf -- "$@"',
+  ].join('; ');
   const arguments_ = [String(pid), join(cluster, 'postmaster.pid'), ...temporary];
   const shell = spawn('/bin/sh', ['-c', script, 'sh', ...arguments_], {
     cwd: '/',
