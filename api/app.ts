@@ -1,0 +1,82 @@
+import querystring from 'node:querystring';
+import { fileURLToPath } from 'node:url';
+import express, { type Express, Router } from 'express';
+import type { Config } from '../core/config.ts';
+import type { Log } from '../core/log.ts';
+import type { Queue } from '../core/queue.ts';
+import type { SecretKey } from '../core/secret-key.ts';
+import type { ObjectStore } from '../core/storage/object-store.ts';
+import { findKey } from '../prisma/api-keys.ts';
+import type { Database } from '../prisma/client.ts';
+import { keepRecent } from '../prisma/recent.ts';
+import { findTenant } from '../prisma/tenants.ts';
+import { apiKeyRoutes } from './api-keys.ts';
+import { requireCaller, withTenants } from './authenticate.ts';
+import { errorHandler, noRoute } from './error-handler.ts';
+import { fileRoutes } from './files.ts';
+import { healthRoutes, type ReadinessCheck } from './health.ts';
+import { identify } from './identify.ts';
+import { limitRate } from './rate-limit.ts';
+import { regionRoutes } from './regions.ts';
+import { logRequests } from './request-log.ts';
+import { tenantRoutes } from './tenants.ts';
+
+/**
+ * Milliseconds for which a process goes by what it read of a key or a tenant. A revoked key must be refused within 5 s on
+ * every process.
+ */
+const recentMs = 3000;
+
+export type AppDeps = {
+  config: Config;
+  database: Database;
+  log: Log;
+  queue: Queue;
+  store: ObjectStore;
+  secretKey: SecretKey;
+  /** What GET /readyz asks. */
+  checks: readonly ReadinessCheck[];
+  /** Milliseconds since 1970, for tests. */
+  clock?: () => number;
+};
+
+/** Builds the whole HTTP API. It never listens, and connects to nothing. */
+export function buildApp(deps: AppDeps): Express {
+  const { config, log, checks, secretKey } = deps;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // A repeated parameter is a list. Without a limit of names, as the default drops the rest in silence.
+  app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
+  app.use(logRequests(log));
+  app.use(healthRoutes({ checks, log }));
+  if (config.storageUrl.startsWith('file:')) {
+    app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
+  }
+  app.use('/v1', versionOne(deps));
+  app.use(noRoute);
+  app.use(errorHandler(log));
+  return app;
+}
+
+/** Who calls is found out first, as limits count by key; then come the routes that anybody may call, then the others. */
+function versionOne({ config, database, clock }: AppDeps): Router {
+  const keys = keepRecent((key) => findKey(database.prisma, key), { maxAgeMs: recentMs, clock });
+  const tenants = keepRecent((id) => findTenant(database.prisma, id), {
+    maxAgeMs: recentMs,
+    // A tenant may be made by another process and be used here at once.
+    keepMissing: false,
+    clock,
+  });
+  const forget = () => {
+    keys.forget();
+    tenants.forget();
+  };
+  const router = Router();
+  router.use(identify({ config, keys, clock }), limitRate(config.LOGFERRY_RATE_LIMIT));
+  router.use(regionRoutes({ config }));
+  router.use(requireCaller, withTenants({ config, tenants }));
+  router.use(tenantRoutes({ config, database, forget }));
+  router.use(apiKeyRoutes({ database, forget }));
+  return router;
+}

@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { type AppDeps, buildApp } from '../../api/app.ts';
+import type { Scope } from '../../core/api-keys.ts';
+import { readConfig } from '../../core/config.ts';
+import { makeLog } from '../../core/log.ts';
+import type { Queue } from '../../core/queue.ts';
+import { secretKey } from '../../core/secret-key.ts';
+import { openFileStore } from '../../core/storage/file.ts';
+import type { Plan } from '../../core/tenants.ts';
+import { openDatabase } from '../../prisma/client.ts';
+import { createTestDatabase } from '../database.ts';
+
+/** `json` is sent as the body; the method is then POST, unless another is given. */
+export type Init = RequestInit & { json?: unknown };
+export type Call = (path: string, init?: Init) => Promise<Response>;
+
+export type Tenant = {
+  id: string;
+  name: string;
+  plan: Plan;
+  region: string;
+  external_id: string | null;
+  created_at: string;
+};
+
+/**
+ * The whole API on a free port, with a database and a folder of its own, no worker and no rate limit.
+ * @param environment variables as in README, over those defaults
+ * @param overrides parts of the app to be replaced; the queue writes down who was rung for
+ */
+export async function startApp(environment: Record<string, string> = {}, overrides: Partial<AppDeps> = {}) {
+  const [testDatabase, directory] = await Promise.all([createTestDatabase(), mkdtemp(join(tmpdir(), 'logferry-api-'))]);
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const adminKey = `test-admin-${randomBytes(12).toString('hex')}`;
+  const config = readConfig({
+    LOGFERRY_ADMIN_KEY: adminKey,
+    LOGFERRY_SECRET_KEY: randomBytes(32).toString('base64'),
+    LOGFERRY_RATE_LIMIT: '0',
+    LOGFERRY_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
+    DATABASE_URL: testDatabase.url,
+    STORAGE_URL: pathToFileURL(directory).href,
+    PUBLIC_URL: url,
+    ...environment,
+  });
+  const database = overrides.database ?? openDatabase(config.DATABASE_URL!);
+  const { linkKey } = secretKey(config.LOGFERRY_SECRET_KEY!);
+  const rings = { exports: [] as string[], deliveries: [] as string[] };
+  const deps: AppDeps = {
+    config,
+    database,
+    log: makeLog(config.LOGFERRY_LOG_LEVEL),
+    queue: writtenDown(rings),
+    store: openFileStore({ directory, publicUrl: config.publicUrl, linkKey }),
+    secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
+    checks: [{ name: 'database', check: () => database.pool.query('select 1') }],
+    ...overrides,
+  };
+  server.on('request', buildApp(deps));
+
+  const caller =
+    (key: string): Call =>
+    (path, { json, headers, ...init } = {}) => {
+      const all = new Headers(headers);
+      if (!all.has('authorization')) all.set('authorization', `Bearer ${key}`);
+      if (json === undefined) return fetch(url + path, { ...init, headers: all });
+      if (!all.has('content-type')) all.set('content-type', 'application/json');
+      return fetch(url + path, { method: 'POST', body: JSON.stringify(json), ...init, headers: all });
+    };
+  const admin = caller(adminKey);
+  let tenants = 0;
+  return {
+    url,
+    directory,
+    deps,
+    database,
+    rings,
+    adminKey,
+    /** A call with the management key. */
+    admin,
+    /** A call with any key. */
+    caller,
+    /** A tenant with a key of its own (all scopes unless told otherwise), and a call with that key. */
+    async newTenant({ plan = 'pro', scopes, ...more }: { plan?: Plan; scopes?: Scope[]; external_id?: string } = {}) {
+      const body = { name: `Tenant ${++tenants}`, plan, ...more };
+      const tenant = await created<Tenant>(admin('/v1/tenants', { json: body }));
+      const { key } = await created<{ key: string }>(
+        admin('/v1/api-keys', { json: { name: 'test', tenant_id: tenant.id, scopes } }),
+      );
+      return { tenant, key, call: caller(key) };
+    },
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      if (!overrides.database) await database.close();
+      await Promise.all([testDatabase.drop(), rm(directory, { recursive: true, force: true })]);
+    },
+  };
+}
+
+export type App = Awaited<ReturnType<typeof startApp>>;
+
+async function created<T>(replying: Promise<Response>): Promise<T> {
+  const reply = await replying;
+  if (reply.status !== 201) throw new Error(`${reply.status} ${await reply.text()}`);
+  return (await reply.json()) as T;
+}
+
+/** A queue that only writes down who was rung for: nothing answers in these tests, and rows say what is to be done. */
+const writtenDown = (rings: { exports: string[]; deliveries: string[] }): Queue => ({
+  async ringExport(id) {
+    rings.exports.push(id);
+  },
+  async ringDelivery(id) {
+    rings.deliveries.push(id);
+  },
+  async answer() {
+    throw new Error('Nothing answers here: start a worker with a queue of its own');
+  },
+  async close() {},
+});
+
+/** The body of a reply, to be read as it comes. */
+// biome-ignore lint/suspicious/noExplicitAny: tests compare it with what they expect
+export const bodyOf = async (reply: Promise<Response> | Response): Promise<any> => (await reply).json();
