@@ -1,0 +1,110 @@
+import { AppError, notFound } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { Prisma, PrismaTransaction } from './client.ts';
+import type { Delivery } from './generated/client.ts';
+import type { InputJsonValue } from './generated/internal/prismaNamespace.ts';
+
+export type { Delivery } from './generated/client.ts';
+
+const pendingNow = () => ({ status: 'pending' as const, tries: 0, nextAttemptAt: new Date() });
+
+/** Writes the delivery of a ping; the caller rings for it. */
+export function recordPing(
+  client: PrismaTransaction,
+  webhook: { id: string; tenantId: string; url: string },
+): Promise<Delivery> {
+  const { id, tenantId, url } = webhook;
+  return client.delivery.create({
+    data: newDelivery({ tenantId, webhookId: id, url, exportId: null, type: 'ping', data: { webhook_id: id } }),
+  });
+}
+
+/** A delivery that is due at once. */
+export function newDelivery({
+  data,
+  ...delivery
+}: {
+  tenantId: string;
+  webhookId: string;
+  url: string;
+  exportId: string | null;
+  type: string;
+  data: object;
+}) {
+  return {
+    ...delivery,
+    data: data as InputJsonValue,
+    id: newId(),
+    attempts: [],
+    createdAt: new Date(),
+    ...pendingNow(),
+  };
+}
+
+type ListPage = { limit: number; afterId?: string | undefined };
+
+/** Newest first; one more than `limit`, if there is one. The caller has checked that the webhook is the tenant's. */
+export const listWebhookDeliveries = (
+  client: PrismaTransaction,
+  tenantId: string,
+  webhookId: string,
+  page: ListPage,
+): Promise<Delivery[]> => list(client, { tenantId, webhookId }, page);
+
+/**
+ * All deliveries about one export, to whichever webhook.
+ * @throws AppError not_found when the tenant has no such export
+ */
+export async function listExportDeliveries(
+  client: PrismaTransaction,
+  tenantId: string,
+  exportId: string,
+  page: ListPage,
+): Promise<Delivery[]> {
+  const found = await client.export.findFirst({ where: { id: exportId, tenantId }, select: { id: true } });
+  if (!found) throw notFound('export');
+  return list(client, { tenantId, exportId }, page);
+}
+
+const list = (
+  client: PrismaTransaction,
+  where: { tenantId: string; webhookId?: string; exportId?: string },
+  { limit, afterId }: ListPage,
+) =>
+  client.delivery.findMany({
+    where: { ...where, ...(afterId ? { id: { lt: afterId } } : {}) },
+    orderBy: { id: 'desc' },
+    take: limit + 1,
+  });
+
+/**
+ * Starts a new round of attempts, due at once, whatever became of the last one. The caller rings.
+ * @throws AppError not_found; conflict when its webhook is disabled or deleted
+ */
+export async function redeliver(prisma: Prisma, tenantId: string, id: string): Promise<Delivery> {
+  const [delivery] = await prisma.delivery.updateManyAndReturn({
+    where: { id, tenantId, webhook: { status: 'enabled', deletedAt: null } },
+    data: pendingNow(),
+  });
+  if (delivery) return delivery;
+  const found = await prisma.delivery.findFirst({ where: { id, tenantId }, include: { webhook: true } });
+  if (!found) throw notFound('delivery');
+  throw found.webhook.deletedAt
+    ? new AppError('conflict', 'The webhook of this delivery is deleted.')
+    : webhookDisabled();
+}
+
+/** The 409 for everything that a disabled webhook does not do. */
+export const webhookDisabled = (): AppError =>
+  new AppError('conflict', 'The webhook is disabled. Enable it first: PATCH /v1/webhooks/:id {"status": "enabled"}.');
+
+/** Ids of pending deliveries that were due before `before`: their ring was lost, or their worker. Longest due first. */
+export async function dueDeliveries(prisma: Prisma, before: Date, limit: number): Promise<string[]> {
+  const due = await prisma.delivery.findMany({
+    where: { status: 'pending', nextAttemptAt: { lt: before } },
+    orderBy: { nextAttemptAt: 'asc' },
+    take: limit,
+    select: { id: true },
+  });
+  return due.map((delivery) => delivery.id);
+}

@@ -1,0 +1,92 @@
+import type { Prisma } from './client.ts';
+import { prismaSql } from './client.ts';
+import type { Delivery, Webhook } from './generated/client.ts';
+import { disableWebhook } from './webhooks.ts';
+
+/** One attempt, as the API shows it. */
+export type Attempt = {
+  at: string;
+  status_code: number | null;
+  duration_ms: number;
+  error: string | null;
+  response_excerpt: string | null;
+};
+
+/** Attempts that a delivery remembers: the last ones, as redeliveries could add them for ever. */
+const keptAttempts = 50;
+
+/** The right to make the next attempt. `token` is what recordAttempt is guarded by. */
+export type ClaimedDelivery = Delivery & { webhook: Webhook; token: string };
+
+/** Milliseconds by which a ring may come early: queues round, and their clocks differ a little from the database's. */
+const earlyMs = 1_000;
+
+/**
+ * Takes a delivery for `leaseMs`, if it is due: not if it has ended, waits for its next attempt, or is another worker's. A
+ * lease that runs out, because its worker died, makes it due again and spends no attempt.
+ *
+ * The database's clock decides, so that workers whose clocks differ cannot hold it both.
+ */
+export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number): Promise<ClaimedDelivery | undefined> {
+  const [claim] = await prisma.$queryRaw<{ token: string }[]>`
+    update deliveries d
+    set next_attempt_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000}), url = w.url
+    from webhooks w
+    where d.id = ${id}::uuid and w.id = d.webhook_id and d.status = 'pending'
+      and d.next_attempt_at <= clock_timestamp() + make_interval(secs => ${earlyMs / 1000})
+    returning d.next_attempt_at::text as token`;
+  if (!claim) return undefined;
+  const delivery = await prisma.delivery.findUnique({ where: { id }, include: { webhook: true } });
+  return delivery ? { ...delivery, token: claim.token } : undefined;
+}
+
+/** What follows from an attempt: the end, or the next one after a wait. */
+export type Outcome =
+  | { status: 'delivered' }
+  | { status: 'failed'; disable?: string }
+  | { status: 'pending'; delayMs: number };
+
+/**
+ * Writes the attempt down, and moves the delivery on if the claim still holds. One that does not (the lease ran out, a
+ * redelivery or the webhook's end came between) leaves only its entry in the list; but what was delivered is delivered.
+ * `disable` ends the webhook with that reason. Gives whether the delivery was moved.
+ */
+export function recordAttempt(
+  prisma: Prisma,
+  claim: ClaimedDelivery,
+  attempt: Attempt,
+  outcome: Outcome,
+): Promise<boolean> {
+  const delaySeconds = outcome.status === 'pending' ? outcome.delayMs / 1000 : null;
+  return prisma.$transaction(async (transaction) => {
+    const moved = await prismaSql(transaction)<{ id: string }>(
+      `update deliveries set status = $3::delivery_status, tries = tries + 1,
+         next_attempt_at = clock_timestamp() + make_interval(secs => $4::float8)
+       where id = $1::uuid and (status = 'pending' and next_attempt_at = $2::timestamptz
+         or status = 'failed' and $3 = 'delivered')
+       returning id::text`,
+      [claim.id, claim.token, outcome.status, delaySeconds],
+    );
+    await prismaSql(transaction)(
+      `update deliveries set attempts = (
+         select json_agg(attempt order by n) from (
+           select attempt, n from json_array_elements(attempts) with ordinality as made(attempt, n)
+           union all select $2::json, json_array_length(attempts) + 1
+           order by n desc limit $3) kept)
+       where id = $1::uuid`,
+      [claim.id, JSON.stringify(attempt), keptAttempts],
+    );
+    if (outcome.status === 'failed' && outcome.disable) {
+      await disableWebhook(transaction, claim.tenantId, claim.webhookId, outcome.disable);
+    }
+    return moved.length > 0;
+  });
+}
+
+/** Ends a delivery whose webhook is disabled or deleted, without an attempt. */
+export async function dropDelivery(prisma: Prisma, id: string): Promise<void> {
+  await prisma.delivery.updateMany({
+    where: { id, status: 'pending' },
+    data: { status: 'failed', nextAttemptAt: null },
+  });
+}

@@ -1,0 +1,108 @@
+import type { Log } from '../core/log.ts';
+import type { Queue } from '../core/queue.ts';
+import type { SecretKey } from '../core/secret-key.ts';
+import { formatTimestamp } from '../core/times.ts';
+import type { WebhookGuard } from '../core/webhook-address.ts';
+import { nextDelayMs } from '../core/webhooks.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import type { Prisma } from '../prisma/client.ts';
+import {
+  type ClaimedDelivery,
+  claimDelivery,
+  dropDelivery,
+  type Outcome,
+  recordAttempt,
+} from '../prisma/delivery-attempts.ts';
+import { type PostResult, postWebhook } from './post-webhook.ts';
+import { signWebhook } from './sign-webhook.ts';
+
+/** Milliseconds that a receiver has for its answer. */
+const defaultDeadlineMs = 15_000;
+/** Milliseconds past the deadline after which a silent worker counts as dead and the attempt is another's. */
+const leaseMarginMs = 30_000;
+
+export type DownloadLink = { download_url: string; download_url_expires_at: string };
+
+export type DeliveryDependencies = {
+  prisma: Prisma;
+  queue: Pick<Queue, 'ringDelivery'>;
+  secretKey: Pick<SecretKey, 'open'>;
+  guard: WebhookGuard;
+  /** A fresh link to the file of an export that is completed at this moment, else undefined. */
+  linkFor(exportId: string): Promise<DownloadLink | undefined>;
+  log: Log;
+  deadlineMs?: number;
+  /** Stamps the attempts; what is due when is the database's clock. */
+  now?: () => Date;
+  /** See PostOptions. */
+  certificateAuthorities?: string;
+};
+
+/**
+ * Makes the attempt that is due for a delivery, if one is, and rings for the next.
+ *
+ * May be called at any time and by several workers at once: the row says who sends. What a receiver does wrong ends in
+ * the row; only a failure of our own (the database, mostly) is thrown, and then the attempt is due again when the claim
+ * lapses.
+ */
+export async function deliverWebhook(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
+  const { prisma, deadlineMs = defaultDeadlineMs, now = () => new Date() } = dependencies;
+  const claim = await claimDelivery(prisma, deliveryId, deadlineMs + leaseMarginMs);
+  if (!claim) return;
+  if (claim.webhook.deletedAt || claim.webhook.status === 'disabled') return dropDelivery(prisma, deliveryId);
+
+  const at = now();
+  const result = await send(dependencies, claim, at);
+  const outcome = outcomeOf(claim, result);
+  const attempt = {
+    at: formatTimestamp(at),
+    status_code: result.statusCode,
+    duration_ms: result.durationMs,
+    error: result.error,
+    response_excerpt: result.excerpt,
+  };
+  const moved = await recordAttempt(prisma, claim, attempt, outcome);
+  const fields = { delivery: deliveryId, tenant: claim.tenantId, status_code: result.statusCode, err: result.cause };
+  dependencies.log.info(fields, `webhook attempt: ${outcome.status}`);
+  if (moved && outcome.status === 'pending') await ring(dependencies, deliveryId, outcome.delayMs);
+}
+
+async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, at: Date): Promise<PostResult> {
+  const { guard, deadlineMs = defaultDeadlineMs, certificateAuthorities } = dependencies;
+  const body = await composeBody(dependencies, claim);
+  const signature = signWebhook({ id: claim.id, timestamp: at, body }, secretsOf(claim, dependencies.secretKey, at));
+  const headers = {
+    'content-type': 'application/json',
+    'user-agent': `Logferry/${packageJson.version}`,
+    ...signature,
+  };
+  return postWebhook({ url: claim.url, headers, body }, { guard, deadlineMs, certificateAuthorities });
+}
+
+/** The link is made for this attempt: one from the first attempt would be dead by the last. */
+async function composeBody({ linkFor }: DeliveryDependencies, claim: ClaimedDelivery): Promise<string> {
+  const { id, type, exportId, createdAt, webhook } = claim;
+  const wantsLink = type === 'export.completed' && exportId !== null && webhook.includeDownloadUrl;
+  const link = wantsLink ? await linkFor(exportId) : undefined;
+  const data = { ...(claim.data as object), ...link };
+  return JSON.stringify({ id, type, timestamp: formatTimestamp(createdAt), data });
+}
+
+/** The secret, and the one before it as long as it still signs. */
+function secretsOf({ webhook }: ClaimedDelivery, secretKey: Pick<SecretKey, 'open'>, at: Date): string[] {
+  const { secret, previousSecret, previousSecretExpiresAt } = webhook;
+  const previous = previousSecret && previousSecretExpiresAt && previousSecretExpiresAt > at ? [previousSecret] : [];
+  return [secret, ...previous].map((sealed) => secretKey.open(sealed));
+}
+
+function outcomeOf(claim: ClaimedDelivery, { statusCode, error, retryAfterMs }: PostResult): Outcome {
+  if (error === null) return { status: 'delivered' };
+  if (statusCode === 410) return { status: 'failed', disable: 'The endpoint answered 410 Gone.' };
+  const delayMs = nextDelayMs(claim.type, claim.tries + 1, retryAfterMs);
+  return delayMs === undefined ? { status: 'failed' } : { status: 'pending', delayMs };
+}
+
+/** A ring that fails is made up for by worker/sweep.ts. */
+async function ring({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
+  await queue.ringDelivery(id, { delayMs }).catch((err) => log.warn({ delivery: id, err }, 'the queue cannot be rung'));
+}
