@@ -15,7 +15,13 @@ export function claimDirectory(directory: string): () => void {
       writeFileSync(file, mine, { flag: 'wx', mode: 0o600 });
       return () => release(file, mine);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EACCES') {
+        throw new Error(
+          `No right to write in ${directory}: it belongs to another user. Start as that user, or set LOGFERRY_DATA.`,
+        );
+      }
+      if (code !== 'EEXIST') throw error;
     }
     const holder = readIfThere(file);
     if (holder === undefined) continue;

