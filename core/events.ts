@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { unknownName } from './nearest-name.ts';
+import { strictObject } from './strict-object.ts';
 
 /** Severities in the order of their rank. */
 export const severities = ['Info', 'Medium', 'High', 'Critical', 'Error'] as const;
@@ -81,17 +82,8 @@ const freeForm = z.custom<JsonObject>((value) => typeof value === 'object' && va
   error: 'must be a JSON object',
 });
 
-/** A strict object whose message names the unknown member and the nearest known one. */
-const strict = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? unknownName('member', String(issue.keys?.[0]), Object.keys(shape))
-        : 'must be a JSON object',
-  });
-
 /** An event as a client writes it. Only `action` is required; unknown members are refused, never dropped. */
-export const eventInput = strict({
+export const eventInput = strictObject({
   id: z
     .string({ error: 'must be a UUID' })
     .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'must be a UUID')
@@ -110,15 +102,17 @@ export const eventInput = strict({
       return z.NEVER;
     })
     .nullish(),
-  actor: strict({ id: indexed, type: indexed, name: text(4096), email: indexed, meta: freeForm.nullish() }).nullish(),
-  target: strict({ type: indexed, id: indexed, meta: freeForm.nullish() }).nullish(),
-  context: z
-    .custom<JsonObject>((v) => typeof v === 'object' && v !== null && !Array.isArray(v), {
-      error: 'must be a JSON object',
-    })
-    .nullish(),
+  actor: strictObject({
+    id: indexed,
+    type: indexed,
+    name: text(4096),
+    email: indexed,
+    meta: freeForm.nullish(),
+  }).nullish(),
+  target: strictObject({ type: indexed, id: indexed, meta: freeForm.nullish() }).nullish(),
+  context: freeForm.nullish(),
   description: z.string({ error: 'must be text' }).nullish(),
-  diff: strict({ before: z.unknown(), after: z.unknown() }).nullish(),
+  diff: strictObject({ before: z.unknown(), after: z.unknown() }).nullish(),
   metadata: freeForm.nullish(),
   occurred_at: z.string({ error: 'must be a time, as text' }).nullish(),
 });

@@ -1,25 +1,28 @@
-import { AppError, type FieldError } from './errors.ts';
+import { AppError, type FieldError, invalid } from './errors.ts';
 
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
+
+/** An event in a batch stands two levels deeper than alone and must be taken alike: findUnstorable() counts exactly. */
+const enclosingLevels = 8;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads JSON as it was sent, losing nothing silently.
  * @throws AppError bad_request when it cannot be read; validation_error for a number that JavaScript would round, or
- *   nesting beyond maxDepth
+ *   nesting far beyond maxDepth
  */
 export function parseJson(bytes: Uint8Array | string): unknown {
   const text = typeof bytes === 'string' ? bytes : decode(bytes);
-  refuseDeepNesting(text);
+  const suspicious = inspect(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw new AppError('bad_request', `The body is not valid JSON: ${(cause as Error).message}`, { cause });
   }
-  refuseRoundedNumbers(text);
+  if (suspicious) refuseRoundedNumbers(text);
   return value;
 }
 
@@ -31,33 +34,29 @@ function decode(bytes: Uint8Array): string {
   }
 }
 
-/** Anything that might be a number too long or too large; strings match as well, so a match only calls for a closer look. */
-const suspicious = /\d{16}|\d[eE]\+?\d{3}/;
-const integerToken = /^-?\d+$/;
+const numberToken = /[-+.eE\d]+/y;
 
-function refuseRoundedNumbers(text: string): void {
-  if (!suspicious.test(text)) return;
-  JSON.parse(text, function check(this: unknown, key: string, value: unknown, context?: { source?: string }) {
-    if (typeof value !== 'number') return value;
-    const source = context?.source ?? '';
-    if (!Number.isFinite(value) || (integerToken.test(source) && !Number.isSafeInteger(value))) {
-      const message = `the number ${source.slice(0, 40)} does not fit a double without rounding; send it as text`;
-      throw new AppError('validation_error', `${key}: ${message}`, { errors: [{ path: key, message }] });
-    }
-    return value;
-  } as (this: unknown, key: string, value: unknown) => unknown);
-}
-
-/** Counts brackets outside of strings before JSON.parse or any walk of ours recurses into them. */
-function refuseDeepNesting(text: string): void {
+/**
+ * One look at the text before JSON.parse or any walk of ours recurses into it: refuses deep nesting, and tells whether
+ * there is a number long or large enough that it may be rounded.
+ */
+function inspect(text: string): boolean {
   let depth = 0;
+  let suspicious = false;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code === 0x22) i = endOfString(text, i);
     else if (code === 0x7b || code === 0x5b) {
-      if (++depth > maxDepth + 8) throw tooDeep('');
+      if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
     } else if (code === 0x7d || code === 0x5d) depth--;
+    else if (code >= 0x30 && code <= 0x39) {
+      numberToken.lastIndex = i;
+      const [token] = numberToken.exec(text)!;
+      suspicious ||= token.length >= 16 || /e/i.test(token);
+      i += token.length - 1;
+    }
   }
+  return suspicious;
 }
 
 function endOfString(text: string, start: number): number {
@@ -75,31 +74,75 @@ function isEscaped(text: string, at: number): boolean {
   return backslashes % 2 === 1;
 }
 
-const tooDeep = (path: string): AppError => {
-  const message = `is nested more than ${maxDepth} levels deep`;
-  return new AppError('validation_error', `${path || 'The body'} ${message}`, { errors: [{ path, message }] });
-};
+/** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
+function refuseRoundedNumbers(text: string): void {
+  const rounded = new Map<unknown, string>();
+  const reviver = (_key: string, value: unknown, { source }: { source: string }) => {
+    if (typeof value !== 'number' || !isRounded(value, source)) return value;
+    const mark = {};
+    rounded.set(mark, source);
+    return mark;
+  };
+  const value = JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+  if (rounded.size === 0) return;
+  const found = findInside(value, (inner) => (rounded.has(inner) ? rounded.get(inner) : undefined))!;
+  const message = `the number ${found.message.slice(0, 40)} does not fit a double without rounding; send it as text`;
+  throw invalid([{ path: found.path.join('.'), message }]);
+}
+
+/** Fractions may lose digits, as everywhere in JSON; whole numbers may not, whatever their notation. */
+function isRounded(value: number, source: string): boolean {
+  if (!Number.isInteger(value)) return !Number.isFinite(value);
+  if (Number.isSafeInteger(value)) return false;
+  return /^-?\d+$/.test(source) || significantDigits(source) !== significantDigits(String(value));
+}
+
+const significantDigits = (number: string): string =>
+  number
+    .replace(/e.*/i, '')
+    .replaceAll(/\D/g, '')
+    .replaceAll(/^0+|0+$/g, '');
+
+const tooDeep = `is nested more than ${maxDepth} levels deep`;
 
 /**
  * What keeps a value from being stored faithfully, if anything: NUL (PostgreSQL text cannot hold it), half of a
- * surrogate pair (UTF-8 cannot), nesting beyond maxDepth.
+ * surrogate pair (UTF-8 cannot), nesting beyond maxDepth, counted from the value itself.
  */
-export function findUnstorable(value: unknown, path: string, depth = 1): FieldError | undefined {
-  if (typeof value === 'string') return findUnstorableText(value, path);
-  if (typeof value !== 'object' || value === null) return undefined;
-  if (depth > maxDepth) return { path, message: `is nested more than ${maxDepth} levels deep` };
-  for (const key of Object.keys(value)) {
-    const inner = `${path}.${key}`;
-    const found =
-      findUnstorableText(key, inner) ?? findUnstorable((value as Record<string, unknown>)[key], inner, depth + 1);
-    if (found) return found;
-  }
-  return undefined;
+export function findUnstorable(value: unknown): FieldError | undefined {
+  const found = findInside(value, (inner, depth) => {
+    if (typeof inner === 'string') return unstorableText(inner);
+    return depth > maxDepth && typeof inner === 'object' && inner !== null ? tooDeep : undefined;
+  });
+  return found && { path: found.path.join('.'), message: found.message };
 }
 
 /** The same for one text. */
 export function findUnstorableText(text: string, path: string): FieldError | undefined {
-  if (text.includes('\0')) return { path, message: 'holds a NUL character (U+0000), which cannot be stored' };
-  if (!text.isWellFormed()) return { path, message: 'holds half of a surrogate pair, which is not valid Unicode' };
+  const message = unstorableText(text);
+  return message === undefined ? undefined : { path, message };
+}
+
+function unstorableText(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds a NUL character (U+0000), which cannot be stored';
+  if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not valid Unicode';
+  return undefined;
+}
+
+type Fault = (inner: unknown, depth: number) => string | undefined;
+
+/** The first fault among the value, its keys and all that is inside, with its path. */
+function findInside(value: unknown, fault: Fault, depth = 1): { path: string[]; message: string } | undefined {
+  const message = fault(value, depth);
+  if (message !== undefined) return { path: [], message };
+  if (typeof value !== 'object' || value === null) return undefined;
+  const ofKey = Array.isArray(value) ? undefined : fault;
+  for (const key of Object.keys(value)) {
+    const atKey = ofKey?.(key, depth);
+    if (atKey !== undefined) return { path: [key], message: atKey };
+    const found = findInside((value as Record<string, unknown>)[key], fault, depth + 1);
+    // The path is made only once something is found: nearly nothing ever is.
+    if (found) return { path: [key, ...found.path], message: found.message };
+  }
   return undefined;
 }

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto';
+import type { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
 import type { FieldError } from './errors.ts';
+import { eventDigest } from './event-text.ts';
 import { type EventInput, eventInput, type Severity } from './events.ts';
 import { newId } from './ids.ts';
 import { findUnstorable } from './json.ts';
@@ -39,80 +40,69 @@ export type NewEvent = {
  */
 export function readNewEvent(value: unknown, path = ''): { event: NewEvent } | { errors: FieldError[] } {
   const parsed = eventInput.safeParse(value);
-  const at = (inner: string) => [path, inner].filter(Boolean).join('.');
-  if (!parsed.success) {
-    return { errors: parsed.error.issues.map((i) => ({ path: at(i.path.join('.')), message: i.message })) };
-  }
+  const errors = parsed.success ? beyondTheSchema(parsed.data) : parsed.error.issues.flatMap(fieldErrors);
+  if (parsed.success && errors.length === 0) return { event: completeEvent(parsed.data) };
+  return { errors: errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
+}
+
+/** One mistake for each unknown member, at its own path; the schema's message is about the first. */
+function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+  const path = issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
+  return issue.keys.map((key, index) => ({
+    path: [path, key].filter(Boolean).join('.'),
+    message: index === 0 ? issue.message : `unknown member "${key.slice(0, 80)}"`,
+  }));
+}
+
+function beyondTheSchema(input: EventInput): FieldError[] {
   const errors: FieldError[] = [];
-  const input = parsed.data;
-  const unstorable = findUnstorable(input, '');
-  if (unstorable) errors.push({ path: at(unstorable.path.slice(1)), message: unstorable.message });
+  const unstorable = findUnstorable(input);
+  if (unstorable) errors.push(unstorable);
   for (const name of ['ip', 'user_agent'] as const) {
     const member = input.context?.[name];
     if (typeof member !== 'string' && member !== undefined && member !== null) {
-      errors.push({ path: at(`context.${name}`), message: 'must be text' });
+      errors.push({ path: `context.${name}`, message: 'must be text' });
     }
   }
-  const occurredAt = input.occurred_at == null ? undefined : parseTimestamp(input.occurred_at);
-  if (input.occurred_at != null && !occurredAt) {
-    errors.push({ path: at('occurred_at'), message: 'must be an RFC 3339 time such as 2026-11-22T10:00:00.000000Z' });
+  if (input.occurred_at != null && !parseTimestamp(input.occurred_at)) {
+    errors.push({ path: 'occurred_at', message: 'must be an RFC 3339 time such as 2026-11-22T10:00:00.000000Z' });
   }
-  if (errors.length > 0) return { errors };
-  return { event: completeEvent(input, occurredAt) };
+  return errors;
 }
 
-function completeEvent(input: EventInput, occurredAt: Timestamp | undefined): NewEvent {
+function completeEvent(input: EventInput): NewEvent {
   const received_at = now();
   const { actor, target, diff } = input;
+  // JSON.parse makes `__proto__` a member like any other, and a spread copies it as one: no setter is called.
   const ip = (input.context?.ip as string | null | undefined) ?? null;
-  const userAgent = (input.context?.user_agent as string | null | undefined) ?? null;
-  // `__proto__` is a key like any other, so the members are copied by definition, not by assignment.
-  const context = { ...input.context, ip, user_agent: userAgent };
-  const whole = {
+  const user_agent = (input.context?.user_agent as string | null | undefined) ?? null;
+  const columns = {
     id: input.id ?? newId(),
-    occurred_at: occurredAt ?? received_at,
+    occurred_at: (input.occurred_at != null && parseTimestamp(input.occurred_at)) || received_at,
     received_at,
-    action: input.action,
     severity: input.severity ?? ('Info' as const),
-    actor: {
-      id: actor?.id ?? null,
-      type: actor?.type ?? null,
-      name: actor?.name ?? null,
-      email: actor?.email ?? null,
-      meta: actor?.meta ?? null,
-    },
-    target: hasMembers(target) ? { type: target.type ?? null, id: target.id ?? null, meta: target.meta ?? null } : null,
-    context,
-    description: input.description ?? null,
-    diff: hasMembers(diff) ? { before: diff.before ?? null, after: diff.after ?? null } : null,
-    metadata: input.metadata ?? {},
-  };
-  return {
-    id: whole.id,
-    own_id: input.id != null,
-    occurred_at: whole.occurred_at,
-    received_at,
-    severity: whole.severity,
-    action: whole.action,
-    actor_id: whole.actor.id,
-    actor_type: whole.actor.type,
-    actor_name: whole.actor.name,
-    actor_email: whole.actor.email,
-    actor_meta: whole.actor.meta && canonicalJson(whole.actor.meta),
-    target_type: whole.target?.type ?? null,
-    target_id: whole.target?.id ?? null,
-    target_meta: whole.target?.meta ? canonicalJson(whole.target.meta) : null,
+    action: input.action,
+    actor_id: actor?.id ?? null,
+    actor_type: actor?.type ?? null,
+    actor_name: actor?.name ?? null,
+    actor_email: actor?.email ?? null,
+    actor_meta: canonicalOrNull(actor?.meta),
+    target_type: target?.type ?? null,
+    target_id: target?.id ?? null,
+    target_meta: canonicalOrNull(target?.meta),
     context_ip: ip,
-    context_user_agent: userAgent,
-    context: canonicalJson(whole.context),
-    description: whole.description,
-    diff: whole.diff && canonicalJson(whole.diff),
-    metadata: canonicalJson(whole.metadata),
-    digest: createHash('sha256').update(canonicalJson(whole)).digest('hex'),
+    context_user_agent: user_agent,
+    context: canonicalJson({ ...input.context, ip, user_agent }),
+    description: input.description ?? null,
+    // A diff of nulls alone is the same as none.
+    diff: diff?.before == null && diff?.after == null ? null : canonicalDiff(diff),
+    metadata: canonicalJson(input.metadata ?? {}),
   };
+  return { ...columns, own_id: input.id != null, digest: eventDigest(columns) };
 }
 
-/** A target or diff of nulls alone is the same as none. */
-function hasMembers<T extends object>(value: T | null | undefined): value is T {
-  return value != null && Object.values(value).some((member) => member != null);
-}
+const canonicalOrNull = (value: unknown): string | null => (value == null ? null : canonicalJson(value));
+
+const canonicalDiff = (diff: { before?: unknown; after?: unknown }): string =>
+  canonicalJson({ before: diff.before ?? null, after: diff.after ?? null });

@@ -139,8 +139,5 @@ async function insert(sql: Sql, tenantId: string, head: ChainHead, events: reado
 }
 
 /** Events as the JSON text that json_to_recordset reads, numbered from `firstPosition`. */
-export function stagedRows(events: readonly NewEvent[], firstPosition: number): string {
-  return JSON.stringify(
-    events.map(({ own_id: _, ...event }, index) => ({ position: firstPosition + index, ...event })),
-  );
-}
+export const stagedRows = (events: readonly NewEvent[], firstPosition: number): string =>
+  JSON.stringify(events.map((event, index) => ({ position: firstPosition + index, ...event })));

@@ -1,0 +1,123 @@
+import { type Request, type RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import { AppError, type FieldError, invalid } from '../core/errors.ts';
+import { eventJson } from '../core/event-text.ts';
+import { type NewEvent, readNewEvent } from '../core/new-event.ts';
+import { strictObject } from '../core/strict-object.ts';
+import { type Database, inTransaction, pgSql } from '../prisma/client.ts';
+import { findEvents } from '../prisma/event-list.ts';
+import { streamAppender } from '../prisma/event-stage.ts';
+import { appendEvents } from '../prisma/events.ts';
+import { tenantOf, tenantRoute } from './authenticate.ts';
+import { jsonBody, parse } from './body.ts';
+import { type EventBatcher, eventBatcher } from './event-batcher.ts';
+import { refuseUnknownQuery } from './paging.ts';
+import { readEventChunks } from './read-event-chunks.ts';
+import { discardRest } from './read-ndjson.ts';
+
+/** Events of one JSON batch. NDJSON has no limit. */
+export const batchLimit = 1000;
+const batchBytes = 16 * 1024 * 1024;
+/** Mistakes that one reply lists. */
+const mostMistakes = 100;
+
+const batchSchema = strictObject({
+  events: z
+    .array(z.unknown(), { error: 'must be a list of events' })
+    .max(batchLimit, `must have at most ${batchLimit} events; send more as application/x-ndjson`),
+});
+
+const isNdjson = (request: Request): boolean =>
+  /^\s*application\/(x-)?ndjson\s*(;|$)/i.test(request.headers['content-type'] ?? '');
+
+/** Makes the batcher that writes for POST /events and POST /events/batch; one for a process. */
+export const databaseBatcher = (database: Database): EventBatcher =>
+  eventBatcher((tenantId, events) => inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events)));
+
+/** Writing events: POST /events, and POST /events/batch as JSON or as a stream of NDJSON. */
+export function writeEventRoutes({ database, batcher }: { database: Database; batcher: EventBatcher }): Router {
+  const router = Router();
+  const appendStream = streamAppender(database.pool);
+
+  /** Writes, and gives each event as GET would show it. */
+  async function append(tenantId: string, events: readonly NewEvent[]): Promise<string[]> {
+    const stored = await batcher.append(tenantId, events);
+    const repeats = stored.filter((each) => each.repeated).map((each) => each.id);
+    const earlier = repeats.length > 0 ? await findEvents(pgSql(database.pool), tenantId, repeats) : undefined;
+    return stored.map((link, index) => (link.repeated ? earlier!.get(link.id)!.json : eventJson(events[index]!, link)));
+  }
+
+  router.post('/events', tenantRoute('events:write'), jsonBody(), async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const [event] = await append(tenantOf(response).id, [readEvent(request.body)]);
+    response.status(201).type('json').send(`{"data":${event}}`);
+  });
+
+  const batch: RequestHandler = async (request, response) => {
+    const events = await append(tenantOf(response).id, readBatch(request.body));
+    response
+      .status(201)
+      .type('json')
+      .send(`{"data":[${events.join(',')}]}`);
+  };
+
+  const stream: RequestHandler = async (request, response) => {
+    try {
+      const accepted = await appendChunks(tenantOf(response).id, readEventChunks(request));
+      response.status(201).json({ data: { accepted } });
+    } finally {
+      discardRest(request);
+    }
+  };
+
+  /** A stream that is short enough is an ordinary batch; a longer one gathers in the database. */
+  async function appendChunks(tenantId: string, chunks: AsyncGenerator<NewEvent[]>): Promise<number> {
+    const first = await chunks.next();
+    if (first.done) return 0;
+    const second = await chunks.next();
+    if (!second.done) return appendStream(tenantId, following([first.value, second.value], chunks));
+    await batcher.append(tenantId, first.value);
+    return first.value.length;
+  }
+
+  const readJson = jsonBody(batchBytes);
+  router.post(
+    '/events/batch',
+    tenantRoute('events:write'),
+    (request, response, next) => {
+      refuseUnknownQuery(request.query, []);
+      if (isNdjson(request)) next();
+      else readJson(request, response, next);
+    },
+    (request, response, next) => (isNdjson(request) ? stream : batch)(request, response, next),
+  );
+
+  return router;
+}
+
+function readEvent(body: unknown): NewEvent {
+  if (body === undefined) throw new AppError('bad_request', 'This call needs a JSON body: the event.');
+  const read = readNewEvent(body);
+  if ('errors' in read) throw invalid(read.errors);
+  return read.event;
+}
+
+/** All events, or all mistakes in them up to a bound. */
+function readBatch(body: unknown): NewEvent[] {
+  const values = parse(batchSchema, body).events;
+  const events: NewEvent[] = [];
+  const errors: FieldError[] = [];
+  for (const [index, value] of values.entries()) {
+    const read = readNewEvent(value, `events.${index}`);
+    if ('event' in read) events.push(read.event);
+    else errors.push(...read.errors);
+    if (errors.length >= mostMistakes) break;
+  }
+  if (errors.length > 0) throw invalid(errors.slice(0, mostMistakes));
+  return events;
+}
+
+async function* following(begun: readonly NewEvent[][], rest: AsyncGenerator<NewEvent[]>): AsyncGenerator<NewEvent[]> {
+  yield* begun;
+  yield* rest;
+}
