@@ -6,13 +6,18 @@ import type { Log } from '../core/log.ts';
 import type { Queue } from '../core/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
+import type { WebhookGuard } from '../core/webhook-address.ts';
+import { webhookGuard } from '../core/webhook-address.ts';
 import { findKey } from '../prisma/api-keys.ts';
 import type { Database } from '../prisma/client.ts';
 import { keepRecent } from '../prisma/recent.ts';
 import { findTenant } from '../prisma/tenants.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
+import { deliveryRoutes, deliveryRoutes } from './deliveries.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
+import { eventRoutes } from './events.ts';
+import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
 import { healthRoutes, type ReadinessCheck } from './health.ts';
 import { identify } from './identify.ts';
@@ -20,6 +25,9 @@ import { limitRate } from './rate-limit.ts';
 import { regionRoutes } from './regions.ts';
 import { logRequests } from './request-log.ts';
 import { tenantRoutes } from './tenants.ts';
+import { verifyRoutes } from './verify.ts';
+import { webhookRoutes, webhookRoutes } from './webhooks.ts';
+import { databaseBatcher, writeEventRoutes } from './write-events.ts';
 
 /**
  * Milliseconds for which a process goes by what it read of a key or a tenant. A revoked key must be refused within 5 s on
@@ -34,6 +42,8 @@ export type AppDeps = {
   queue: Queue;
   store: ObjectStore;
   secretKey: SecretKey;
+  /** Where webhooks may go. */
+  guard: WebhookGuard;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
   /** Milliseconds since 1970, for tests. */
@@ -60,7 +70,9 @@ export function buildApp(deps: AppDeps): Express {
 }
 
 /** Who calls is found out first, as limits count by key; then come the routes that anybody may call, then the others. */
-function versionOne({ config, database, clock }: AppDeps): Router {
+function versionOne(deps: AppDeps): Router {
+  const { config, database, clock } = deps;
+  const guard = webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW });
   const keys = keepRecent((key) => findKey(database.prisma, key), { maxAgeMs: recentMs, clock });
   const tenants = keepRecent((id) => findTenant(database.prisma, id), {
     maxAgeMs: recentMs,
@@ -78,5 +90,13 @@ function versionOne({ config, database, clock }: AppDeps): Router {
   router.use(requireCaller, withTenants({ config, tenants }));
   router.use(tenantRoutes({ config, database, forget }));
   router.use(apiKeyRoutes({ database, forget }));
+  router.use(webhookRoutes(deps));
+  router.use(deliveryRoutes(deps));
+  router.use(writeEventRoutes({ database, batcher: databaseBatcher(database) }));
+  router.use(verifyRoutes({ database }));
+  router.use(eventRoutes({ database }));
+  router.use(deliveryRoutes(deps));
+  router.use(exportRoutes({ ...deps, guard }));
+  router.use(webhookRoutes({ ...deps, guard }));
   return router;
 }

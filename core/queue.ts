@@ -1,3 +1,13 @@
+import {
+  createPostgresBackend,
+  DelayedError,
+  type Job,
+  type PostgresConnectionOptions,
+  WaitingError,
+  withBackend,
+} from 'bullmq';
+import type { Log } from './log.ts';
+
 /**
  * The bell that wakes workers. What is to be done stands in the database; the queue only says "look at this row now", so
  * a ring that is lost costs time (worker/sweep.ts rings again), never an export.
@@ -7,8 +17,89 @@ export type Queue = {
   ringExport(exportId: string, options?: { delayMs?: number; priority?: number }): Promise<void>;
   /** Rings for a pending delivery, after `delayMs`. */
   ringDelivery(deliveryId: string, options?: { delayMs?: number }): Promise<void>;
+  /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
+  answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
   close(): Promise<void>;
 };
 
 /** Names of the two queues; a job's data is `{ id }` and nothing else. */
 export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as const;
+export type QueueName = (typeof queueNames)[keyof typeof queueNames];
+
+/** What became of a ring: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
+export type Answer = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
+export type Handle = (id: string) => Promise<Answer>;
+
+export type Answering = {
+  /** Takes no more rings and waits for those being handled; `handle` must have been told to end. */
+  stop(): Promise<void>;
+};
+
+/** A pg.Pool whose sessions have `search_path` set to the schema `bullmq`. */
+export type QueuePool = Exclude<PostgresConnectionOptions, string>;
+
+/**
+ * Jobs of a worker that died are given out again after the lock and one look for stalled ones: 20 s at most. The counter
+ * of BullMQ for that is for life and would end an export for good, so it is out of reach; our own counts (attemptLimits).
+ */
+const stallSettings = { lockDuration: 10_000, stalledInterval: 5_000, maxStalledCount: 1_000_000 };
+
+/**
+ * A handler that throws could not reach the database, so it is called again for as long as it takes. Ended jobs are
+ * removed at once: the row is the record, and a job left behind would keep its id from being rung again.
+ */
+const jobSettings = {
+  attempts: 1_000_000,
+  backoff: { type: 'fixed', delay: 2_000 },
+  removeOnComplete: true,
+  removeOnFail: true,
+};
+
+type Ring = { id: string };
+
+/** The queue on BullMQ's PostgreSQL backend. The caller owns the pool and has run prisma/migrate.ts. */
+export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
+  const { Queue: BullQueue, Worker } = withBackend(createPostgresBackend);
+  const connection = pool;
+  const heard = (error: Error) => log.warn({ err: error }, 'queue connection');
+  const open = (name: QueueName) =>
+    new BullQueue<Ring>(name, { connection, defaultJobOptions: jobSettings }).on('error', heard);
+  const exports = open(queueNames.exports);
+  const deliveries = open(queueNames.deliveries);
+  return {
+    async ringExport(id, { delayMs = 0, priority } = {}) {
+      await exports.add('export', { id }, { jobId: id, delay: delayMs, priority });
+    },
+    async ringDelivery(id, { delayMs = 0 } = {}) {
+      // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.
+      const due = Math.ceil((Date.now() + delayMs) / 1000);
+      await deliveries.add('delivery', { id }, { jobId: `${id}-${due}`, delay: delayMs });
+    },
+    async answer(name, concurrency, handle) {
+      // BullMQ passes the AbortSignal only to processors of three declared parameters; ours are told by their caller.
+      const worker = new Worker<Ring>(name, (job, token) => process(job, token, handle), {
+        connection,
+        concurrency,
+        ...stallSettings,
+      });
+      worker.on('error', heard);
+      await worker.waitUntilReady();
+      return { stop: () => worker.close() };
+    },
+    async close() {
+      await Promise.all([exports.close(), deliveries.close()]);
+    },
+  };
+}
+
+async function process(job: Job<Ring>, token: string | undefined, handle: Handle): Promise<void> {
+  const answer = await handle(job.data.id);
+  if (answer.outcome === 'handed-back') {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+  if (answer.outcome === 'retry') {
+    await job.moveToDelayed(Date.now() + answer.delayMs, token);
+    throw new DelayedError();
+  }
+}

@@ -47,6 +47,20 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
   };
 }
 
+/**
+ * The pool of the queue's PostgreSQL backend: its tables are in a schema of their own, and each worker keeps one
+ * connection to listen on.
+ */
+export const openQueuePool = (url: string): pg.Pool =>
+  new pg.Pool({
+    connectionString: url,
+    options: '-c TimeZone=UTC -c search_path=bullmq',
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    max: 10,
+    application_name: 'logferry-queue',
+  }).on('error', () => {});
+
 /** Runs one statement: inside a transaction of `pg` or of Prisma alike. */
 export type Sql = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
 

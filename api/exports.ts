@@ -1,0 +1,205 @@
+import { type Request, type Response, Router } from 'express';
+import type { Config } from '../core/config.ts';
+import { AppError, invalid } from '../core/errors.ts';
+import { type ExportRequest, exportRequestSchema } from '../core/exports.ts';
+import type { Log } from '../core/log.ts';
+import { unknownName } from '../core/nearest-name.ts';
+import type { Queue } from '../core/queue.ts';
+import type { SecretKey } from '../core/secret-key.ts';
+import type { ObjectStore } from '../core/storage/object-store.ts';
+import type { WebhookGuard } from '../core/webhook-address.ts';
+import { newWebhookSecret, webhookSecretSchema } from '../core/webhooks.ts';
+import type { Database } from '../prisma/client.ts';
+import { mintLink } from '../prisma/export-link.ts';
+import { type ExportRow, exportView, isDownloadable } from '../prisma/export-view.ts';
+import {
+  cancelExport,
+  createExport,
+  deleteExport,
+  getExport,
+  isFinal,
+  listExports,
+  markFileDeleted,
+  recordDownload,
+} from '../prisma/exports.ts';
+import { ExportStatus } from '../prisma/generated/enums.ts';
+import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
+import { jsonBody, parse } from './body.ts';
+import { readIdPage, ringFor, uuidOf } from './deliveries.ts';
+import { estimateExport } from './estimate-export.ts';
+import { pageOf, refuseUnknownQuery } from './paging.ts';
+import { readIdempotencyKey, readWaitSeconds } from './request-headers.ts';
+import { streamProgress } from './stream-progress.ts';
+import { waitForEnd } from './wait-for-end.ts';
+
+export type ExportRoutesDeps = {
+  config: Config;
+  database: Database;
+  queue: Queue;
+  store: ObjectStore;
+  secretKey: SecretKey;
+  guard: WebhookGuard;
+  log: Log;
+};
+
+/** Seconds after which a client should ask again. */
+const retryAfterSeconds = 1;
+/** A queue that does not answer must not keep the client: the row is written, and the sweep rings again. */
+const ringTimeoutMs = 1_000;
+
+/** /exports: the jobs. Every route needs the scope `export`; making one needs the plan `pro` too. */
+export function exportRoutes(deps: ExportRoutesDeps): Router {
+  const { prisma } = deps.database;
+  const router = Router();
+  const mayExport = tenantRoute('export');
+
+  router.post('/exports', mayExport, jsonBody(), async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    requirePlan(response, 'pro');
+    await postExport(deps, request, response);
+  });
+
+  router.post('/exports/estimate', mayExport, jsonBody(), async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    requirePlan(response, 'pro');
+    const wanted = parse(exportRequestSchema, request.body);
+    response.json(await estimateExport(deps.database, tenantOf(response).id, wanted));
+  });
+
+  router.get('/exports', mayExport, async (request, response) => {
+    const { status, ...paging } = request.query;
+    const page = readIdPage(paging);
+    const rows = await listExports(prisma, tenantOf(response).id, {
+      limit: page.limit,
+      before: page.afterId,
+      status: readStatuses(status),
+    });
+    const { data, meta } = pageOf(rows, page.limit, ({ id }) => ({ id }));
+    response.json({ data: await Promise.all(data.map((row) => viewWithLink(deps, row))), meta });
+  });
+
+  router.get('/exports/:id', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    await answerExport(deps, response, 200, await getExport(prisma, tenantOf(response).id, uuidOf(request, 'export')));
+  });
+
+  router.get('/exports/:id/events', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const row = await getExport(prisma, tenantOf(response).id, uuidOf(request, 'export'));
+    await streamProgress(row, response, {
+      reload: () => getExport(prisma, row.tenantId, row.id),
+      view: (each) => viewWithLink(deps, each),
+    });
+  });
+
+  router.get('/exports/:id/download', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const row = await getExport(prisma, tenantOf(response).id, uuidOf(request, 'export'));
+    refuseUndownloadable(row);
+    const link = await mintLink(deps.store, row, deps.config.DOWNLOAD_URL_TTL);
+    if (!link) throw gone();
+    await recordDownload(prisma, row, auditContext(request, response));
+    response.set('Cache-Control', 'no-store').redirect(302, link.download_url);
+  });
+
+  router.post('/exports/:id/cancel', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const by = auditContext(request, response);
+    const { row, deliveries } = await cancelExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
+    for (const id of deliveries) ringFor(deps, id);
+    await answerExport(deps, response, 202, row);
+  });
+
+  router.delete('/exports/:id', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const by = auditContext(request, response);
+    const { row, deliveries } = await deleteExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
+    if (row.status === 'expired' && !row.fileDeletedAt) {
+      await deps.store.deleteObject(row.storageKey);
+      await markFileDeleted(prisma, row.id);
+    }
+    for (const id of deliveries) ringFor(deps, id);
+    response.status(204).end();
+  });
+
+  return router;
+}
+
+async function postExport(deps: ExportRoutesDeps, request: Request, response: Response): Promise<void> {
+  const idempotencyKey = readIdempotencyKey(request);
+  const waitSeconds = readWaitSeconds(request);
+  const wanted = parse(exportRequestSchema, request.body);
+  const secret = await webhookSecret(deps.guard, wanted);
+  const { row, replayed } = await createExport(deps.database.prisma, tenantOf(response).id, {
+    request: wanted,
+    by: auditContext(request, response),
+    segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS,
+    idempotencyKey,
+    sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
+  });
+  if (!isFinal(row.status)) await ringSoon(deps, row.id);
+  const latest = waitSeconds > 0 ? await waitForEnd(deps.database.prisma, row, waitSeconds * 1000, response) : row;
+  if (waitSeconds > 0) response.set('Preference-Applied', `wait=${waitSeconds}`);
+  if (replayed) response.set('Idempotency-Replayed', 'true');
+  response.location(`/v1/exports/${row.id}`);
+  const webhook = secret && !replayed ? { webhook: { url: wanted.webhook!.url, secret } } : {};
+  await answerExport(deps, response, waitSeconds > 0 && isFinal(latest.status) ? 200 : 202, latest, webhook);
+}
+
+/** The secret of the export's own webhook, made if none was brought. @throws the 422 for a secret or an address that will not do */
+async function webhookSecret(guard: WebhookGuard, { webhook }: ExportRequest): Promise<string | undefined> {
+  if (!webhook) return undefined;
+  const secret = parse(webhookSecretSchema, webhook.secret ?? newWebhookSecret(), 'webhook.secret');
+  const mistake = await guard.mistakeIn(webhook.url);
+  if (mistake) throw invalid([{ path: 'webhook.url', message: mistake }]);
+  return secret;
+}
+
+async function ringSoon({ queue, log }: ExportRoutesDeps, exportId: string): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ringTimeoutMs);
+  });
+  const ring = queue
+    .ringExport(exportId)
+    .catch((err) => log.warn({ export_id: exportId, err }, 'the queue cannot be rung'));
+  await Promise.race([ring, patience]);
+  clearTimeout(timer);
+}
+
+async function answerExport(
+  deps: ExportRoutesDeps,
+  response: Response,
+  status: number,
+  row: ExportRow,
+  more: object = {},
+): Promise<void> {
+  if (!isFinal(row.status)) response.set('Retry-After', String(retryAfterSeconds));
+  response.status(status).json({ ...(await viewWithLink(deps, row)), ...more });
+}
+
+const viewWithLink = async ({ store, config }: ExportRoutesDeps, row: ExportRow) =>
+  exportView(row, await mintLink(store, row, config.DOWNLOAD_URL_TTL));
+
+function refuseUndownloadable(row: ExportRow): void {
+  if (isDownloadable(row)) return;
+  if (!isFinal(row.status))
+    throw new AppError('conflict', `The export is ${row.status}; its file can be downloaded once it is completed.`);
+  if (row.status === 'failed' || row.status === 'canceled')
+    throw new AppError('conflict', `The export is ${row.status}; it has no file.`);
+  throw gone();
+}
+
+const gone = (): AppError =>
+  new AppError('gone', 'The file of this export has expired or was deleted. Make a new export.');
+
+const statuses = Object.values(ExportStatus);
+
+function readStatuses(asked: unknown): ExportStatus[] | undefined {
+  if (asked === undefined) return undefined;
+  return [asked].flat().map((status) => {
+    const known = statuses.find((each) => each === status);
+    if (!known) throw invalid([{ path: 'status', message: unknownName('status', String(status), statuses) }]);
+    return known;
+  });
+}

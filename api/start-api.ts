@@ -1,0 +1,45 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { StartError } from '../core/stop-signals.ts';
+import type { Deployment } from '../prisma/deployment.ts';
+import { buildApp } from './app.ts';
+
+export type RunningApi = {
+  port: number;
+  /** Takes no more connections, lets requests under way end, and cuts those that do not within a few seconds. */
+  stop(): Promise<void>;
+};
+
+/** Milliseconds that a stopping API gives requests under way, such as downloads and event streams. */
+const graceMs = 5_000;
+
+/** Serves the API. @throws StartError when the port is taken */
+export async function startApi(deployment: Deployment): Promise<RunningApi> {
+  const { config, database, store } = deployment;
+  const checks = [
+    { name: 'database', check: () => database.pool.query('select 1') },
+    { name: 'storage', check: () => store.check() },
+  ];
+  const server = createServer(buildApp({ ...deployment, checks }));
+  // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
+  server.requestTimeout = 0;
+  server.listen(config.PORT, config.HOST);
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new StartError(
+      `Port ${config.PORT} of ${config.HOST} is taken. End what listens there, or set PORT to another one.`,
+    );
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async stop() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Response } from 'express';
+import type { ExportRow } from '../prisma/export-view.ts';
+import { isFinal } from '../prisma/exports.ts';
+
+/** A `progress` event comes at least this often, whether something has changed or not: it also keeps proxies awake. */
+const everyMs = 500;
+
+export type ProgressSource = { reload(): Promise<ExportRow>; view(row: ExportRow): Promise<object> };
+
+/**
+ * Streams an export as server-sent events (the EventSource format of HTML): `progress` until it has ended, then one event
+ * named by how it did, and the end of the reply. Ends when the client goes.
+ */
+export async function streamProgress(row: ExportRow, response: Response, source: ProgressSource): Promise<void> {
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-store',
+    // nginx would hold events back.
+    'X-Accel-Buffering': 'no',
+  });
+  const send = async (event: string, each: ExportRow) =>
+    response.write(`event: ${event}\ndata: ${JSON.stringify(await source.view(each))}\n\n`);
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  let latest = row;
+  while (!isFinal(latest.status) && !gone.signal.aborted) {
+    await send('progress', latest);
+    await delay(everyMs, undefined, { signal: gone.signal }).catch(() => {});
+    latest = await source.reload();
+  }
+  if (gone.signal.aborted) return;
+  await send(latest.status, latest);
+  response.end();
+}

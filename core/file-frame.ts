@@ -1,0 +1,50 @@
+import { stringify } from 'csv-stringify/sync';
+import { columnsOf } from './columns.ts';
+import type { ExportContent } from './exports.ts';
+
+/**
+ * First characters by which a spreadsheet takes a text for a formula: = + - @ and their full-width forms, tab, CR, LF.
+ * https://owasp.org/www-community/attacks/CSV_Injection
+ */
+export const formulaStart = /^[=+\-@\t\r\n＝＋－＠]/;
+
+/** What stands before the first row. */
+export function opening(content: ExportContent): Buffer {
+  if (content.format === 'json') return Buffer.from('[');
+  if (content.format === 'ndjson') return Buffer.alloc(0);
+  const { bom, header } = content.csv;
+  return Buffer.from((bom ? '\uFEFF' : '') + (header ? csvLine(headerCells(content), content) : ''));
+}
+
+/** The titles of the columns as cells; defused like other texts if formulas are. */
+export function headerCells(content: ExportContent): string[] {
+  const titles = columnsOf(content.properties).map((column) => column.title);
+  if (content.csv.formulas === 'keep') return titles;
+  return titles.map((title) => (formulaStart.test(title) ? `'${title}` : title));
+}
+
+/** One CSV line, byte for byte as COPY writes it (test/worker/csv-equality.test.ts). */
+export function csvLine(cells: (string | null)[], { csv }: Pick<ExportContent, 'csv'>): string {
+  return stringify([cells.map((cell) => cell ?? unquotedNull)], {
+    delimiter: csv.delimiter,
+    record_delimiter: csv.line_ending === 'crlf' ? '\r\n' : '\n',
+    quoted_match: needsQuotes(csv, cells.length),
+    quoted_empty: true,
+    cast: {
+      string: (value) =>
+        value === unquotedNull
+          ? { value: csv.null, quote: false, quoted_empty: false, quoted_match: undefined }
+          : value,
+    },
+  });
+}
+
+/** Stands for null on its way through csv-stringify, which takes null and the empty text for the same. */
+const unquotedNull = '\u0000null';
+
+/** COPY quotes line breaks of either kind, what would read as null, and `\.` where it is all of a line. */
+function needsQuotes(csv: ExportContent['csv'], cells: number): RegExp {
+  const escaped = csv.null.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const alternatives = ['[\\r\\n]', `^${escaped}$`, ...(cells === 1 ? ['^\\\\\\.$'] : [])];
+  return new RegExp(alternatives.join('|'));
+}

@@ -1,0 +1,39 @@
+/**
+ * Waits for SIGINT or SIGTERM, stops, and ends the process: 0 when all was stopped in time, 1 when `deadlineMs` ran out.
+ * A second signal ends it at once.
+ */
+export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 } = {}): void {
+  let isStopping = false;
+  const onSignal = () => {
+    if (isStopping) process.exit(1);
+    isStopping = true;
+    const timer = setTimeout(() => process.exit(1), deadlineMs);
+    stop().then(
+      () => {
+        clearTimeout(timer);
+        process.exit(0);
+      },
+      (error) => {
+        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+}
+
+/** Ends the process with the error's message if it is one for the user, with everything otherwise. */
+export function failStart(error: unknown): never {
+  const isForUser = error instanceof Error && ['ConfigError', 'MigrationError', 'StartError'].includes(error.name);
+  process.stderr.write(`${isForUser ? error.message : error instanceof Error ? error.stack : error}\n`);
+  process.exit(1);
+}
+
+/** A start that cannot be; the message is one line that says what to do. */
+export class StartError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'StartError';
+  }
+}

@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { type Config, ConfigError } from '../core/config.ts';
+import { type Log, makeLog } from '../core/log.ts';
+import { openPostgresQueue, type Queue } from '../core/queue.ts';
+import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
+import type { ObjectStore } from '../core/storage/object-store.ts';
+import { openStore } from '../core/storage/open-store.ts';
+import { type Database, openDatabase, openQueuePool, type Prisma } from './client.ts';
+
+/** What every process of one installation shares: the database, the queue, the storage and the secret key. */
+export type Deployment = {
+  config: Config;
+  database: Database;
+  queue: Queue;
+  store: ObjectStore;
+  secretKey: SecretKey;
+  log: Log;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens all of it, as the configuration says.
+ * @throws ConfigError when something is missing, or the secret key is not the one this database was used with
+ */
+export async function openDeployment(
+  config: Config,
+  databaseUrl: string | undefined = config.DATABASE_URL,
+): Promise<Deployment> {
+  if (!databaseUrl) {
+    throw new ConfigError([
+      'DATABASE_URL is not set. Set it to a PostgreSQL 15 or newer, or use "npm start", which brings its own.',
+    ]);
+  }
+  const queueUrl = config.QUEUE_URL ?? databaseUrl;
+  if (!queueUrl.startsWith('postgres')) {
+    throw new ConfigError(['QUEUE_URL: this version keeps its queue in PostgreSQL; redis:// is not there yet']);
+  }
+  const log = makeLog(config.LOGFERRY_LOG_LEVEL);
+  const key = secretKey(
+    config.LOGFERRY_SECRET_KEY ??
+      (await keptSecret(config.LOGFERRY_DATA, 'secret-key', () => randomBytes(32).toString('base64'))),
+  );
+  const store = openStore(config, key.linkKey);
+  // Each export reads with its readers at a time, and looks for the next boundary besides.
+  const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 1) + 2;
+  const database = openDatabase(databaseUrl, { scanConnections });
+  const queuePool = openQueuePool(queueUrl);
+  const queue = openPostgresQueue(queuePool, log);
+  const close = async () => {
+    await queue.close();
+    await Promise.all([queuePool.end(), database.close()]);
+  };
+  try {
+    await agreeOnSecretKey(database.prisma, key.fingerprint);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { config, database, queue, store, secretKey: key, log, close };
+}
+
+/** With another key nothing that was sealed could be opened, and every link given out would break: so it is refused. */
+async function agreeOnSecretKey(prisma: Prisma, fingerprint: string): Promise<void> {
+  const name = 'secret_key_fingerprint';
+  await prisma.setting.createMany({ data: [{ name, value: fingerprint }], skipDuplicates: true });
+  const { value } = await prisma.setting.findUniqueOrThrow({ where: { name } });
+  if (value === fingerprint) return;
+  throw new ConfigError([
+    `LOGFERRY_SECRET_KEY is not the one this database was used with (fingerprint ${fingerprint}, the database knows ${value}). ` +
+      'Set the key of the other processes, or the secret-key file in their LOGFERRY_DATA.',
+  ]);
+}

@@ -1,0 +1,68 @@
+import type { EventPath } from '../core/event-path.ts';
+import type { EventField } from '../core/events.ts';
+import type { Bind } from './sql-values.ts';
+
+/** A time as the API writes it. The session must be in UTC (prisma/client.ts). */
+export const timeText = (column: string): string => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+/** JSON `null` for SQL null. */
+const orNull = (expression: string): string => `coalesce((${expression})::text, 'null')`;
+const jsonText = (column: string): string => orNull(`to_json(${column})`);
+
+const actorJson = `concat('{"id":', ${jsonText('actor_id')}, ',"type":', ${jsonText('actor_type')}, ',"name":', ${jsonText('actor_name')}, ',"email":', ${jsonText('actor_email')}, ',"meta":', ${orNull('actor_meta')}, '}')`;
+const hasTarget = 'num_nonnulls(target_type, target_id, target_meta) > 0';
+const targetJson = `case when ${hasTarget} then concat('{"type":', ${jsonText('target_type')}, ',"id":', ${jsonText('target_id')}, ',"meta":', ${orNull('target_meta')}, '}') end`;
+
+/** The whole event as JSON text, members in the order of the API reference. */
+export const wholeEventJson = `concat('{"id":"', id, '","sequence_number":', sequence_number, ',"action":', to_json(action), ',"severity":"', severity, '","actor":', ${actorJson}, ',"target":', coalesce(${targetJson}, 'null'), ',"context":', context, ',"description":', ${jsonText('description')}, ',"diff":', ${orNull('diff')}, ',"metadata":', metadata, ',"occurred_at":"', ${timeText('occurred_at')}, '","received_at":"', ${timeText('received_at')}, '","created_at":"', ${timeText('received_at')}, '","hash":"', encode(hash, 'hex'), '","previous_hash":"', encode(previous_hash, 'hex'), '"}')`;
+
+/**
+ * The value inside a JSON column, as json; SQL null where the path does not exist. `#>` is one call, but takes a number
+ * for an array's element and an object's key alike, so paths with numbers go step by step: `->` keeps them apart.
+ */
+export function jsonAt(column: string, steps: EventPath['steps'], bind: Bind): string {
+  if (steps.length === 0) return column;
+  const keysOnly = steps.every((step) => typeof step === 'string' && !/^-?\d+$/.test(step));
+  if (keysOnly) return `${column} #> ${bind(steps as string[], 'text[]')}`;
+  return steps.reduce<string>(
+    (inner, step) => `(${inner} -> ${typeof step === 'number' ? String(step) : bind(step, 'text')})`,
+    column,
+  );
+}
+
+const wholeMember = (field: EventField): string => (field.path === 'actor' ? actorJson : targetJson);
+
+/** The value as the text of a CSV cell; SQL null for an empty one. */
+export function cellText({ field, steps }: EventPath, bind: Bind): string {
+  if (field.column === null) return wholeMember(field);
+  if (steps.length > 0) return `(${jsonAt(field.column, steps, bind)}) #>> '{}'`;
+  if (field.type === 'time') return timeText(field.column);
+  return field.type === 'hash' ? `encode(${field.column}, 'hex')` : field.column;
+}
+
+/** The value as JSON text, never SQL null. */
+export function jsonValue({ field, steps }: EventPath, bind: Bind): string {
+  if (field.column === null) return orNull(wholeMember(field));
+  if (steps.length > 0) return orNull(jsonAt(field.column, steps, bind));
+  switch (field.type) {
+    case 'text':
+      return jsonText(field.column);
+    case 'integer':
+      return field.column;
+    case 'json':
+      return orNull(field.column);
+    case 'time':
+      return `concat('"', ${timeText(field.column)}, '"')`;
+    case 'hash':
+      return `concat('"', encode(${field.column}, 'hex'), '"')`;
+    default:
+      return `concat('"', ${field.column}, '"')`;
+  }
+}
+
+/** Whether a cell may hold text of somebody else's choice, which a spreadsheet might run as a formula. */
+export function textCondition({ field, steps }: EventPath, bind: Bind): string | undefined {
+  if (field.type === 'text') return 'true';
+  if (steps.length > 0 && field.column !== null) return `json_typeof(${jsonAt(field.column, steps, bind)}) = 'string'`;
+  return undefined;
+}

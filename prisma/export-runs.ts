@@ -1,0 +1,176 @@
+import { isUuid } from '../core/ids.ts';
+import type { PartReceipt } from '../core/storage/object-store.ts';
+import type { Database, Prisma } from './client.ts';
+import { type ExportError, type ExportRow, exportView, type Progress } from './export-view.ts';
+import { recordDeliveries } from './webhooks.ts';
+
+/** A run of an export: the right to write for it, as long as nobody has begun a newer one. */
+export type Run = { exportId: string; epoch: number };
+
+/** Another run has taken the export over, or it has ended: whoever sees this writes nothing more. */
+export class LeaseLostError extends Error {
+  constructor(run: Run) {
+    super(`Run ${run.epoch} of export ${run.exportId} does not hold it any more`);
+    this.name = 'LeaseLostError';
+  }
+}
+
+/** Somebody asked for the end of the export. */
+export class CancelRequestedError extends Error {
+  constructor() {
+    super('The export was canceled');
+    this.name = 'CancelRequestedError';
+  }
+}
+
+/** What a worker finds when it wants an export: it has it, somebody else has it for now, or there is nothing to do. */
+export type Claim =
+  | { outcome: 'started'; row: ExportRow; run: Run }
+  | { outcome: 'held'; leaseMs: number }
+  | { outcome: 'ended' };
+
+const whileHeld = ({ exportId, epoch }: Run) => ({ id: exportId, epoch, status: 'running' as const });
+
+/**
+ * Takes an export that is queued, or whose last worker has been silent for longer than its lease; that one counts as
+ * dead. Leases run by the clock of the database, so worker clocks may differ.
+ */
+export async function startExport(database: Database, exportId: string, leaseSeconds: number): Promise<Claim> {
+  if (!isUuid(exportId)) return { outcome: 'ended' };
+  const { rows } = await database.pool.query<{ epoch: number }>(
+    `update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => $2),
+       started_at = coalesce(started_at, now()), crashes = crashes + (status = 'running')::int, retry_at = null, error = null
+     where id = $1 and (status = 'queued' or (status = 'running' and lease_until < now())) returning epoch`,
+    [exportId, leaseSeconds],
+  );
+  const row = await database.prisma.export.findUnique({ where: { id: exportId } });
+  const epoch = rows[0]?.epoch;
+  if (row && epoch !== undefined && row.epoch === epoch) return { outcome: 'started', row, run: { exportId, epoch } };
+  if (row?.status !== 'running') return { outcome: 'ended' };
+  return { outcome: 'held', leaseMs: Math.max(0, (row.leaseUntil?.getTime() ?? 0) - Date.now()) };
+}
+
+/**
+ * Says that the run is alive and how far it is.
+ * @throws LeaseLostError, CancelRequestedError
+ */
+export async function renewLease(
+  database: Database,
+  run: Run,
+  leaseSeconds: number,
+  progress: Progress,
+): Promise<void> {
+  const { rows } = await database.pool.query<{ canceled: boolean }>(
+    `update exports set lease_until = now() + make_interval(secs => $3), progress = $4
+     where id = $1 and epoch = $2 and status = 'running' returning cancel_requested_at is not null as canceled`,
+    [run.exportId, run.epoch, leaseSeconds, JSON.stringify(progress)],
+  );
+  if (!rows[0]) throw new LeaseLostError(run);
+  if (rows[0].canceled) throw new CancelRequestedError();
+}
+
+/** A part that is stored, and where reading and hashing go on after it. */
+export type SavedPart = { part: PartReceipt; rows: number; position: unknown; hashState: Uint8Array };
+
+/** Writes a checkpoint if the run still holds the export. @throws LeaseLostError */
+export async function saveCheckpoint(
+  database: Database,
+  run: Run,
+  { part, rows, position, hashState }: SavedPart,
+): Promise<void> {
+  const { rowCount } = await database.pool.query(
+    `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position, hash_state)
+     select id, $3, epoch, $4, $5, $6, $7, $8 from exports where id = $1 and epoch = $2 and status = 'running' for update
+     on conflict (export_id, part_number) do update set epoch = excluded.epoch, etag = excluded.etag, bytes = excluded.bytes,
+       rows = excluded.rows, position = excluded.position, hash_state = excluded.hash_state`,
+    [
+      run.exportId,
+      run.epoch,
+      part.partNumber,
+      part.etag,
+      part.bytes,
+      rows,
+      JSON.stringify(position),
+      Buffer.from(hashState),
+    ],
+  );
+  if (rowCount === 0) throw new LeaseLostError(run);
+}
+
+/** The parts that are stored, from the first on without a gap. */
+export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise<SavedPart[]> {
+  const saved = await prisma.checkpoint.findMany({ where: { exportId }, orderBy: { partNumber: 'asc' } });
+  return saved
+    .filter((checkpoint, index) => checkpoint.partNumber === index + 1)
+    .map((checkpoint) => ({
+      part: { partNumber: checkpoint.partNumber, etag: checkpoint.etag, bytes: Number(checkpoint.bytes) },
+      rows: Number(checkpoint.rows),
+      position: checkpoint.position,
+      hashState: checkpoint.hashState,
+    }));
+}
+
+/** Puts a new upload in place of one that is gone; its checkpoints go with it. @throws LeaseLostError */
+export async function replaceUpload(prisma: Prisma, run: Run, uploadId: string): Promise<void> {
+  await prisma.$transaction(async (tx) => {
+    const { count } = await tx.export.updateMany({ where: whileHeld(run), data: { uploadId } });
+    if (count === 0) throw new LeaseLostError(run);
+    await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
+  });
+}
+
+/** What a run ends an export with. */
+export type End =
+  | { status: 'completed'; rows: number; bytes: number; sha256: string; progress: Progress; expiresAt: Date }
+  | { status: 'failed'; error: ExportError }
+  | { status: 'canceled' };
+
+/**
+ * Ends the export, once: status, figures and one delivery for each webhook are one transaction.
+ * @returns ids of the deliveries to ring for
+ * @throws LeaseLostError
+ */
+export async function endExport(prisma: Prisma, run: Run, end: End): Promise<string[]> {
+  return prisma.$transaction(async (tx) => {
+    const figures =
+      end.status === 'completed'
+        ? {
+            rows: BigInt(end.rows),
+            bytes: BigInt(end.bytes),
+            sha256: end.sha256,
+            progress: end.progress,
+            expiresAt: end.expiresAt,
+            uploadId: null,
+          }
+        : end.status === 'failed'
+          ? { error: end.error }
+          : {};
+    const { count } = await tx.export.updateMany({
+      where: whileHeld(run),
+      data: { status: end.status, completedAt: new Date(), leaseUntil: null, ...figures },
+    });
+    if (count === 0) throw new LeaseLostError(run);
+    if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
+    const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
+    return recordDeliveries(tx, {
+      tenantId: row.tenantId,
+      exportId: row.id,
+      type: `export.${row.status}`,
+      data: exportView(row),
+    });
+  });
+}
+
+/** Puts the export back into the queue after a failed run, which counts. @throws LeaseLostError */
+export async function requeueFailed(prisma: Prisma, run: Run, error: ExportError, retryAt: Date): Promise<void> {
+  const { count } = await prisma.export.updateMany({
+    where: whileHeld(run),
+    data: { status: 'queued', leaseUntil: null, failures: { increment: 1 }, error, retryAt },
+  });
+  if (count === 0) throw new LeaseLostError(run);
+}
+
+/** Hands the export back from a process that stops: no failure, and no attempt spent. Quiet if the run has lost it. */
+export async function handBack(prisma: Prisma, run: Run): Promise<void> {
+  await prisma.export.updateMany({ where: whileHeld(run), data: { status: 'queued', leaseUntil: null } });
+}

@@ -1,0 +1,119 @@
+import type pg from 'pg';
+import type { ExportContent } from '../core/exports.ts';
+import type { Timestamp } from '../core/times.ts';
+import { filterConditions } from './event-filter-sql.ts';
+import { rowsSql } from './event-rows-sql.ts';
+import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from './event-sort-sql.ts';
+import { timeText } from './event-value-sql.ts';
+import { type Bind, literals, parameters } from './sql-values.ts';
+
+/** The rows of one export: whose, which, in what order and form. Never changes, so that every attempt reads the same. */
+export type ExportRows = { tenantId: string; asOfSequence: number; content: ExportContent; segmentRows: number };
+
+/** A place in the order: after this event. Times are text, so that no microsecond is lost. */
+export type Key = { occurred_at: Timestamp | null; sequence_number: number };
+
+/** The rows after one key up to another; null is the beginning or the end. */
+export type Segment = { after: Key | null; through: Key | null };
+
+/**
+ * An incremental export of so few events is one segment, read by their numbers and sorted: walking the tenant's time
+ * index for them would read everything else as well.
+ */
+const fewEvents = 100_000;
+
+/** How the rows are walked, or undefined if they come as one sorted stream. */
+function walkOrder({ content, asOfSequence }: ExportRows): KeyRangeOrder | undefined {
+  const order = keyRangeOrder(content.sort);
+  const { after_sequence: after } = content.filter;
+  const few = after !== undefined && lastSequence(content, asOfSequence) - after <= fewEvents;
+  return order?.by === 'occurred_at' && few ? undefined : order;
+}
+
+/**
+ * Cuts the rows into segments of `segmentRows` events, before the filter, so that each is a bounded piece of work
+ * however few of them match. Boundaries depend on the committed events alone. Goes on after `after`.
+ */
+export async function* planSegments(pool: pg.Pool, rows: ExportRows, after: Key | null): AsyncGenerator<Segment> {
+  const order = walkOrder(rows);
+  if (!order) {
+    yield { after: null, through: null };
+  } else if (order.by === 'sequence_number') {
+    yield* numberRanges(rows, order, after);
+  } else {
+    let start = after;
+    do {
+      const through = await boundary(pool, rows, order, start);
+      yield { after: start, through };
+      start = through;
+    } while (start);
+  }
+}
+
+function* numberRanges({ content, asOfSequence, segmentRows }: ExportRows, order: KeyRangeOrder, after: Key | null) {
+  const first = (content.filter.after_sequence ?? 0) + 1;
+  const last = lastSequence(content, asOfSequence);
+  const step = order.direction === 'asc' ? segmentRows : -segmentRows;
+  const key = (number: number): Key => ({ occurred_at: null, sequence_number: number });
+  let at = after?.sequence_number ?? (step > 0 ? first - 1 : last + 1);
+  const isLast = (number: number) => (step > 0 ? number >= last : number <= first);
+  do {
+    const through = at + step;
+    yield { after: key(at), through: isLast(through) ? null : key(through) } satisfies Segment;
+    at = through;
+  } while (!isLast(at));
+}
+
+const lastSequence = (content: ExportContent, asOfSequence: number): number =>
+  Math.min(asOfSequence, content.filter.through_sequence ?? asOfSequence);
+
+/** The key of the last row of the segment that begins after `start`; null if it is the last segment. */
+async function boundary(pool: pg.Pool, rows: ExportRows, order: KeyRangeOrder, start: Key | null): Promise<Key | null> {
+  const { bind, values } = parameters();
+  const conditions = [...scope(rows, bind), ...rangeConditions({ after: start, through: null }, order, bind)];
+  const { from, to } = rows.content.filter;
+  conditions.push(...filterConditions({ from, to }, bind));
+  const { rows: found } = await pool.query<{ occurred_at: Timestamp; sequence_number: string }>(
+    `select ${timeText('occurred_at')} as occurred_at, sequence_number from events where ${conditions.join(' and ')}
+     order by ${orderBy(sortKeys(rows.content.sort))} offset ${rows.segmentRows - 1} limit 1`,
+    values,
+  );
+  const last = found[0];
+  return last ? { occurred_at: last.occurred_at, sequence_number: Number(last.sequence_number) } : null;
+}
+
+/** The COPY that prints one segment, line by line as the file has them. */
+export function segmentStatement(rows: ExportRows, segment: Segment): string {
+  const { select, copyOptions } = rowsSql(rows.content);
+  const order = walkOrder(rows);
+  const conditions = [
+    ...scope(rows, literals),
+    ...(order ? rangeConditions(segment, order, literals) : []),
+    ...filterConditions(rows.content.filter, literals),
+  ];
+  const ordered = orderBy(sortKeys(rows.content.sort));
+  return `copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}) to stdout with (${copyOptions})`;
+}
+
+/** Whether an export of this content goes on after a crash where it was, or starts again. */
+export const isResumable = (content: ExportContent): boolean => keyRangeOrder(content.sort) !== undefined;
+
+/** Whose rows, up to the bound of the export. */
+export const scope = (
+  { tenantId, asOfSequence }: Pick<ExportRows, 'tenantId' | 'asOfSequence'>,
+  bind: Bind,
+): string[] => [`tenant_id = ${bind(tenantId, 'uuid')}`, `sequence_number <= ${bind(String(asOfSequence), 'bigint')}`];
+
+/** A row comparison is one range of the index; the same written with OR would be read as a filter. */
+function rangeConditions({ after, through }: Segment, order: KeyRangeOrder, bind: Bind): string[] {
+  const columns = order.by === 'occurred_at' ? '(occurred_at, sequence_number)' : 'sequence_number';
+  const value = ({ occurred_at, sequence_number }: Key) =>
+    order.by === 'occurred_at'
+      ? `(${bind(occurred_at!, 'timestamptz')}, ${bind(String(sequence_number), 'bigint')})`
+      : bind(String(sequence_number), 'bigint');
+  const [beyond, upTo] = order.direction === 'asc' ? ['>', '<='] : ['<', '>='];
+  return [
+    ...(after ? [`${columns} ${beyond} ${value(after)}`] : []),
+    ...(through ? [`${columns} ${upTo} ${value(through)}`] : []),
+  ];
+}

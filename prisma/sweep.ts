@@ -1,0 +1,61 @@
+import type { Database, Prisma } from './client.ts';
+import { idempotencyHours } from './exports.ts';
+
+/** What worker/sweep.ts looks for. All by the indexes on status, oldest first. */
+
+/** Exports that wait without having to, and those whose worker has been silent for longer than its lease. */
+export async function forgottenExports({ pool }: Database, limit: number): Promise<string[]> {
+  const { rows } = await pool.query<{ id: string }>(
+    `select id from exports
+     where (status = 'queued' and coalesce(retry_at, created_at) < now() - interval '2 seconds')
+        or (status = 'running' and lease_until < now())
+     order by id limit $1`,
+    [limit],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Completed exports whose file has lived its time. */
+export async function completedBefore(prisma: Prisma, time: Date, limit: number): Promise<string[]> {
+  const rows = await prisma.export.findMany({
+    where: { status: 'completed', expiresAt: { lt: time } },
+    select: { id: true },
+    take: limit,
+  });
+  return rows.map((row) => row.id);
+}
+
+/** Expired exports whose file is still there. */
+export const undeletedFiles = (prisma: Prisma, limit: number) =>
+  prisma.export.findMany({
+    where: { status: 'expired', fileDeletedAt: null },
+    select: { id: true, storageKey: true },
+    take: limit,
+  });
+
+/** Failed and canceled exports that still have an upload. */
+export const unfinishedUploads = (prisma: Prisma, limit: number) =>
+  prisma.export.findMany({
+    where: { status: { in: ['failed', 'canceled'] }, uploadId: { not: null } },
+    select: { id: true, storageKey: true, uploadId: true },
+    take: limit,
+  });
+
+export async function markUploadForgotten(prisma: Prisma, id: string): Promise<void> {
+  await prisma.$transaction([
+    prisma.export.updateMany({ where: { id, status: { in: ['failed', 'canceled'] } }, data: { uploadId: null } }),
+    prisma.checkpoint.deleteMany({ where: { exportId: id, export: { status: { in: ['failed', 'canceled'] } } } }),
+  ]);
+}
+
+/** Those of the uploads that an export knows. */
+export async function uploadsInUse(prisma: Prisma, uploadIds: string[]): Promise<Set<string>> {
+  const rows = await prisma.export.findMany({ where: { uploadId: { in: uploadIds } }, select: { uploadId: true } });
+  return new Set(rows.map((row) => row.uploadId!));
+}
+
+export async function forgetIdempotencyKeys(prisma: Prisma): Promise<void> {
+  await prisma.idempotencyKey.deleteMany({
+    where: { createdAt: { lt: new Date(Date.now() - idempotencyHours * 3_600_000) } },
+  });
+}

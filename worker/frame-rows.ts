@@ -1,0 +1,25 @@
+import type { ExportContent } from '../core/exports.ts';
+import { opening } from '../core/file-frame.ts';
+import type { ReadSlab } from './read-segments.ts';
+
+/** Bytes of the file with the rows they hold, and the position behind them; none behind the closing. */
+export type Piece = Omit<ReadSlab, 'position'> & { position: ReadSlab['position'] | null };
+
+/**
+ * Puts what stands before and after the rows around them: BOM and header, or the brackets of an array. `resumed` says
+ * that the file has its beginning already, with `rowsBefore` rows.
+ */
+export async function* frameRows(
+  slabs: AsyncIterable<ReadSlab>,
+  content: ExportContent,
+  { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
+): AsyncGenerator<Piece> {
+  let isFirst = rowsBefore === 0;
+  if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
+  for await (const slab of slabs) {
+    // The first row of an array has no comma before it.
+    yield content.format === 'json' && isFirst ? { ...slab, bytes: slab.bytes.subarray(1) } : slab;
+    isFirst = false;
+  }
+  if (content.format === 'json') yield { bytes: Buffer.from(']\n'), rows: 0, position: null };
+}

@@ -1,0 +1,85 @@
+import type { Config } from '../core/config.ts';
+import type { Log } from '../core/log.ts';
+import { type Queue, queueNames } from '../core/queue.ts';
+import type { SecretKey } from '../core/secret-key.ts';
+import type { ObjectStore } from '../core/storage/object-store.ts';
+import { webhookGuard } from '../core/webhook-address.ts';
+import type { Database } from '../prisma/client.ts';
+import { linkForExport } from '../prisma/export-link.ts';
+import { deliverWebhook } from './deliver-webhook.ts';
+import { runExport, StoppingError } from './run-export.ts';
+import { sweep } from './sweep.ts';
+
+export type WorkerDeps = {
+  config: Config;
+  database: Database;
+  store: ObjectStore;
+  queue: Queue;
+  secretKey: SecretKey;
+  log: Log;
+};
+
+export type RunningWorker = {
+  /** Hands running exports back, lets deliveries end, and stops. */
+  stop(): Promise<void>;
+};
+
+/** Deliveries wait for the network, not for us, so there may be many. */
+const deliveryConcurrency = 20;
+
+/** Runs exports and deliveries and sweeps, until stopped. */
+export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
+  const { config, queue, database, store, log } = deps;
+  const stopping = new AbortController();
+  const run = {
+    database,
+    store,
+    queue,
+    log,
+    leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
+    readers: config.LOGFERRY_EXPORT_READERS,
+    firstPartBytes: config.LOGFERRY_PART_MIB * 1024 * 1024,
+    exportTtlSeconds: config.EXPORT_TTL,
+  };
+  const deliver = {
+    prisma: database.prisma,
+    queue,
+    secretKey: deps.secretKey,
+    log,
+    guard: webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW }),
+    linkFor: (exportId: string) =>
+      linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
+  };
+  const answering = await Promise.all([
+    queue.answer(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, (id) => runExport(run, id, stopping.signal)),
+    queue.answer(queueNames.deliveries, deliveryConcurrency, async (id) => {
+      await deliverWebhook(deliver, id);
+      return { outcome: 'done' };
+    }),
+  ]);
+  const stopSweeping = repeat(() => sweep(deps), config.LOGFERRY_SWEEP_SECONDS * 1000);
+  return {
+    async stop() {
+      stopping.abort(new StoppingError());
+      await Promise.all([stopSweeping(), ...answering.map((each) => each.stop())]);
+    },
+  };
+}
+
+/** Calls `work` at once and then `everyMs` after the call before has ended. Gives what stops it and waits for the last call. */
+function repeat(work: () => Promise<void>, everyMs: number): () => Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  let current: Promise<void>;
+  const next = () => {
+    current = work().finally(() => {
+      if (!isStopped) timer = setTimeout(next, everyMs);
+    });
+  };
+  next();
+  return async () => {
+    isStopped = true;
+    clearTimeout(timer);
+    await current;
+  };
+}

@@ -1,0 +1,81 @@
+import type { Log } from '../core/log.ts';
+import type { Queue } from '../core/queue.ts';
+import type { ObjectStore } from '../core/storage/object-store.ts';
+import type { Database } from '../prisma/client.ts';
+import { dueDeliveries } from '../prisma/deliveries.ts';
+import { expireExport, markFileDeleted } from '../prisma/exports.ts';
+import {
+  completedBefore,
+  forgetIdempotencyKeys,
+  forgottenExports,
+  markUploadForgotten,
+  undeletedFiles,
+  unfinishedUploads,
+  uploadsInUse,
+} from '../prisma/sweep.ts';
+
+export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log };
+
+/** Rows one sweep looks at for each of its duties; the next one does the rest. */
+const limit = 1000;
+/** An upload of nobody's may be one that was begun a moment ago and is not yet written down. */
+const strayUploadAgeMs = 3_600_000;
+
+/**
+ * Mends what was left behind: rings for exports and deliveries that no ring came through for, ends the life of files,
+ * and gives uploads back that no run owns. Any number of workers may sweep at once; every step may be repeated.
+ * One duty that fails keeps none of the others.
+ */
+export async function sweep(deps: SweepDeps): Promise<void> {
+  const duties = { ringExports, ringDeliveries, expireFiles, deleteFiles, abortUploads, abortStrayUploads, forgetKeys };
+  for (const [duty, run] of Object.entries(duties)) {
+    await run(deps).catch((err) => deps.log.warn({ err, duty }, 'sweep'));
+  }
+}
+
+async function ringExports({ database, queue }: SweepDeps): Promise<void> {
+  for (const id of await forgottenExports(database, limit)) await queue.ringExport(id);
+}
+
+async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
+  for (const id of await dueDeliveries(database.prisma, new Date(), limit)) await queue.ringDelivery(id);
+}
+
+async function expireFiles({ database, queue, log }: SweepDeps): Promise<void> {
+  for (const id of await completedBefore(database.prisma, new Date(), limit)) {
+    const expired = await expireExport(database.prisma, id);
+    if (!expired) continue;
+    log.info({ export_id: id }, 'export expired');
+    for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
+  }
+}
+
+async function deleteFiles({ database, store }: SweepDeps): Promise<void> {
+  for (const { id, storageKey } of await undeletedFiles(database.prisma, limit)) {
+    await store.deleteObject(storageKey);
+    await markFileDeleted(database.prisma, id);
+  }
+}
+
+/** Uploads of exports that failed or were canceled, and what a run may have published before it could say so. */
+async function abortUploads({ database, store }: SweepDeps): Promise<void> {
+  for (const { id, storageKey, uploadId } of await unfinishedUploads(database.prisma, limit)) {
+    if (uploadId) await store.abortUpload({ key: storageKey, uploadId });
+    await store.deleteObject(storageKey);
+    await markUploadForgotten(database.prisma, id);
+  }
+}
+
+/** Uploads that were begun by a run which died before it could write them down. */
+async function abortStrayUploads({ database, store }: SweepDeps): Promise<void> {
+  const uploads = await store.listUploads(new Date(Date.now() - strayUploadAgeMs));
+  const used = await uploadsInUse(
+    database.prisma,
+    uploads.map((upload) => upload.uploadId),
+  );
+  for (const upload of uploads) if (!used.has(upload.uploadId)) await store.abortUpload(upload);
+}
+
+async function forgetKeys({ database }: SweepDeps): Promise<void> {
+  await forgetIdempotencyKeys(database.prisma);
+}
