@@ -6,7 +6,6 @@ import type { Log } from '../core/log.ts';
 import type { Queue } from '../core/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
-import type { WebhookGuard } from '../core/webhook-address.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import { findKey } from '../prisma/api-keys.ts';
 import type { Database } from '../prisma/client.ts';
@@ -14,7 +13,7 @@ import { keepRecent } from '../prisma/recent.ts';
 import { findTenant } from '../prisma/tenants.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
-import { deliveryRoutes, deliveryRoutes } from './deliveries.ts';
+import { deliveryRoutes } from './deliveries.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
@@ -26,7 +25,7 @@ import { regionRoutes } from './regions.ts';
 import { logRequests } from './request-log.ts';
 import { tenantRoutes } from './tenants.ts';
 import { verifyRoutes } from './verify.ts';
-import { webhookRoutes, webhookRoutes } from './webhooks.ts';
+import { webhookRoutes } from './webhooks.ts';
 import { databaseBatcher, writeEventRoutes } from './write-events.ts';
 
 /**
@@ -42,8 +41,6 @@ export type AppDeps = {
   queue: Queue;
   store: ObjectStore;
   secretKey: SecretKey;
-  /** Where webhooks may go. */
-  guard: WebhookGuard;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
   /** Milliseconds since 1970, for tests. */
@@ -90,8 +87,6 @@ function versionOne(deps: AppDeps): Router {
   router.use(requireCaller, withTenants({ config, tenants }));
   router.use(tenantRoutes({ config, database, forget }));
   router.use(apiKeyRoutes({ database, forget }));
-  router.use(webhookRoutes(deps));
-  router.use(deliveryRoutes(deps));
   router.use(writeEventRoutes({ database, batcher: databaseBatcher(database) }));
   router.use(verifyRoutes({ database }));
   router.use(eventRoutes({ database }));
