@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { unknownName } from './nearest-name.ts';
 import { plans } from './tenants.ts';
+import { isRange } from './webhook-address.ts';
 
 const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
@@ -85,7 +86,11 @@ export const variables = {
     default: '1000',
     about: 'requests a minute for each key; 0 = no limit',
   },
-  LOGFERRY_WEBHOOK_ALLOW: { read: list, default: '', about: 'CIDRs that webhooks may reach besides public addresses' },
+  LOGFERRY_WEBHOOK_ALLOW: {
+    read: list.refine((entries) => entries.every(isRange), { error: 'must be CIDRs such as 10.0.0.0/8, or addresses' }),
+    default: '',
+    about: 'CIDRs that webhooks may reach besides public addresses',
+  },
   DOWNLOAD_URL_TTL: { read: integer(1, 604_800), default: '900', about: 'life of a download link in seconds' },
   EXPORT_TTL: { read: integer(60, 7_776_000), default: '604800', about: 'life of a finished file in seconds' },
   JWT_JWKS_URL: { read: url(['https:', 'http:']), about: "where users' tokens have their keys" },

@@ -102,14 +102,12 @@ export function isPublicAddress(text: string): boolean {
 
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
-/** Reads `10.0.0.0/8` or one address. */
-export function parseRange(text: string): Range {
-  try {
-    if (isIP(text)) return [ipaddr.parse(text), isIP(text) === 4 ? 32 : 128] as Range;
-    return ipaddr.parseCIDR(text);
-  } catch (cause) {
-    throw new Error(`LOGFERRY_WEBHOOK_ALLOW must hold CIDRs such as 10.0.0.0/8 or addresses, not "${text}"`, { cause });
-  }
+/** Whether a text is a CIDR such as `10.0.0.0/8`, or one address. */
+export const isRange = (text: string): boolean => isIP(text) !== 0 || ipaddr.isValidCIDR(text);
+
+function parseRange(text: string): Range {
+  if (!isRange(text)) throw new Error(`"${text}" is neither a CIDR nor an address`);
+  return ipaddr.parseCIDR(isIP(text) === 0 ? text : `${text}/${isIP(text) === 4 ? 32 : 128}`);
 }
 
 function contains(range: Range, text: string): boolean {

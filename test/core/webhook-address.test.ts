@@ -1,5 +1,6 @@
 import type { LookupAddress } from 'node:dns';
 import { expect, test } from 'vitest';
+import { readConfig } from '../../core/config.ts';
 import { isPublicAddress, webhookGuard } from '../../core/webhook-address.ts';
 
 /** Names that this table knows; all others have no address. */
@@ -158,8 +159,14 @@ test('opens what the operator names, for http too', async () => {
 });
 
 test('refuses to open what is neither a CIDR nor an address', () => {
-  expect(() => webhookGuard({ allow: ['localhost'] })).toThrow('LOGFERRY_WEBHOOK_ALLOW');
+  expect(() => webhookGuard({ allow: ['localhost'] })).toThrow('localhost');
   expect(() => webhookGuard({ allow: ['10.0.0.0/33'] })).toThrow('10.0.0.0/33');
+});
+
+test('says at the start which variable does not hold CIDRs', () => {
+  expect(() => readConfig({ LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8, localhost' })).toThrow(
+    'LOGFERRY_WEBHOOK_ALLOW must be CIDRs',
+  );
 });
 
 test('takes no text for a public address that is none', () => {
