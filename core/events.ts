@@ -112,7 +112,7 @@ export const eventInput = strictObject({
   target: strictObject({ type: indexed, id: indexed, meta: freeForm.nullish() }).nullish(),
   context: freeForm.nullish(),
   description: z.string({ error: 'must be text' }).nullish(),
-  diff: strictObject({ before: z.unknown(), after: z.unknown() }).nullish(),
+  diff: strictObject({ before: z.unknown().optional(), after: z.unknown().optional() }).nullish(),
   metadata: freeForm.nullish(),
   occurred_at: z.string({ error: 'must be a time, as text' }).nullish(),
 });
