@@ -22,7 +22,10 @@ function collect(stack: unknown, path: string, methods: Set<string>): void {
   for (const layer of stack as Layer[]) {
     const matched = layer.match(path);
     if (!matched) continue;
-    if (layer.route) for (const method of Object.keys(layer.route.methods)) methods.add(method.toUpperCase());
-    else if (layer.handle.stack) collect(layer.handle.stack, path.slice(matched.path.length) || '/', methods);
+    // `_all` stands for route.all(), which is no method.
+    const named = Object.keys(layer.route?.methods ?? {}).filter((method) => method !== '_all');
+    for (const method of named) methods.add(method.toUpperCase());
+    if (!layer.route && layer.handle.stack)
+      collect(layer.handle.stack, path.slice(matched.path.length) || '/', methods);
   }
 }

@@ -33,10 +33,7 @@ const titles: Record<ErrorType, string> = {
 export const noRoute: RequestHandler = (request) => {
   const allow = allowedMethods(request.app.router, request.path);
   if (allow.length === 0) {
-    throw new AppError(
-      'not_found',
-      `There is nothing at ${request.path.slice(0, 200)}. See GET /docs for what there is.`,
-    );
+    throw new AppError('not_found', `There is nothing at ${request.path.slice(0, 200)}. Check the path.`);
   }
   const message = `${request.method} is not possible here. Allowed: ${allow.join(', ')}.`;
   throw new AppError('method_not_allowed', message, { headers: { Allow: allow.join(', ') } });
