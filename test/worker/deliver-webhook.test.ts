@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '../../core/ids.ts';
@@ -284,13 +285,31 @@ test('tries a ping once', async () => {
   expect(rings).toEqual([]);
 });
 
-test('sends one message when many workers are rung at once', async () => {
-  const { url, received } = await receiver();
+test('gives a delivery to one of many workers that ask at once', async () => {
+  const { url } = await receiver();
   await register(url);
   const id = await record();
-  await Promise.all(Array.from({ length: 8 }, () => deliver(id)));
+  // A connection for each, so that they really meet.
+  await Promise.all(Array.from({ length: 8 }, () => database.prisma.$queryRaw`select pg_sleep(0.1)::text`));
+  const claims = await Promise.all(Array.from({ length: 8 }, () => claimDelivery(database.prisma, id, 45_000)));
+  expect(claims.filter(Boolean)).toHaveLength(1);
+});
+
+test('sends nothing while another worker is sending', async () => {
+  const sending = Promise.withResolvers<ServerResponse>();
+  const { url, received } = await receiver((response, nth) => {
+    if (nth === 1) sending.resolve(response);
+    else response.writeHead(204).end();
+  });
+  await register(url);
+  const id = await record();
+  const first = deliver(id);
+  const response = await sending.promise;
+  await deliver(id);
+  response.writeHead(204).end();
+  await first;
   expect(received).toHaveLength(1);
-  expect((await rowOf(id)).attempts).toHaveLength(1);
+  expect(await rowOf(id)).toMatchObject({ status: 'delivered', attempts: [{ status_code: 204 }] });
 });
 
 test('makes the attempt of a worker that died, once its claim has lapsed', async () => {
