@@ -3,7 +3,7 @@ import { propertiesSchema } from './columns.ts';
 import { parseEventPath } from './event-path.ts';
 import { filterSchema } from './filter.ts';
 import { findUnstorableText } from './json.ts';
-import { unknownName } from './nearest-name.ts';
+import { oneOf, strictObject } from './strict-object.ts';
 import { compactTimestamp, type Timestamp } from './times.ts';
 
 export const formats = ['csv', 'json', 'ndjson'] as const;
@@ -16,28 +16,10 @@ export const expiresInLimits = { least: 60, most: 7_776_000 };
 /** Runs of an export that may fail, and workers that may die under it, before it ends as failed. */
 export const attemptLimits = { failures: 5, crashes: 20 };
 
-/** An enumeration whose message lists what is allowed and names what was probably meant. */
-const oneOf = <const T extends readonly [string, ...string[]]>(kind: string, names: T) =>
-  z.enum(names, {
-    error: ({ input }) =>
-      input === undefined ? `is required. Allowed: ${names.join(', ')}` : unknownName(kind, printed(input), names),
-  });
-
-const printed = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
-
-/** A strict object whose message names the unknown member and the nearest known one. */
-const strict = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? unknownName('member', String(issue.keys?.[0]), Object.keys(shape))
-        : 'must be a JSON object',
-  });
-
 const delimiters = [',', ';', '\t', '|'] as const;
 
 /** How a CSV is written. The defaults are RFC 4180, and read back cell by cell. */
-export const csvSchema = strict({
+export const csvSchema = strictObject({
   delimiter: oneOf('delimiter', delimiters).default(','),
   bom: z.boolean({ error: 'must be true or false' }).default(false),
   header: z.boolean({ error: 'must be true or false' }).default(true),
@@ -55,7 +37,7 @@ export type CsvOptions = z.output<typeof csvSchema>;
 
 const sortSchema = z
   .array(
-    strict({
+    strictObject({
       field: z.string({ error: 'must be a field of the event, as text' }).superRefine((field, context) => {
         const path = parseEventPath(field);
         if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
@@ -75,13 +57,13 @@ const fileName = z
     error: 'must hold printable characters only, and neither / nor \\',
   });
 
-const webhookSchema = strict({
+const webhookSchema = strictObject({
   url: z.string({ error: 'must be a URL, as text' }).max(2048, 'must have at most 2048 characters'),
   secret: z.string({ error: 'must be text' }).optional(),
 });
 
 /** What POST /v1/exports takes. Only `format` is required. */
-export const exportRequestSchema = strict({
+export const exportRequestSchema = strictObject({
   format: oneOf('format', formats),
   compression: oneOf('compression', compressions).default('none'),
   filter: filterSchema.default({}),

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { findUnstorableText } from './json.ts';
 import { unknownName } from './nearest-name.ts';
+import { strictObject } from './strict-object.ts';
 
 /** What a webhook can be told of. A ping is only ever asked for by hand. */
 export const webhookEventTypes = [
@@ -108,16 +109,8 @@ const members = {
   include_download_url: z.boolean({ error: 'must be true or false' }),
 };
 
-const strict = <S extends z.ZodRawShape>(shape: S) =>
-  z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? unknownName('member', String(issue.keys?.[0]), Object.keys(shape))
-        : 'must be a JSON object',
-  });
-
 /** What POST /v1/webhooks takes. The URL's address is checked apart (core/webhook-address.ts), as that takes a look-up. */
-export const webhookRequestSchema = strict({
+export const webhookRequestSchema = strictObject({
   url: members.url,
   events: members.events.default(['*']),
   description: members.description.default(null),
@@ -126,7 +119,7 @@ export const webhookRequestSchema = strict({
 export type WebhookRequest = z.output<typeof webhookRequestSchema>;
 
 /** What PATCH /v1/webhooks/:id takes: what is left out stays. */
-export const webhookPatchSchema = strict({
+export const webhookPatchSchema = strictObject({
   url: members.url.optional(),
   events: members.events.optional(),
   description: members.description.optional(),
