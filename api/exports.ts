@@ -67,6 +67,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
   });
 
   router.get('/exports', mayExport, async (request, response) => {
+    refuseUnknownQuery(request.query, ['status', 'limit', 'cursor']);
     const { status, ...paging } = request.query;
     const page = readIdPage(paging);
     const rows = await listExports(prisma, tenantOf(response).id, {
