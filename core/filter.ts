@@ -11,12 +11,14 @@ const storable = z
   .max(4096, 'must have at most 4096 characters')
   .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' });
 
+const listMessage = 'must be a text, or a list of 1 to 1000 texts, none empty';
+
 /** One value or a list of them: any of. */
 const oneOrMany = <T extends z.ZodType>(value: T) =>
-  z.union([value, z.array(value).min(1).max(1000)], {
+  z.union([value, z.array(value).min(1, listMessage).max(1000, listMessage)], {
     error: (issue) => {
       const inner = (issue as { errors?: z.core.$ZodIssue[][] }).errors?.flat().find((e) => e.code === 'custom');
-      return inner?.message ?? 'must be a text, or a list of 1 to 1000 texts, none empty';
+      return inner?.message ?? listMessage;
     },
   });
 
