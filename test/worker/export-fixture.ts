@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
+import { expect } from 'vitest';
+import { makeLog } from '../../core/log.ts';
+import { readNewEvent } from '../../core/new-event.ts';
+import { openPostgresQueue } from '../../core/queue.ts';
+import { type Database, inTransaction, openQueuePool } from '../../prisma/client.ts';
+import { appendEvents } from '../../prisma/events.ts';
+import type { ExportView } from '../../prisma/export-view.ts';
+import { type RunningWorker, startWorker } from '../../worker/start-worker.ts';
+import { type App, type Call, startApp } from '../api/start-app.ts';
+import { createTestDatabase } from '../database.ts';
+
+export type FinishedExport = {
+  view: ExportView;
+  /** The file as it is stored. */
+  stored: Buffer;
+  /** What is in it, unpacked. */
+  bytes: Buffer;
+  text: string;
+};
+
+/**
+ * The whole of Logferry: API, queue on Postgres and files on disk, with a worker in this process unless told otherwise.
+ * @param environment variables as in README
+ */
+export async function startExporting(environment: Record<string, string> = {}, { worker: withWorker = true } = {}) {
+  const testDatabase = await createTestDatabase();
+  const pool = openQueuePool(testDatabase.url);
+  const queue = openPostgresQueue(pool, makeLog('silent'));
+  const app: App = await startApp({ DATABASE_URL: testDatabase.url, ...environment }, { queue });
+  const workers = new Set<RunningWorker>();
+  const work = async (changes: Partial<App['deps']> = {}): Promise<RunningWorker> => {
+    const worker = await startWorker({ ...app.deps, ...changes });
+    const running = {
+      async stop() {
+        workers.delete(running);
+        await worker.stop();
+      },
+    };
+    workers.add(running);
+    return running;
+  };
+  if (withWorker) await work();
+  return {
+    ...app,
+    databaseUrl: testDatabase.url,
+    /** Starts a worker in this process; parts of what it works with may be replaced. */
+    work,
+    async close() {
+      for (const worker of workers) await worker.stop();
+      await queue.close();
+      await pool.end();
+      await app.close();
+      await testDatabase.drop();
+    },
+  };
+}
+
+export type Exporting = Awaited<ReturnType<typeof startExporting>>;
+
+/** Appends events as they would be posted, and says what is stored under which number. */
+export async function addEvents(database: Database, tenantId: string, inputs: readonly unknown[]): Promise<void> {
+  const events = inputs.map((input, index) => {
+    const read = readNewEvent(input, String(index));
+    if ('errors' in read) throw new Error(JSON.stringify(read.errors));
+    return read.event;
+  });
+  for (let at = 0; at < events.length; at += 5000) {
+    await inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events.slice(at, at + 5000)));
+  }
+}
+
+/**
+ * `count` events that PostgreSQL makes up itself, a second apart, each with about `noiseBytes` of text that cannot be
+ * compressed. Their hashes form no chain, which exports do not ask for.
+ */
+export async function addManyEvents(
+  database: Database,
+  tenantId: string,
+  { count, noiseBytes = 64 }: { count: number; noiseBytes?: number },
+): Promise<void> {
+  const noise = `(select string_agg(md5(n::text || '/' || i), '') from generate_series(1, ${Math.ceil(noiseBytes / 32)}) i)`;
+  await inTransaction(database.pool, async (sql) => {
+    await sql(
+      `insert into events (tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
+         actor_name, actor_email, target_type, target_id, context_ip, context_user_agent, context, description, metadata,
+         previous_hash, hash)
+       select $1, n, gen_random_uuid(), timestamptz '2025-01-01T00:00:00Z' + n * interval '1 second', now(),
+         (enum_range(null::severity))[1 + n % 5], (array['user.login', 'user.logout', 'file.read', 'role.change'])[1 + n % 4],
+         'user-' || n % 997, 'user', 'Name, "' || n % 997 || '"', 'user' || n % 997 || '@example.com', 'file', 'file-' || n,
+         '198.51.100.' || n % 256, 'agent/1.0', '{"ip":"198.51.100.' || n % 256 || '","user_agent":"agent/1.0"}',
+         ${noise}, '{"n":' || n || ',"region":"eu"}', sha256(int8send(n - 1)), sha256(int8send(n))
+       from generate_series(1, $2::bigint) n`,
+      [tenantId, count],
+    );
+    await sql('update chain_heads set sequence_number = $2, hash = sha256(int8send($2)) where tenant_id = $1', [
+      tenantId,
+      count,
+    ]);
+  });
+  await database.pool.query('analyze events');
+}
+
+/** Makes an export and gives its id at once. */
+export async function queueExport(call: Call, request: unknown, headers: Record<string, string> = {}): Promise<string> {
+  const reply = await call('/v1/exports', { json: request, headers });
+  const body = (await reply.json()) as ExportView & { detail?: string };
+  if (reply.status !== 202) throw new Error(`${reply.status} ${body.detail}`);
+  return body.id;
+}
+
+/** The export once it has ended; its own event stream says when. */
+export async function endedExport(call: Call, id: string): Promise<ExportView> {
+  const stream = await call(`/v1/exports/${id}/events`);
+  await stream.text();
+  return (await call(`/v1/exports/${id}`)).json() as Promise<ExportView>;
+}
+
+/** Makes an export, waits for its end, and fetches the file. Fails unless it is complete and as its record says. */
+export async function exportFile(call: Call, request: unknown): Promise<FinishedExport> {
+  return fetchFile(await endedExport(call, await queueExport(call, request)));
+}
+
+/** The file of a completed export, held against its record. */
+export async function fetchFile(view: ExportView): Promise<FinishedExport> {
+  expect(view).toMatchObject({ status: 'completed', complete: true, error: null });
+  const reply = await fetch(view.download_url!);
+  expect(reply.status).toBe(200);
+  const stored = Buffer.from(await reply.arrayBuffer());
+  expect(stored.length).toBe(view.bytes);
+  expect(createHash('sha256').update(stored).digest('hex')).toBe(view.sha256);
+  const bytes = unpacked(stored, view.compression);
+  return { view, stored, bytes, text: bytes.toString() };
+}
+
+/** Node's own decoders check the trailing checksums, and fail on a file that is cut. */
+function unpacked(stored: Buffer, compression: string): Buffer {
+  if (compression === 'gzip') return gunzipSync(stored);
+  return compression === 'zstd' ? zstdDecompressSync(stored) : stored;
+}
