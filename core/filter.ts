@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { splitPath } from './event-path.ts';
 import { parseSeverity, severities } from './events.ts';
-import { findUnstorableText } from './json.ts';
+import { findUnstorableText, parseJson } from './json.ts';
 import { unknownName } from './nearest-name.ts';
 import { parseTimestamp } from './times.ts';
 
@@ -155,7 +155,7 @@ export function filterFromQuery(query: Record<string, unknown>): Record<string, 
 
 function parseOr(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }

@@ -1,4 +1,5 @@
 import { AppError, type FieldError, invalid } from './errors.ts';
+import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
 
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
@@ -14,16 +15,29 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  *   nesting far beyond maxDepth
  */
 export function parseJson(bytes: Uint8Array | string): unknown {
-  const text = typeof bytes === 'string' ? bytes : decode(bytes);
-  const suspicious = inspect(text);
+  const given = typeof bytes === 'string' ? bytes : decode(bytes);
+  const { escapedKeys, suspiciousNumber } = inspect(given);
+  const text = escapedKeys.length > 0 ? disguiseKeys(given, escapedKeys) : given;
   let value: unknown;
   try {
     value = JSON.parse(text);
+    if (escapedKeys.length > 0) value = undisguiseKeys(value);
   } catch (cause) {
-    throw new AppError('bad_request', `The body is not valid JSON: ${(cause as Error).message}`, { cause });
+    throw new AppError('bad_request', `The body is not valid JSON: ${syntaxError(given) ?? 'a key is wrong'}`, {
+      cause,
+    });
   }
-  if (suspicious) refuseRoundedNumbers(text);
+  if (suspiciousNumber) refuseRoundedNumbers(text);
   return value;
+}
+
+/** What JSON.parse says of the text as it was given: nobody must see a key in disguise. */
+function syntaxError(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 function decode(bytes: Uint8Array): string {
@@ -35,28 +49,41 @@ function decode(bytes: Uint8Array): string {
 }
 
 const numberToken = /[-+.eE\d]+/y;
+const colon = /\s*:/y;
 
-/**
- * One look at the text before JSON.parse or any walk of ours recurses into it: refuses deep nesting, and tells whether
- * there is a number long or large enough that it may be rounded.
- */
-function inspect(text: string): boolean {
+/** What calls for more care than JSON.parse takes. */
+type Findings = {
+  /** Keys written with escapes (core/escaped-keys.ts). */
+  escapedKeys: Span[];
+  /** Whether a number is so long or large that it may be rounded. */
+  suspiciousNumber: boolean;
+};
+
+/** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting */
+function inspect(text: string): Findings {
+  const found: Findings = { escapedKeys: [], suspiciousNumber: false };
   let depth = 0;
-  let suspicious = false;
+  let backslash = text.indexOf('\\');
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 0x22) i = endOfString(text, i);
-    else if (code === 0x7b || code === 0x5b) {
+    if (code === 0x22) {
+      const start = i;
+      i = endOfString(text, start);
+      if (backslash < 0 || backslash > i) continue;
+      colon.lastIndex = i + 1;
+      if (colon.test(text)) found.escapedKeys.push({ start, end: i + 1 });
+      backslash = text.indexOf('\\', i);
+    } else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
     } else if (code === 0x7d || code === 0x5d) depth--;
     else if (code >= 0x30 && code <= 0x39) {
       numberToken.lastIndex = i;
       const [token] = numberToken.exec(text)!;
-      suspicious ||= token.length >= 16 || /e/i.test(token);
+      found.suspiciousNumber ||= token.length >= 16 || /e/i.test(token);
       i += token.length - 1;
     }
   }
-  return suspicious;
+  return found;
 }
 
 function endOfString(text: string, start: number): number {
@@ -76,16 +103,17 @@ function isEscaped(text: string, at: number): boolean {
 
 /** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
 function refuseRoundedNumbers(text: string): void {
-  const rounded = new Map<unknown, string>();
+  const rounded = new Set<unknown>();
   const reviver = (_key: string, value: unknown, { source }: { source: string }) => {
     if (typeof value !== 'number' || !isRounded(value, source)) return value;
-    const mark = {};
-    rounded.set(mark, source);
+    const mark = Symbol(source);
+    rounded.add(mark);
     return mark;
   };
-  const value = JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+  const parsed = JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
   if (rounded.size === 0) return;
-  const found = findInside(value, (inner) => (rounded.has(inner) ? rounded.get(inner) : undefined))!;
+  const value = undisguiseKeys(parsed);
+  const found = findInside(value, (inner) => (rounded.has(inner) ? (inner as symbol).description : undefined))!;
   const message = `the number ${found.message.slice(0, 40)} does not fit a double without rounding; send it as text`;
   throw invalid([{ path: found.path.join('.'), message }]);
 }

@@ -14,12 +14,54 @@ function refusal(text: string | Uint8Array): AppError {
 }
 
 describe('parseJson', () => {
-  it('reads any JSON as JSON.parse does', () => {
+  it('reads any JSON as it was written', () => {
     fc.assert(
       fc.property(arbitraryJson, (value) => {
         expect(parseJson(Buffer.from(JSON.stringify(value)))).toEqual(value);
       }),
+      { numRuns: 1000 },
     );
+  });
+
+  it('keeps keys with escapes apart from keys that came before (nodejs/node#63785)', () => {
+    const texts = [
+      '{"q":1,"\\\\":1}',
+      '{"q":1,"\\b":1}',
+      '{"q":1,"\\u4e2d":1}',
+      '{"r":1,"\\\\u00":1}',
+      '{"r":1,"\\u0041bcd" : 1}',
+    ];
+    expect(texts.flatMap((text) => Object.keys(parseJson(text) as object))).toEqual([
+      'q',
+      '\\',
+      'q',
+      '\b',
+      'q',
+      '中',
+      'r',
+      '\\u00',
+      'r',
+      'Abcd',
+    ]);
+  });
+
+  it('takes a key with escapes for any key, also __proto__, and the later of two equal ones', () => {
+    const value = parseJson('{"a":1,"\\u0061":2,"\\u005f_proto__":{"x":1},"list":[{"\\n":"\\n"}]}');
+    expect(Object.entries(value as object)).toEqual([
+      ['a', 2],
+      ['__proto__', { x: 1 }],
+      ['list', [{ '\n': '\n' }]],
+    ]);
+  });
+
+  it.each(['{"a\\n":1,x', '{"a\\x":1}', '{"a\\n":1}}'])('says of %s what is wrong with it as it was given', (text) => {
+    const error = refusal(text);
+    expect(error.type).toBe('bad_request');
+    expect(error.message).not.toMatch(/[0-9a-f]{16}/);
+  });
+
+  it('names the place of a number below a key with escapes', () => {
+    expect(refusal('{"a\\n":{"b":1e999}}').errors).toMatchObject([{ path: 'a\n.b' }]);
   });
 
   it.each([
