@@ -26,11 +26,11 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
   const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
   const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
   const pool = new pg.Pool({ ...session, max: 20, application_name: 'logferry' });
-  // COPY of whole segments: plans must not wait for JIT, and a reader that hangs must not hold a snapshot for hours.
+  // Segments are read in parallel already, and are too short for JIT to pay.
   const scans = new pg.Pool({
     ...session,
     max: scanConnections,
-    options: `${options} -c jit=off`,
+    options: `${options} -c jit=off -c max_parallel_workers_per_gather=0`,
     application_name: 'logferry-export',
   });
   // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error would end the process.

@@ -69,30 +69,17 @@ export async function renewLease(
   if (rows[0].canceled) throw new CancelRequestedError();
 }
 
-/** A part that is stored, and where reading and hashing go on after it. */
-export type SavedPart = { part: PartReceipt; rows: number; position: unknown; hashState: Uint8Array };
+/** A part that is stored, and where reading goes on after it. */
+export type SavedPart = { part: PartReceipt; rows: number; position: unknown };
 
 /** Writes a checkpoint if the run still holds the export. @throws LeaseLostError */
-export async function saveCheckpoint(
-  database: Database,
-  run: Run,
-  { part, rows, position, hashState }: SavedPart,
-): Promise<void> {
+export async function saveCheckpoint(database: Database, run: Run, { part, rows, position }: SavedPart): Promise<void> {
   const { rowCount } = await database.pool.query(
-    `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position, hash_state)
-     select id, $3, epoch, $4, $5, $6, $7, $8 from exports where id = $1 and epoch = $2 and status = 'running' for update
+    `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position)
+     select id, $3, epoch, $4, $5, $6, $7 from exports where id = $1 and epoch = $2 and status = 'running' for update
      on conflict (export_id, part_number) do update set epoch = excluded.epoch, etag = excluded.etag, bytes = excluded.bytes,
-       rows = excluded.rows, position = excluded.position, hash_state = excluded.hash_state`,
-    [
-      run.exportId,
-      run.epoch,
-      part.partNumber,
-      part.etag,
-      part.bytes,
-      rows,
-      JSON.stringify(position),
-      Buffer.from(hashState),
-    ],
+       rows = excluded.rows, position = excluded.position`,
+    [run.exportId, run.epoch, part.partNumber, part.etag, part.bytes, rows, JSON.stringify(position)],
   );
   if (rowCount === 0) throw new LeaseLostError(run);
 }
@@ -106,7 +93,6 @@ export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise
       part: { partNumber: checkpoint.partNumber, etag: checkpoint.etag, bytes: Number(checkpoint.bytes) },
       rows: Number(checkpoint.rows),
       position: checkpoint.position,
-      hashState: checkpoint.hashState,
     }));
 }
 

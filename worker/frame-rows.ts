@@ -21,5 +21,6 @@ export async function* frameRows(
     yield content.format === 'json' && isFirst ? { ...slab, bytes: slab.bytes.subarray(1) } : slab;
     isFirst = false;
   }
-  if (content.format === 'json') yield { bytes: Buffer.from(']\n'), rows: 0, position: null };
+  // No line break after it: cut off, it would leave a cut file that parses.
+  if (content.format === 'json') yield { bytes: Buffer.from(']'), rows: 0, position: null };
 }

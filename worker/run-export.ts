@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { FinalError, isRetryable } from '../core/errors.ts';
 import { attemptLimits, contentType } from '../core/exports.ts';
@@ -89,7 +90,7 @@ function refuseDeadlyExport(row: ExportRow): void {
   throw new FinalError('worker_died', `${row.crashes} workers died while they ran this export; it is not tried again.`);
 }
 
-async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, lease: Lease): Promise<WrittenFile> {
+async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, lease: Lease): Promise<PublishedFile> {
   const content = contentOfRow(row);
   const rows: ExportRows = {
     tenantId: row.tenantId,
@@ -111,8 +112,7 @@ async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, lease: L
       onProgress: lease.setProgress,
     });
     lease.signal.throwIfAborted();
-    await publish(deps.store, upload, file);
-    return file;
+    return await publish(deps.store, upload, file, lease.signal);
   } catch (error) {
     // The parts are gone with their upload: the next run begins a new one.
     if (error instanceof UploadGoneError) await replaceUpload(deps.database.prisma, run, '');
@@ -158,8 +158,16 @@ async function openUpload(
   return { upload, written: [] };
 }
 
+/** A file that can be had, with the SHA-256 of what is stored. */
+type PublishedFile = WrittenFile & { sha256: string };
+
 /** Makes the file visible. If one stands there already, a run before has made it and died before it could say so. */
-async function publish(store: ObjectStore, upload: Upload, file: WrittenFile): Promise<void> {
+async function publish(
+  store: ObjectStore,
+  upload: Upload,
+  file: WrittenFile,
+  signal: AbortSignal,
+): Promise<PublishedFile> {
   const { outcome, object } = await store.completeUpload(upload, file.parts);
   if (outcome === 'exists') await store.abortUpload(upload);
   if (object.bytes !== file.bytes) {
@@ -168,9 +176,27 @@ async function publish(store: ObjectStore, upload: Upload, file: WrittenFile): P
       `The stored file has ${object.bytes} bytes instead of ${file.bytes} (${outcome}).`,
     );
   }
+  const hashed = outcome === 'created' ? file.sha256 : undefined;
+  return { ...file, sha256: hashed ?? (await storedSha256(store, upload.key, signal)) };
 }
 
-async function complete(deps: RunExportDeps, row: ExportRow, run: Run, lease: Lease, file: WrittenFile): Promise<void> {
+/** Reads the file back: for one that several runs have written. */
+async function storedSha256(store: ObjectStore, key: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of store.readObject(key)) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
+
+async function complete(
+  deps: RunExportDeps,
+  row: ExportRow,
+  run: Run,
+  lease: Lease,
+  file: PublishedFile,
+): Promise<void> {
   const expiresIn = (row.request as { expires_in?: number }).expires_in ?? deps.exportTtlSeconds;
   const deliveries = await endExport(deps.database.prisma, run, {
     status: 'completed',

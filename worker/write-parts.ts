@@ -1,4 +1,4 @@
-import { createSHA256 } from 'hash-wasm';
+import { createHash } from 'node:crypto';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
 import type { Piece } from './frame-rows.ts';
 import type { Position } from './read-segments.ts';
@@ -12,7 +12,6 @@ export type Checkpoint = {
   /** Rows of the file up to the end of this part. */
   rows: number;
   position: Position | typeof endOfFile;
-  hashState: Uint8Array;
 };
 
 export type WriteOptions = {
@@ -28,8 +27,12 @@ export type WriteOptions = {
   onProgress(rows: number, bytes: number): void;
 };
 
-/** The file as it stands complete: `sha256` in hex is that of the stored bytes. */
-export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; sha256: string };
+/**
+ * The file as it stands complete. `sha256` (hex) is known only if all of it was written in this run: the state of a hash
+ * cannot be kept in a checkpoint. One that can is written in WebAssembly and eight times slower, which every export would
+ * pay; reading the file back once is paid by those that were resumed (run-export.ts).
+ */
+export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; sha256: string | undefined };
 
 /** S3's limit, which every store that speaks its protocol has too. */
 export const maxParts = 10_000;
@@ -47,10 +50,8 @@ export const partBytes = (partNumber: number, firstPartBytes: number): number =>
  */
 export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOptions): Promise<WrittenFile> {
   const { written, onProgress } = options;
-  const hash = await createSHA256();
   const last = written.at(-1);
-  if (last) hash.load(last.hashState);
-  else hash.init();
+  const hash = last ? undefined : createHash('sha256');
   const done = [...written.map((checkpoint) => checkpoint.part)];
   let rows = last?.rows ?? 0;
   let bytes = done.reduce((sum, part) => sum + part.bytes, 0);
@@ -67,7 +68,7 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   };
   const cutPart = async () => {
     if (partNumber > maxParts) throw new Error(`The file needs more than ${maxParts} parts; raise LOGFERRY_PART_MIB`);
-    const state = { rows, position, hashState: hash.save() };
+    const state = { rows, position };
     const stored = options.store
       .putPart(options.upload, { partNumber, offset: bytes - bodyBytes, body })
       .then((part) => ({ part, ...state }));
@@ -81,7 +82,7 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
 
   try {
     for await (const block of blocks) {
-      hash.update(block.bytes);
+      hash?.update(block.bytes);
       body.push(block.bytes);
       bodyBytes += block.bytes.length;
       bytes += block.bytes.length;
@@ -97,5 +98,5 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   } finally {
     await Promise.allSettled(underWay);
   }
-  return { parts: done, rows, bytes, sha256: hash.digest('hex') };
+  return { parts: done, rows, bytes, sha256: hash?.digest('hex') };
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { errorCode, findStoredObject, layout } from './file-layout.ts';
@@ -26,6 +27,9 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
     listUploads: (before) => listUploads(directory, before),
     deleteObject: (key) => deleteObject(directory, key),
     check: () => probe(directory),
+
+    readObject: (key) =>
+      createReadStream(join(layout.object(directory, key), layout.content), { highWaterMark: 1024 * 1024 }),
 
     async statObject(key) {
       const found = await findStoredObject(directory, key);

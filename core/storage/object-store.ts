@@ -33,6 +33,8 @@ export type ObjectStore = {
   abortUpload(upload: Upload): Promise<void>;
   /** Uploads begun before `before` and not ended, for the sweep. */
   listUploads(before: Date): Promise<Upload[]>;
+  /** The bytes of an object, from its beginning. @throws if there is none */
+  readObject(key: string): AsyncIterable<Uint8Array>;
   statObject(key: string): Promise<ObjectInfo | undefined>;
   /** Quiet if there is no such object. */
   deleteObject(key: string): Promise<void>;

@@ -120,7 +120,6 @@ create table checkpoints (
   bytes bigint not null,
   rows bigint not null,
   position json not null,
-  hash_state bytea not null,
   primary key (export_id, part_number)
 );
 

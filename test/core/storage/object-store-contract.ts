@@ -54,7 +54,8 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       const { outcome, object } = await store.completeUpload(upload, [first, second, third]);
       expect(outcome).toBe('created');
       expect(object.bytes).toBe(2 * partSizeBytes + 1000);
-      expect(object.etag).toBe(etagOf(bodies));
+      expect(object.etag).toMatch(/^\S+-3$/);
+      expect(sha256(await collect(store.readObject(upload.key)))).toBe(sha256(Buffer.concat(bodies)));
       expect(await store.statObject(upload.key)).toEqual(object);
       expect(sha256(await read(upload.key))).toBe(sha256(Buffer.concat(bodies)));
     });
@@ -63,7 +64,7 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       const upload = await begin();
       const body = Array.from({ length: 3000 }, (_, i) => Buffer.from(`row ${i}\r\n`));
       const part = await store.putPart(upload, { partNumber: 1, offset: 0, body });
-      expect(part).toEqual({ partNumber: 1, etag: md5(Buffer.concat(body)), bytes: Buffer.concat(body).length });
+      expect(part).toEqual({ partNumber: 1, etag: expect.stringMatching(/^\S+$/), bytes: Buffer.concat(body).length });
       await store.completeUpload(upload, [part]);
       expect(await read(upload.key)).toEqual(Buffer.concat(body));
     });
@@ -80,6 +81,9 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       const upload = await begin();
       await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('before')] });
       const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('behind')] });
+      expect((await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('behind')] })).etag).toBe(
+        part.etag,
+      );
       await store.completeUpload(upload, [part]);
       expect((await read(upload.key)).toString()).toBe('behind');
     });
@@ -106,7 +110,7 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
     it('makes an empty object of one empty part', async () => {
       const upload = await begin();
       const part = await store.putPart(upload, { partNumber: 1, offset: 0, body: [] });
-      expect(part).toEqual({ partNumber: 1, etag: md5(Buffer.alloc(0)), bytes: 0 });
+      expect(part).toEqual({ partNumber: 1, etag: expect.stringMatching(/^\S+$/), bytes: 0 });
       const { object } = await store.completeUpload(upload, [part]);
       expect(object.bytes).toBe(0);
       expect(await store.statObject(upload.key)).toEqual(object);
@@ -253,12 +257,14 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
 
 const freshKey = () => `exports/${randomUUID()}/${randomUUID()}/file.csv.gz`;
 const filled = (bytes: number, seed: number) => Buffer.alloc(bytes, `${seed}:${'abcdefghijklm'.slice(seed)}`);
-const md5 = (bytes: Buffer) => createHash('md5').update(bytes).digest('hex');
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const minutesFromNow = (minutes: number) => new Date(Date.now() + minutes * 60_000);
 
-const etagOf = (bodies: Buffer[]) =>
-  `${md5(Buffer.concat(bodies.map((body) => createHash('md5').update(body).digest())))}-${bodies.length}`;
+async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const all = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all);
+}
 
 function withParameter(url: string, name: RegExp, change: (value: string) => string): string {
   const changed = new URL(url);
