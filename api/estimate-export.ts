@@ -57,5 +57,5 @@ async function shareAfterCompression({ compression }: ExportContent, sample: Buf
 /** The file's beginning as it would stand there; an array is closed, so that the preview is one too. */
 function previewText({ format }: ExportContent, head: Buffer, lines: Buffer): string {
   if (format !== 'json') return head.toString() + lines.toString();
-  return `${head}${lines.subarray(1)}]\n`;
+  return `${head}${lines.subarray(1)}]`;
 }
