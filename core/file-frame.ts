@@ -23,13 +23,14 @@ export function headerCells(content: ExportContent): string[] {
   return titles.map((title) => (formulaStart.test(title) ? `'${title}` : title));
 }
 
-/** One CSV line, byte for byte as COPY writes it (test/worker/csv-equality.test.ts). */
+/** One CSV line, byte for byte as COPY writes it (test/worker/formats.test.ts). */
 export function csvLine(cells: (string | null)[], { csv }: Pick<ExportContent, 'csv'>): string {
   return stringify([cells.map((cell) => cell ?? unquotedNull)], {
     delimiter: csv.delimiter,
     record_delimiter: csv.line_ending === 'crlf' ? '\r\n' : '\n',
     quoted_match: needsQuotes(csv, cells.length),
-    quoted_empty: true,
+    // COPY quotes an empty text only where it would read as null.
+    quoted_empty: csv.null === '',
     cast: {
       string: (value) =>
         value === unquotedNull
