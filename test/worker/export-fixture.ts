@@ -103,11 +103,14 @@ export async function addManyEvents(
 }
 
 /** Makes an export and gives its id at once. */
-export async function queueExport(call: Call, request: unknown, headers: Record<string, string> = {}): Promise<string> {
+export const queueExport = async (call: Call, request: unknown): Promise<string> =>
+  (await createExport(call, request)).id;
+
+async function createExport(call: Call, request: unknown, headers: Record<string, string> = {}): Promise<ExportView> {
   const reply = await call('/v1/exports', { json: request, headers });
   const body = (await reply.json()) as ExportView & { detail?: string };
-  if (reply.status !== 202) throw new Error(`${reply.status} ${body.detail}`);
-  return body.id;
+  if (!reply.ok) throw new Error(`${reply.status} ${body.detail}`);
+  return body;
 }
 
 /** The export once it has ended; its own event stream says when. */
@@ -119,7 +122,8 @@ export async function endedExport(call: Call, id: string): Promise<ExportView> {
 
 /** Makes an export, waits for its end, and fetches the file. Fails unless it is complete and as its record says. */
 export async function exportFile(call: Call, request: unknown): Promise<FinishedExport> {
-  return fetchFile(await endedExport(call, await queueExport(call, request)));
+  const view = await createExport(call, request, { prefer: 'wait=30' });
+  return fetchFile(view.completed_at ? view : await endedExport(call, view.id));
 }
 
 /** The file of a completed export, held against its record. */
