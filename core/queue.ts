@@ -15,8 +15,8 @@ import type { Log } from './log.ts';
 export type Queue = {
   /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
   ringExport(exportId: string, options?: { delayMs?: number; priority?: number }): Promise<void>;
-  /** Rings for a pending delivery, after `delayMs`. */
-  ringDelivery(deliveryId: string, options?: { delayMs?: number }): Promise<void>;
+  /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
+  ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
   /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
   answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
   close(): Promise<void>;
@@ -70,10 +70,10 @@ export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
     async ringExport(id, { delayMs = 0, priority } = {}) {
       await exports.add('export', { id }, { jobId: id, delay: delayMs, priority });
     },
-    async ringDelivery(id, { delayMs = 0 } = {}) {
+    async ringDelivery(id, { delayMs = 0, again = false } = {}) {
       // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.
       const due = Math.ceil((Date.now() + delayMs) / 1000);
-      await deliveries.add('delivery', { id }, { jobId: `${id}-${due}`, delay: delayMs });
+      await deliveries.add('delivery', { id }, { jobId: `${id}-${again ? 'again' : due}`, delay: delayMs });
     },
     async answer(name, concurrency, handle) {
       // BullMQ passes the AbortSignal only to processors of three declared parameters; ours are told by their caller.

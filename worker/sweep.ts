@@ -38,7 +38,8 @@ async function ringExports({ database, queue }: SweepDeps): Promise<void> {
 }
 
 async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
-  for (const id of await dueDeliveries(database.prisma, new Date(), limit)) await queue.ringDelivery(id);
+  for (const id of await dueDeliveries(database.prisma, new Date(), limit))
+    await queue.ringDelivery(id, { again: true });
 }
 
 async function expireFiles({ database, queue, log }: SweepDeps): Promise<void> {
