@@ -61,7 +61,11 @@ type Ring = { id: string };
 export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
   const { Queue: BullQueue, Worker } = withBackend(createPostgresBackend);
   const connection = pool;
-  const heard = (error: Error) => log.warn({ err: error }, 'queue connection');
+  let isClosing = false;
+  // A connection that breaks while we end it is no news.
+  const heard = (error: Error) => {
+    if (!isClosing) log.warn({ err: error }, 'queue connection');
+  };
   const open = (name: QueueName) =>
     new BullQueue<Ring>(name, { connection, defaultJobOptions: jobSettings }).on('error', heard);
   const exports = open(queueNames.exports);
@@ -87,6 +91,7 @@ export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
       return { stop: () => worker.close() };
     },
     async close() {
+      isClosing = true;
       await Promise.all([exports.close(), deliveries.close()]);
     },
   };

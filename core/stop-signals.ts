@@ -23,17 +23,22 @@ export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 }
   process.on('SIGTERM', onSignal);
 }
 
-/** Ends the process with the error's message if it is one for the user, with everything otherwise. */
+/**
+ * Ends the process with the error's message if it is one for the user, with everything otherwise. The messages of failed
+ * system calls (a directory that cannot be made, an address that is not ours) say all there is to say.
+ */
 export function failStart(error: unknown): never {
-  const isForUser = error instanceof Error && ['ConfigError', 'MigrationError', 'StartError'].includes(error.name);
+  const isForUser =
+    error instanceof Error &&
+    (['ConfigError', 'MigrationError', 'StartError'].includes(error.name) || 'syscall' in error);
   process.stderr.write(`${isForUser ? error.message : error instanceof Error ? error.stack : error}\n`);
   process.exit(1);
 }
 
 /** A start that cannot be; the message is one line that says what to do. */
 export class StartError extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
     this.name = 'StartError';
   }
 }

@@ -12,9 +12,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { claimDirectory } from './claim-directory.ts';
+import { findFreePort } from './free-port.ts';
 import { type Account, chooseAccount, findBinaries, type PostgresBinaries } from './postgres-binaries.ts';
 import {
   dataDirectoryArguments,
@@ -170,14 +170,4 @@ async function createCluster({ directory, cluster, account, binaries, fast }: In
   if (code !== 0)
     throw new Error(`The embedded Postgres could not make its database in ${directory}: ${complaint.trim()}`);
   renameSync(unfinished, cluster);
-}
-
-async function findFreePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('No free port was found.');
-  return address.port;
 }

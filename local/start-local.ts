@@ -4,12 +4,14 @@ import { startApi } from '../api/start-api.ts';
 import { type Config, readConfig } from '../core/config.ts';
 import { makeLog } from '../core/log.ts';
 import { keptSecret } from '../core/secret-key.ts';
+import { StartError } from '../core/stop-signals.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
 import { startWorker } from '../worker/start-worker.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { findFreePort } from './free-port.ts';
 
-/** Logferry in one process: where it listens, and the management key to begin with. */
+/** Logferry in one process: its address on this machine, and the management key to begin with. */
 export type Local = { url: string; adminKey: string; config: Config; databaseUrl: string; stop(): Promise<void> };
 
 /**
@@ -21,7 +23,9 @@ export async function startLocal(environment: Record<string, string | undefined>
   const adminKey =
     given.LOGFERRY_ADMIN_KEY ??
     (await keptSecret(given.LOGFERRY_DATA, 'admin-key', () => `lf_admin_${randomBytes(24).toString('base64url')}`));
-  const config = readConfig({ ...environment, LOGFERRY_ADMIN_KEY: adminKey });
+  // Links name the port, so a free one is chosen here rather than by the system when the API listens.
+  const port = given.PORT === 0 ? await findFreePort() : given.PORT;
+  const config = readConfig({ ...environment, PORT: String(port), LOGFERRY_ADMIN_KEY: adminKey });
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -33,22 +37,39 @@ export async function startLocal(environment: Record<string, string | undefined>
       const postgres = await startEmbeddedPostgres({
         directory: join(config.LOGFERRY_DATA, 'postgres'),
         log: (line) => log.debug(line),
+      }).catch((cause) => {
+        throw new StartError((cause as Error).message, { cause });
       });
       stops.push(postgres.stop);
       databaseUrl = postgres.url('logferry');
       await ensureDatabase(databaseUrl);
     }
-    await migrate(databaseUrl);
-    await migrateQueue(config.QUEUE_URL ?? databaseUrl);
+    await migrate(databaseUrl).catch(explainDatabaseError);
+    const queueUrl = config.QUEUE_URL ?? databaseUrl;
+    if (queueUrl.startsWith('postgres')) await migrateQueue(queueUrl);
     const deployment = await openDeployment(config, databaseUrl);
     stops.push(deployment.close);
     const api = await startApi(deployment);
     stops.push(api.stop);
     const worker = await startWorker(deployment);
     stops.push(worker.stop);
-    return { url: config.publicUrl, adminKey, config, databaseUrl, stop };
+    return { url: addressOf(config), adminKey, config, databaseUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** Where this machine reaches the API. PUBLIC_URL may name a proxy that is not there yet. */
+function addressOf({ HOST, PORT }: Config): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[HOST] ?? HOST;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
+}
+
+/** Errors of PostgreSQL and of the connection to it carry a code; their stack would tell the user nothing more. */
+function explainDatabaseError(error: Error & { code?: string }): never {
+  if (error.code === undefined) throw error;
+  throw new StartError(`The database of DATABASE_URL cannot be used: ${error.message || error.code}.`, {
+    cause: error,
+  });
 }

@@ -20,7 +20,7 @@ export type Deployment = {
 
 /**
  * Opens all of it, as the configuration says.
- * @throws ConfigError when something is missing, or the secret key is not the one this database was used with
+ * @throws ConfigError when something is missing, the database cannot be used, or the secret key is not the one it was used with
  */
 export async function openDeployment(
   config: Config,
@@ -51,12 +51,20 @@ export async function openDeployment(
     await Promise.all([queuePool.end(), database.close()]);
   };
   try {
+    await database.pool.query('select from settings limit 1').catch(explainDatabaseError);
     await agreeOnSecretKey(database.prisma, key.fingerprint);
   } catch (error) {
     await close();
     throw error;
   }
   return { config, database, queue, store, secretKey: key, log, close };
+}
+
+/** What keeps a process from its database is nearly always a setting, and the stack of the driver's error tells nothing of it. */
+function explainDatabaseError(error: Error & { code?: string }): never {
+  if (error.code === undefined) throw error;
+  if (error.code === '42P01') throw new ConfigError(['The database has no tables yet. Run "npm run migrate" first.']);
+  throw new ConfigError([`The database of DATABASE_URL cannot be used: ${error.message || error.code}`]);
 }
 
 /** With another key nothing that was sealed could be opened, and every link given out would break: so it is refused. */

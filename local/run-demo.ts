@@ -1,0 +1,214 @@
+import { createReadStream, createWriteStream, mkdirSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ReadableStream } from 'node:stream/web';
+import { Webhook } from 'standardwebhooks';
+import type { Property } from '../core/columns.ts';
+import { type Caller, callApi, fetchApi } from './call-api.ts';
+import { askDatabase, readDemoFile } from './check-demo-file.ts';
+import { chooseColumns, chooseFilter, type DemoFilter, sampleEvents } from './choose-demo-export.ts';
+import { DemoError } from './demo-error.ts';
+import { demoEvents } from './demo-events.ts';
+import type { DemoSource } from './demo-options.ts';
+import { count, describeFilter, firstLines, indent, moreLine, rate, seconds, size, stepLine } from './demo-text.ts';
+import { progressBar, type Screen } from './progress-bar.ts';
+import { readServerEvents } from './read-server-events.ts';
+import { openWebhookInbox, type WebhookMessage } from './receive-webhook.ts';
+import { sendEvents } from './send-events.ts';
+import type { Local } from './start-local.ts';
+
+/** An export, as far as the demo looks at it. */
+type Export = {
+  id: string;
+  status: string;
+  as_of_sequence: number;
+  file_name: string;
+  progress: { rows: number; total_rows: number | null; rows_per_second: number | null; percent: number };
+  rows: number;
+  bytes: number;
+  sha256: string;
+  complete: boolean;
+  download_url: string;
+  error: { message: string } | null;
+  created_at: string;
+  completed_at: string;
+};
+
+/** What the steps share. */
+type Demo = { local: Local; screen: Screen; signal: AbortSignal };
+
+const days = 90;
+/** The first days are left out by the filter, so that it has something to do. */
+const firstDays = 5;
+const webhookTimeoutMs = 30_000;
+
+/**
+ * The whole job, step by step, each with a line on the screen: a tenant, its events, an export of them, the webhook, the
+ * download, the check.
+ * @throws DemoError when a step or a check fails; the reason of `signal`
+ */
+export async function runDemo(demo: Demo, source: DemoSource): Promise<void> {
+  const { screen, local } = demo;
+  screen.write(stepLine(1, 'Start', `Postgres, API and worker in one process; the API is ${local.url}`));
+  const tenant = await makeTenant(demo);
+  await loadEvents(demo, tenant, source);
+  const inbox = await openWebhookInbox();
+  try {
+    const made = await runExport(demo, tenant, inbox.url);
+    const announced = await receive(demo, made, await firstMessage(demo, inbox));
+    const file = await download(demo, announced);
+    await check(demo, tenant.id, made, file);
+  } finally {
+    await inbox.close();
+  }
+}
+
+type Tenant = Caller & { id: string };
+
+async function makeTenant({ local, screen, signal }: Demo): Promise<Tenant> {
+  const admin = { url: local.url, key: local.adminKey };
+  const name = `Demo of ${new Date().toISOString().slice(0, 19)}Z`;
+  const { id } = await callApi<{ id: string }>(admin, '/v1/tenants', { body: { name, plan: 'pro' }, signal });
+  const body = { name: 'demo', tenant_id: id, scopes: ['events:write', 'events:read', 'export'] };
+  const { key, prefix } = await callApi<{ key: string; prefix: string }>(admin, '/v1/api-keys', { body, signal });
+  screen.write(stepLine(2, 'Tenant', `"${name}", and a key for it (${prefix}…)`));
+  return { url: local.url, key, id };
+}
+
+async function loadEvents({ screen, signal }: Demo, tenant: Tenant, source: DemoSource): Promise<void> {
+  screen.write(stepLine(3, 'Load', 'POST /v1/events/batch, one stream of NDJSON'));
+  const bar = progressBar(screen, indent);
+  const started = performance.now();
+  const { pieces, total, measure, unit } = piecesOf(source);
+  let sent = 0;
+  const onSent = (piece: string | Buffer) => {
+    sent += measure(piece);
+    bar.show(sent / total, sent < total ? `${unit(sent)} of ${unit(total)} sent` : 'all sent; they are being chained');
+  };
+  const accepted = await sendEvents(tenant, pieces, { signal, onSent });
+  bar.clear();
+  const ms = performance.now() - started;
+  screen.write(moreLine(`${count(accepted)} events in ${seconds(ms)}: ${rate(accepted, ms)} a second`));
+}
+
+/** What is sent, and how far it is: in bytes of the file, or in lines that were made. */
+function piecesOf(source: DemoSource) {
+  if ('file' in source) {
+    const pieces: AsyncIterable<string | Buffer> = createReadStream(source.file, { highWaterMark: 256 * 1024 });
+    return { pieces, total: statSync(source.file).size, measure: (piece: string | Buffer) => piece.length, unit: size };
+  }
+  const pieces: Iterable<string | Buffer> = demoEvents({ rows: source.rows, seed: 1, until: new Date(), days });
+  const lines = (piece: string | Buffer) => piece.toString().split('\n').length - 1;
+  return { pieces, total: source.rows, measure: lines, unit: count };
+}
+
+type MadeExport = { done: Export; filter: DemoFilter; secret: string };
+
+async function runExport({ screen, signal }: Demo, tenant: Tenant, webhookUrl: string): Promise<MadeExport> {
+  const from = `${new Date(Date.now() - (days - firstDays) * 86_400_000).toISOString().slice(0, 10)}T00:00:00Z`;
+  const filter = await chooseFilter(tenant, from, signal);
+  const properties = chooseColumns(await sampleEvents(tenant, signal));
+  const body = { format: 'csv', compression: 'gzip', filter, properties, webhook: { url: webhookUrl } };
+  screen.write(stepLine(4, 'Export', `POST /v1/exports: csv, gzip; ${describeFilter(filter)}`));
+  screen.write(moreLine(`${properties.length} columns: ${renamed(properties)}`));
+  type Created = Export & { webhook: { secret: string } };
+  const created = await callApi<Created>(tenant, '/v1/exports', { body, signal });
+  const done = await followExport({ screen, signal }, tenant, created.id);
+  const ms = Date.parse(done.completed_at) - Date.parse(done.created_at);
+  screen.write(moreLine(`${count(done.rows)} rows in ${seconds(ms)}: ${rate(done.rows, ms)} a second`));
+  return { done, filter, secret: created.webhook.secret };
+}
+
+const renamed = (properties: Property[]): string =>
+  properties
+    .slice(-2)
+    .map(({ name, displayName }) => `${name} as "${displayName}"`)
+    .join(', ');
+
+/** Draws what GET /v1/exports/:id/events tells until the export has ended. */
+async function followExport({ screen, signal }: Omit<Demo, 'local'>, tenant: Tenant, id: string): Promise<Export> {
+  const response = await fetchApi(tenant, `/v1/exports/${id}/events`, { signal });
+  const bar = progressBar(screen, indent);
+  for await (const { event, data } of readServerEvents<Export>(response.body!)) {
+    if (event === 'progress') {
+      const { rows, total_rows: total, rows_per_second: perSecond, percent } = data.progress;
+      const speed = perSecond ? `, ${count(perSecond)} a second` : '';
+      bar.show(percent / 100, `${count(rows)}${total === null ? '' : ` of ${count(total)}`} rows${speed}`);
+      continue;
+    }
+    bar.clear();
+    if (event === 'completed' && data.complete) return data;
+    throw new DemoError(`The export ${event}: ${data.error?.message ?? 'no reason is given'}`);
+  }
+  throw new DemoError('The progress stream ended before the export had.');
+}
+
+async function firstMessage(demo: Demo, inbox: { first(signal: AbortSignal): Promise<WebhookMessage> }) {
+  const patience = AbortSignal.timeout(webhookTimeoutMs);
+  return inbox.first(AbortSignal.any([demo.signal, patience])).catch((error) => {
+    if (!patience.aborted) throw error;
+    throw new DemoError(`No webhook came within ${seconds(webhookTimeoutMs)}.`);
+  });
+}
+
+/** Believes the message only once the official library has found its signature good, and what it says is what was made. */
+async function receive({ screen }: Demo, { done, secret }: MadeExport, message: WebhookMessage): Promise<Export> {
+  let payload: { type: string; data: Export };
+  try {
+    payload = new Webhook(secret).verify(message.body, message.headers) as typeof payload;
+  } catch (error) {
+    throw new DemoError(`The signature of the webhook is not good: ${(error as Error).message}`);
+  }
+  expectSame('The type of the webhook', payload.type, 'export.completed');
+  expectSame('The export that the webhook names', payload.data.id, done.id);
+  expectSame('The SHA-256 that the webhook gives', payload.data.sha256, done.sha256);
+  screen.write(stepLine(5, 'Webhook', `${payload.type} received; signature verified by the library standardwebhooks`));
+  return payload.data;
+}
+
+/** Saves the file behind the signed link of the webhook: no key is needed for it. */
+async function download({ local, screen, signal }: Demo, announced: Export): Promise<string> {
+  const response = await fetch(announced.download_url, { signal });
+  if (!response.ok) throw new DemoError(`The download link answered ${response.status}.`);
+  const directory = join(local.config.LOGFERRY_DATA, 'downloads');
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, announced.file_name);
+  await pipeline(Readable.fromWeb(response.body as ReadableStream), createWriteStream(path), { signal });
+  screen.write(stepLine(6, 'Download', `by the signed link of the webhook: ${shortPath(path)}`));
+  return path;
+}
+
+async function check({ local, screen, signal }: Demo, tenantId: string, made: MadeExport, path: string): Promise<void> {
+  const { done, filter } = made;
+  const file = await readDemoFile(path, signal);
+  const database = await askDatabase(local.databaseUrl, {
+    tenantId,
+    exportId: done.id,
+    asOfSequence: done.as_of_sequence,
+    filter,
+  });
+  expectSame('The number of rows in the file', file.rows, database.rows);
+  expectSame('The number of rows that the API gives', done.rows, database.rows);
+  expectSame('The sum of the sequence numbers in the file', file.numberSum, database.numberSum);
+  expectSame('The size of the file', file.bytes, database.recorded.bytes);
+  expectSame('The size that the API gives', done.bytes, database.recorded.bytes);
+  expectSame('The SHA-256 of the file', file.sha256, database.recorded.sha256);
+  expectSame('The SHA-256 that the API gives', done.sha256, database.recorded.sha256);
+  if (file.rows === 0) throw new DemoError('The export is empty, though the log is not.');
+  screen.write(
+    stepLine(7, 'Check', `${count(file.rows)} rows in the file, ${count(database.rows)} by select count(*)`),
+  );
+  screen.write(moreLine(`${size(file.bytes)}; SHA-256 as recorded: ${file.sha256}`));
+  screen.write('\n');
+  for (const line of firstLines(file.beginning, 2, (screen.columns ?? 120) - indent - 1)) screen.write(moreLine(line));
+}
+
+function expectSame<Value>(what: string, found: Value, expected: Value): void {
+  if (found !== expected) throw new DemoError(`${what} is ${found}; it should be ${expected}.`);
+}
+
+function shortPath(path: string): string {
+  const short = relative('', path);
+  return short.startsWith('..') ? path : short;
+}
