@@ -45,6 +45,7 @@ export async function* readSegments(
   // Each opening waits for the one before: boundaries are found one after the other.
   let opening: Promise<OpenSegment | undefined> = Promise.resolve(undefined);
   const queue: Promise<OpenSegment | undefined>[] = [];
+  let open: OpenSegment | undefined;
   const enqueue = () => {
     opening = opening.then(openNext);
     opening.catch(() => {});
@@ -52,7 +53,7 @@ export async function* readSegments(
   };
   try {
     for (let i = 0; i < options.readers; i++) enqueue();
-    for (let open = await queue.shift()!; open; open = await queue.shift()!) {
+    for (open = await queue.shift()!; open; open = await queue.shift()!) {
       enqueue();
       let position: Position = { after: open.after, rows: open.skipped };
       for (let slab = await open.first; !slab.done; slab = await open.slabs.next()) {
@@ -62,6 +63,8 @@ export async function* readSegments(
     }
   } finally {
     stop.abort(new Error('The export is not read any further'));
-    await Promise.allSettled(queue.map(async (open) => (await open)?.slabs.return(undefined)));
+    // The one being read too: whoever takes no more leaves it in the middle, with its connection.
+    const left = [Promise.resolve(open), ...queue];
+    await Promise.allSettled(left.map(async (each) => (await each)?.slabs.return(undefined)));
   }
 }
