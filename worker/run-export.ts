@@ -213,7 +213,10 @@ async function complete(
 async function settle(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<RunOutcome> {
   const { prisma } = deps.database;
   try {
-    if (error instanceof LeaseLostError) return { outcome: 'done' };
+    if (error instanceof LeaseLostError) {
+      deps.log.warn('another run has taken the export over');
+      return { outcome: 'done' };
+    }
     if (error instanceof StoppingError) {
       await handBack(prisma, run);
       return { outcome: 'handed-back' };
