@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { NewEvent } from './new-event.ts';
 
 /** The members of an event as columns; JSON members are canonical text (RFC 8785). */
@@ -20,8 +20,7 @@ export function canonicalEvent(event: EventColumns): string {
 }
 
 /** SHA-256 of canonicalEvent(), as hex. */
-export const eventDigest = (event: EventColumns): string =>
-  createHash('sha256').update(canonicalEvent(event)).digest('hex');
+export const eventDigest = (event: EventColumns): string => hash('sha256', canonicalEvent(event), 'hex');
 
 /** The event as GET writes it, to the byte (prisma/event-value-sql.ts: wholeEventJson). */
 export function eventJson(event: EventColumns, { sequenceNumber, hash, previousHash }: ChainLink): string {

@@ -1,7 +1,29 @@
-import { v7 } from 'uuid';
+import { randomUUID } from 'node:crypto';
 
-/** A UUIDv7: later ids sort after earlier ones, so that lists and indexes run in order of time. */
-export const newId = (): string => v7();
+/** The millisecond of the last id, and its number among those of that millisecond. */
+let last = 0;
+let count = 0;
+
+/**
+ * A UUIDv7: later ids sort after earlier ones, so that lists and indexes run in order of time. Of one process, also those
+ * of the same millisecond: they are numbered in the 12 bits after the time (RFC 9562 section 6.2, method 1), and more than
+ * those can count run ahead of the clock. 62 bits are random.
+ *
+ * Every event gets one, so its bits come from randomUUID(), which draws them in bulk: packages that ask for 16 bytes at a
+ * time took a quarter of the time that an event takes.
+ */
+export function newId(): string {
+  const now = Date.now();
+  if (now > last) {
+    last = now;
+    count = 0;
+  } else if (++count > 0xfff) {
+    last++;
+    count = 0;
+  }
+  const time = last.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${count.toString(16).padStart(3, '0')}${randomUUID().slice(18)}`;
+}
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
