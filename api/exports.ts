@@ -10,18 +10,12 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';
 import { newWebhookSecret, webhookSecretSchema } from '../core/webhooks.ts';
 import type { Database } from '../prisma/client.ts';
+import { createExport } from '../prisma/create-export.ts';
+import { cancelExport, deleteExport, markFileDeleted } from '../prisma/end-export.ts';
+import { recordDownload } from '../prisma/export-audit.ts';
 import { mintLink } from '../prisma/export-link.ts';
 import { type ExportRow, exportView, isDownloadable } from '../prisma/export-view.ts';
-import {
-  cancelExport,
-  createExport,
-  deleteExport,
-  getExport,
-  isFinal,
-  listExports,
-  markFileDeleted,
-  recordDownload,
-} from '../prisma/exports.ts';
+import { getExport, isFinal, listExports } from '../prisma/exports.ts';
 import { ExportStatus } from '../prisma/generated/enums.ts';
 import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';

@@ -17,6 +17,12 @@ export type Database = {
 };
 
 /**
+ * Milliseconds for a transaction of Prisma's: to get a connection, and to end. Its own two and five seconds are too few for
+ * a database under load, where giving up costs more than waiting.
+ */
+const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
+
+/**
  * Opens the pools; nothing connects before the first query.
  *
  * Every session runs in UTC: @prisma/adapter-pg relabels timestamps instead of converting them, and our SQL writes
@@ -35,7 +41,7 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
   });
   // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error would end the process.
   for (const each of [pool, scans]) each.on('error', () => {});
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions });
   return {
     prisma,
     pool,

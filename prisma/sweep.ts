@@ -1,5 +1,5 @@
 import type { Database, Prisma } from './client.ts';
-import { idempotencyHours } from './exports.ts';
+import { idempotencyHours } from './create-export.ts';
 
 /** What worker/sweep.ts looks for. All by the indexes on status, oldest first. */
 

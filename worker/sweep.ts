@@ -3,7 +3,7 @@ import type { Queue } from '../core/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import { dueDeliveries } from '../prisma/deliveries.ts';
-import { expireExport, markFileDeleted } from '../prisma/exports.ts';
+import { expireExport, markFileDeleted } from '../prisma/end-export.ts';
 import {
   completedBefore,
   forgetIdempotencyKeys,

@@ -1,0 +1,110 @@
+import { AppError, notFound } from '../core/errors.ts';
+import { isUuid } from '../core/ids.ts';
+import type { Prisma, PrismaTransaction } from './client.ts';
+import { type AuditContext, recordAudit } from './export-audit.ts';
+import { type ExportRow, exportView } from './export-view.ts';
+import { isFinal } from './exports.ts';
+import { recordDeliveries } from './webhooks.ts';
+
+/**
+ * Asks for the end of an export. A queued one, or one whose worker is gone, is canceled at once; a running one when its
+ * worker hears of it, within seconds.
+ * @returns ids of the deliveries to ring for
+ * @throws AppError conflict if it had ended
+ */
+export async function cancelExport(
+  prisma: Prisma,
+  tenantId: string,
+  id: string,
+  by: AuditContext,
+): Promise<{ row: ExportRow; deliveries: string[] }> {
+  return prisma.$transaction(async (tx) => {
+    const row = await lockExport(tx, tenantId, id);
+    if (isFinal(row.status)) throw new AppError('conflict', `The export has ended already: it is ${row.status}.`);
+    const ended = await cancelLocked(tx, row);
+    if (!row.cancelRequestedAt) await recordAudit(tx, row, 'canceled', by);
+    return ended;
+  });
+}
+
+async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {
+  const now = new Date();
+  const isHeld = row.status === 'running' && row.leaseUntil !== null && row.leaseUntil > now;
+  if (isHeld) {
+    const asked = await tx.export.update({
+      where: { id: row.id },
+      data: { cancelRequestedAt: row.cancelRequestedAt ?? now },
+    });
+    return { row: asked, deliveries: [] };
+  }
+  const canceled = await tx.export.update({
+    where: { id: row.id },
+    data: {
+      status: 'canceled',
+      epoch: { increment: 1 },
+      completedAt: now,
+      cancelRequestedAt: row.cancelRequestedAt ?? now,
+    },
+  });
+  return { row: canceled, deliveries: await announce(tx, canceled) };
+}
+
+/**
+ * What DELETE does to the record: an unfinished export is canceled, a completed one becomes expired. The caller removes
+ * the file of an expired one and then says so with markFileDeleted().
+ */
+export async function deleteExport(
+  prisma: Prisma,
+  tenantId: string,
+  id: string,
+  by: AuditContext,
+): Promise<{ row: ExportRow; deliveries: string[] }> {
+  return prisma.$transaction(async (tx) => {
+    const row = await lockExport(tx, tenantId, id);
+    if (row.status === 'failed' || row.status === 'canceled' || row.status === 'expired')
+      return { row, deliveries: [] };
+    const ended = row.status === 'completed' ? await expireLocked(tx, row) : await cancelLocked(tx, row);
+    await recordAudit(tx, row, 'deleted', by);
+    return ended;
+  });
+}
+
+async function expireLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {
+  const expired = await tx.export.update({ where: { id: row.id }, data: { status: 'expired' } });
+  return { row: expired, deliveries: await announce(tx, expired) };
+}
+
+/** Ends the life of a completed export's file; undefined if somebody else has. */
+export async function expireExport(
+  prisma: Prisma,
+  id: string,
+): Promise<{ row: ExportRow; deliveries: string[] } | undefined> {
+  return prisma.$transaction(async (tx) => {
+    const { count } = await tx.export.updateMany({ where: { id, status: 'completed' }, data: { status: 'expired' } });
+    if (count === 0) return undefined;
+    const row = await tx.export.findUniqueOrThrow({ where: { id } });
+    return { row, deliveries: await announce(tx, row) };
+  });
+}
+
+export async function markFileDeleted(prisma: Prisma, id: string): Promise<void> {
+  await prisma.export.updateMany({ where: { id, fileDeletedAt: null }, data: { fileDeletedAt: new Date() } });
+}
+
+/** One delivery for each webhook that listens to what the export has become. */
+export const announce = (tx: PrismaTransaction, row: ExportRow): Promise<string[]> =>
+  recordDeliveries(tx, {
+    tenantId: row.tenantId,
+    exportId: row.id,
+    type: `export.${row.status}`,
+    data: exportView(row),
+  });
+
+async function lockExport(tx: PrismaTransaction, tenantId: string, id: string): Promise<ExportRow> {
+  if (!isUuid(id)) throw notFound('export');
+  const found = await tx.$queryRaw<
+    object[]
+  >`select 1 from exports where id = ${id}::uuid and tenant_id = ${tenantId}::uuid for update`;
+  if (found.length === 0) throw notFound('export');
+  return tx.export.findUniqueOrThrow({ where: { id } });
+}
