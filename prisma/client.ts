@@ -39,8 +39,7 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
     options: `${options} -c jit=off -c max_parallel_workers_per_gather=0`,
     application_name: 'logferry-export',
   });
-  // An idle connection that breaks (a restarted server) is replaced by the pool; unheard, its error would end the process.
-  for (const each of [pool, scans]) each.on('error', () => {});
+  for (const each of [pool, scans]) surviveLostConnections(each);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions });
   return {
     prisma,
@@ -54,18 +53,28 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
 }
 
 /**
+ * A connection that breaks (a restarted server) is replaced by the pool, and whoever uses it hears of it from its query;
+ * unheard, its error would end the process: the pool's for an idle one, the client's own for one that is in use.
+ */
+function surviveLostConnections(pool: pg.Pool): pg.Pool {
+  return pool.on('error', () => {}).on('connect', (client) => client.on('error', () => {}));
+}
+
+/**
  * The pool of the queue's PostgreSQL backend: its tables are in a schema of their own, and each worker keeps one
  * connection to listen on.
  */
 export const openQueuePool = (url: string): pg.Pool =>
-  new pg.Pool({
-    connectionString: url,
-    options: '-c TimeZone=UTC -c search_path=bullmq',
-    keepAlive: true,
-    connectionTimeoutMillis: 10_000,
-    max: 10,
-    application_name: 'logferry-queue',
-  }).on('error', () => {});
+  surviveLostConnections(
+    new pg.Pool({
+      connectionString: url,
+      options: '-c TimeZone=UTC -c search_path=bullmq',
+      keepAlive: true,
+      connectionTimeoutMillis: 10_000,
+      max: 10,
+      application_name: 'logferry-queue',
+    }),
+  );
 
 /** Runs one statement: inside a transaction of `pg` or of Prisma alike. */
 export type Sql = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
