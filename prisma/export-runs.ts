@@ -112,9 +112,10 @@ export type End =
   | { status: 'canceled' };
 
 /**
- * Ends the export, once: status, figures and one delivery for each webhook are one transaction.
+ * Ends the export, once: status, figures and one delivery for each webhook are one transaction. Somebody who was told
+ * that the export is being canceled is not given it completed.
  * @returns ids of the deliveries to ring for
- * @throws LeaseLostError
+ * @throws LeaseLostError, CancelRequestedError
  */
 export async function endExport(prisma: Prisma, run: Run, end: End): Promise<string[]> {
   return prisma.$transaction(async (tx) => {
@@ -131,11 +132,15 @@ export async function endExport(prisma: Prisma, run: Run, end: End): Promise<str
         : end.status === 'failed'
           ? { error: end.error }
           : {};
+    const unlessCanceled = end.status === 'completed' ? { cancelRequestedAt: null } : {};
     const { count } = await tx.export.updateMany({
-      where: whileHeld(run),
+      where: { ...whileHeld(run), ...unlessCanceled },
       data: { status: end.status, completedAt: new Date(), leaseUntil: null, ...figures },
     });
-    if (count === 0) throw new LeaseLostError(run);
+    if (count === 0) {
+      const isHeld = await tx.export.count({ where: whileHeld(run) });
+      throw isHeld ? new CancelRequestedError() : new LeaseLostError(run);
+    }
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
     const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
     return recordDeliveries(tx, {

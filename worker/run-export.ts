@@ -222,9 +222,7 @@ async function settle(deps: RunExportDeps, row: ExportRow, run: Run, error: unkn
       return { outcome: 'handed-back' };
     }
     if (error instanceof CancelRequestedError) {
-      await forgetUpload(deps, row.id);
-      await ringDeliveries(deps, await endExport(prisma, run, { status: 'canceled' }));
-      return { outcome: 'done' };
+      return await giveUp(deps, row, run, { status: 'canceled' });
     }
     return await settleFailure(deps, row, run, error);
   } catch (failure) {
@@ -241,11 +239,7 @@ async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, erro
     retryable,
   };
   deps.log.error({ err: error, retryable }, 'export run failed');
-  if (!retryable) {
-    await forgetUpload(deps, row.id);
-    await ringDeliveries(deps, await endExport(deps.database.prisma, run, { status: 'failed', error: told }));
-    return { outcome: 'done' };
-  }
+  if (!retryable) return giveUp(deps, row, run, { status: 'failed', error: told });
   const delayMs = retryDelaysMs[Math.min(row.failures, retryDelaysMs.length - 1)]!;
   await requeueFailed(deps.database.prisma, run, told, new Date(Date.now() + delayMs));
   return { outcome: 'retry', delayMs };
@@ -256,6 +250,21 @@ const publicMessage = (error: unknown): string =>
   error instanceof FinalError
     ? error.message
     : 'The run failed; the log of the worker says why. It is tried again unless "retryable" is false.';
+
+/** Ends the export without a file. */
+async function giveUp(
+  deps: RunExportDeps,
+  row: ExportRow,
+  run: Run,
+  end: { status: 'canceled' } | { status: 'failed'; error: ExportError },
+): Promise<RunOutcome> {
+  await forgetUpload(deps, row.id);
+  const deliveries = await endExport(deps.database.prisma, run, end);
+  // One may stand there complete. Not before the end is written: a newer run could be about to need it.
+  await deps.store.deleteObject(row.storageKey).catch((err) => deps.log.warn({ err }, 'file not deleted yet'));
+  await ringDeliveries(deps, deliveries);
+  return { outcome: 'done' };
+}
 
 /** Gives the parts of an ended export back. The sweep does it again if this fails. */
 async function forgetUpload({ database, store, log }: RunExportDeps, exportId: string): Promise<void> {
