@@ -26,7 +26,8 @@ export type FinishedExport = {
  */
 export async function startExporting(environment: Record<string, string> = {}, { worker: withWorker = true } = {}) {
   const testDatabase = await createTestDatabase();
-  const pool = openQueuePool(testDatabase.url);
+  // Each worker that a test starts listens to it.
+  const pool = openQueuePool(testDatabase.url).setMaxListeners(100);
   const queue = openPostgresQueue(pool, makeLog('silent'));
   const app: App = await startApp({ DATABASE_URL: testDatabase.url, ...environment }, { queue });
   const workers = new Set<RunningWorker>();
@@ -89,8 +90,8 @@ export async function addManyEvents(
        select $1, n, gen_random_uuid(), timestamptz '2025-01-01T00:00:00Z' + n * interval '1 second', now(),
          (enum_range(null::severity))[1 + n % 5], (array['user.login', 'user.logout', 'file.read', 'role.change'])[1 + n % 4],
          'user-' || n % 997, 'user', 'Name, "' || n % 997 || '"', 'user' || n % 997 || '@example.com', 'file', 'file-' || n,
-         '198.51.100.' || n % 256, 'agent/1.0', '{"ip":"198.51.100.' || n % 256 || '","user_agent":"agent/1.0"}',
-         ${noise}, '{"n":' || n || ',"region":"eu"}', sha256(int8send(n - 1)), sha256(int8send(n))
+         '198.51.100.' || n % 256, 'agent/1.0', ('{"ip":"198.51.100.' || n % 256 || '","user_agent":"agent/1.0"}')::json,
+         ${noise}, ('{"n":' || n || ',"region":"eu"}')::json, sha256(int8send(n - 1)), sha256(int8send(n))
        from generate_series(1, $2::bigint) n`,
       [tenantId, count],
     );
