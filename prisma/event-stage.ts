@@ -6,6 +6,9 @@ import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } 
 /** Streams that gather at a time. Each holds a connection for as long as its client takes; further ones wait. */
 const mostStreams = 4;
 
+/** Events of one stream that are worth new statistics; taking them costs less than a second. */
+const analyzeFrom = 50_000;
+
 export type AppendStream = (tenantId: string, chunks: AsyncIterable<readonly NewEvent[]>) => Promise<number>;
 
 /** appendStream() for a few clients at a time: slow ones must not take every connection of the pool. */
@@ -53,6 +56,8 @@ async function appendStream(
     await storeStaged(sql, tenantId, before);
     await sql('commit');
     await sql('drop table staged_events');
+    // Autovacuum comes a minute later; until then the planner would know nothing of these rows.
+    if (accepted >= analyzeFrom) await sql('analyze events');
     clean = true;
     return accepted;
   } finally {

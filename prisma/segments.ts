@@ -5,7 +5,7 @@ import { filterConditions } from './event-filter-sql.ts';
 import { rowsSql } from './event-rows-sql.ts';
 import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from './event-sort-sql.ts';
 import { timeText } from './event-value-sql.ts';
-import { type Bind, literals, parameters } from './sql-values.ts';
+import { type Bind, literals } from './sql-values.ts';
 
 /** The rows of one export: whose, which, in what order and form. Never changes, so that every attempt reads the same. */
 export type ExportRows = { tenantId: string; asOfSequence: number; content: ExportContent; segmentRows: number };
@@ -69,15 +69,19 @@ const lastSequence = (content: ExportContent, asOfSequence: number): number =>
 
 /** The key of the last row of the segment that begins after `start`; null if it is the last segment. */
 async function boundary(pool: pg.Pool, rows: ExportRows, order: KeyRangeOrder, start: Key | null): Promise<Key | null> {
-  const { bind, values } = parameters();
-  const conditions = [...scope(rows, bind), ...rangeConditions({ after: start, through: null }, order, bind)];
   const { from, to } = rows.content.filter;
-  conditions.push(...filterConditions({ from, to }, bind));
-  const { rows: found } = await pool.query<{ time: Timestamp; sequence_number: string }>(
-    `select ${timeText('occurred_at')} as time, sequence_number from events where ${conditions.join(' and ')}
-     order by ${orderBy(sortKeys(rows.content.sort))} offset ${rows.segmentRows - 1} limit 1`,
-    values,
+  const conditions = [
+    ...scope(rows, literals),
+    ...rangeConditions({ after: start, through: null }, order, literals),
+    ...filterConditions({ from, to }, literals),
+  ];
+  // Without statistics, as after a first load, the planner would sort all that is left at every boundary.
+  const results = await pool.query<{ time: Timestamp; sequence_number: string }>(
+    `${asIndexRange}select ${timeText('occurred_at')} as time, sequence_number from events
+     where ${conditions.join(' and ')} order by ${orderBy(sortKeys(rows.content.sort))}
+     offset ${rows.segmentRows - 1} limit 1`,
   );
+  const found = [results].flat().at(-1)!.rows;
   const last = found[0];
   return last ? { occurred_at: last.time, sequence_number: Number(last.sequence_number) } : null;
 }
