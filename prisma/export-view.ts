@@ -75,10 +75,11 @@ const time = (date: Date | null): string | null => date && formatTimestamp(date)
 
 function progressView(row: ExportRow) {
   const progress = row.progress as unknown as Progress;
-  const { rows, total_rows: total, rows_per_second: rate } = progress;
+  const { rows, rows_per_second: rate } = progress;
   const done = progress.phase === 'done';
-  // An estimate may be too low; nothing is 100 % before it is done.
+  // An estimate may be too low; there are at least the rows that were written, and nothing is 100 % before it is done.
+  const total = progress.total_rows === null ? null : Math.max(progress.total_rows, rows);
   const percent = done ? 100 : total ? Math.min(99.9, Math.floor((rows / total) * 1000) / 10) : 0;
   const left = total !== null && rate ? Math.max(0, Math.ceil((total - rows) / rate)) : null;
-  return { ...progress, eta_seconds: done ? 0 : left, percent };
+  return { ...progress, total_rows: total, eta_seconds: done ? 0 : left, percent };
 }
