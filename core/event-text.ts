@@ -9,7 +9,7 @@ export type ChainLink = { sequenceNumber: number; hash: string; previousHash: st
 
 /**
  * The text that the digest is made of: RFC 8785 canonical JSON of the members named in docs/chain.md. Put together from
- * the columns, because their JSON is canonical already; prisma/chain.ts builds the same text in SQL.
+ * the columns, because their JSON is canonical already; prisma/verify-chain.ts builds the same text in SQL.
  */
 export function canonicalEvent(event: EventColumns): string {
   const actor = `{"email":${quote(event.actor_email)},"id":${quote(event.actor_id)},"meta":${event.actor_meta},"name":${quote(event.actor_name)},"type":${quote(event.actor_type)}}`;

@@ -55,15 +55,27 @@ async function appendStream(
     await sql('begin');
     await storeStaged(sql, tenantId, before);
     await sql('commit');
-    await sql('drop table staged_events');
-    // Autovacuum comes a minute later; until then the planner would know nothing of these rows.
-    if (accepted >= analyzeFrom) await sql('analyze events');
-    clean = true;
+    clean = await tidyUp(sql, accepted);
     return accepted;
   } finally {
     client.off('error', ignore);
     // Closing the connection rolls back and drops the temporary table, whatever state they are in.
     client.release(!clean);
+  }
+}
+
+/**
+ * What is left to do for a stream that is stored: nothing that fails here may look like a failure of the stream.
+ * @returns whether the connection can serve others
+ */
+async function tidyUp(sql: Sql, accepted: number): Promise<boolean> {
+  try {
+    await sql('drop table staged_events');
+    // Autovacuum comes a minute later; until then the planner would know nothing of these rows.
+    if (accepted >= analyzeFrom) await sql('analyze events');
+    return true;
+  } catch {
+    return false;
   }
 }
 
