@@ -21,7 +21,12 @@ describe('counting the rows of an export', () => {
   beforeAll(async () => {
     testDatabase = await createTestDatabase();
     database = openDatabase(testDatabase.url);
-    ({ id: tenantId } = await createTenant(database.prisma, { name: randomUUID(), plan: 'pro', region: 'eu' }));
+    ({ id: tenantId } = await createTenant(database.prisma, {
+      name: randomUUID(),
+      plan: 'pro',
+      region: 'eu',
+      externalId: null,
+    }));
     const events = Array.from({ length: total }, (_, i) => {
       const read = readNewEvent({ action: i % 4 === 0 ? 'user.login' : 'document.read', metadata: { n: i } });
       if ('errors' in read) throw new Error(JSON.stringify(read.errors));
