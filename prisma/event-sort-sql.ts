@@ -36,7 +36,9 @@ export function keyRangeOrder(sort: Sort): KeyRangeOrder | undefined {
 function keysOf({ field, steps }: EventPath, direction: SortKey['direction']): SortKey[] {
   if (field.type === 'text') return nullable(field.column, `${field.column} collate "C"`, 'text', `''`, direction);
   if (field.type === 'json') {
-    const value = `(${field.column === null ? wholeMemberKey(field.path) : jsonAt(field.column, steps, literals)})::jsonb`;
+    const json = field.column === null ? wholeMemberKey(field.path) : jsonAt(field.column, steps, literals);
+    // A path that holds null and one that does not exist look the same in every file, so they sort as the same.
+    const value = `nullif((${json})::jsonb, 'null')`;
     return nullable(value, value, 'jsonb', `'null'`, direction);
   }
   const type = { uuid: 'uuid', integer: 'bigint', time: 'timestamptz', severity: 'severity', hash: 'bytea' }[
