@@ -18,11 +18,12 @@ export const wholeEventJson = `concat('{"id":"', id, '","sequence_number":', seq
 
 /**
  * The value inside a JSON column, as json; SQL null where the path does not exist. `#>` is one call, but takes a number
- * for an array's element and an object's key alike, so paths with numbers go step by step: `->` keeps them apart.
+ * for an array's element and an object's key alike, also one with a sign or spaces before it, so paths with numbers go
+ * step by step: `->` keeps them apart.
  */
 export function jsonAt(column: string, steps: EventPath['steps'], bind: Bind): string {
   if (steps.length === 0) return column;
-  const keysOnly = steps.every((step) => typeof step === 'string' && !/^-?\d+$/.test(step));
+  const keysOnly = steps.every((step) => typeof step === 'string' && !/^\s*[+-]?\d+$/.test(step));
   if (keysOnly) return `${column} #> ${bind(steps as string[], 'text[]')}`;
   return steps.reduce<string>(
     (inner, step) => `(${inner} -> ${typeof step === 'number' ? String(step) : bind(step, 'text')})`,
