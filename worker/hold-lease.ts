@@ -3,6 +3,14 @@ import type { RowCount } from '../prisma/export-count.ts';
 import { LeaseLostError, type Run, renewLease } from '../prisma/export-runs.ts';
 import { type Progress, queuedProgress } from '../prisma/export-view.ts';
 
+/** The process stops: the reason with which the signal of a run is aborted. */
+export class StoppingError extends Error {
+  constructor() {
+    super('The worker stops');
+    this.name = 'StoppingError';
+  }
+}
+
 /** The hold of a run on its export, and the one place that knows how far the run is. */
 export type Lease = {
   /** Aborted when the run must end: the lease is lost, a cancel was asked for, or the process stops. */

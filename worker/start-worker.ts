@@ -7,7 +7,8 @@ import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
 import { deliverWebhook } from './deliver-webhook.ts';
-import { runExport, StoppingError } from './run-export.ts';
+import { StoppingError } from './hold-lease.ts';
+import { runExport } from './run-export.ts';
 import { sweep } from './sweep.ts';
 
 export type WorkerDeps = {

@@ -1,0 +1,112 @@
+import { FinalError, isRetryable } from '../core/errors.ts';
+import { attemptLimits } from '../core/exports.ts';
+import type { Answer } from '../core/queue.ts';
+import {
+  CancelRequestedError,
+  endExport,
+  handBack,
+  LeaseLostError,
+  type Run,
+  requeueFailed,
+} from '../prisma/export-runs.ts';
+import type { ExportError, ExportRow } from '../prisma/export-view.ts';
+import { type Lease, StoppingError } from './hold-lease.ts';
+import type { RunExportDeps } from './run-export.ts';
+import type { PublishedFile } from './write-file.ts';
+
+/** Waits between failed runs. */
+const retryDelaysMs = [1_000, 5_000, 15_000, 60_000];
+
+/** Ends the export as completed. @throws LeaseLostError */
+export async function completeRun(
+  deps: RunExportDeps,
+  row: ExportRow,
+  run: Run,
+  lease: Lease,
+  file: PublishedFile,
+): Promise<void> {
+  const expiresIn = (row.request as { expires_in?: number }).expires_in ?? deps.exportTtlSeconds;
+  const deliveries = await endExport(deps.database.prisma, run, {
+    status: 'completed',
+    rows: file.rows,
+    bytes: file.bytes,
+    sha256: file.sha256,
+    progress: lease.finalProgress(file.rows, file.bytes),
+    expiresAt: new Date(Date.now() + expiresIn * 1000),
+  });
+  await ringDeliveries(deps, deliveries);
+}
+
+/**
+ * Decides what a run that did not complete means for its export; the one place that does. Throws only when the database
+ * cannot be reached to say so.
+ */
+export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<Answer> {
+  const { prisma } = deps.database;
+  try {
+    if (error instanceof LeaseLostError) {
+      deps.log.warn('another run has taken the export over');
+      return { outcome: 'done' };
+    }
+    if (error instanceof StoppingError) {
+      await handBack(prisma, run);
+      return { outcome: 'handed-back' };
+    }
+    if (error instanceof CancelRequestedError) {
+      return await giveUp(deps, row, run, { status: 'canceled' });
+    }
+    return await settleFailure(deps, row, run, error);
+  } catch (failure) {
+    if (failure instanceof LeaseLostError) return { outcome: 'done' };
+    throw failure;
+  }
+}
+
+async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<Answer> {
+  const retryable = isRetryable(error) && row.failures + 1 < attemptLimits.failures;
+  const told: ExportError = {
+    code: error instanceof FinalError ? error.code : 'run_failed',
+    message: publicMessage(error),
+    retryable,
+  };
+  deps.log.error({ err: error, retryable }, 'export run failed');
+  if (!retryable) return giveUp(deps, row, run, { status: 'failed', error: told });
+  const delayMs = retryDelaysMs[Math.min(row.failures, retryDelaysMs.length - 1)]!;
+  await requeueFailed(deps.database.prisma, run, told, new Date(Date.now() + delayMs));
+  return { outcome: 'retry', delayMs };
+}
+
+/** What the tenant is told. The inner text may hold SQL and host names, so it stays in the log. */
+const publicMessage = (error: unknown): string =>
+  error instanceof FinalError
+    ? error.message
+    : 'The run failed; the log of the worker says why. It is tried again unless "retryable" is false.';
+
+/** Ends the export without a file. */
+async function giveUp(
+  deps: RunExportDeps,
+  row: ExportRow,
+  run: Run,
+  end: { status: 'canceled' } | { status: 'failed'; error: ExportError },
+): Promise<Answer> {
+  await forgetUpload(deps, row.id);
+  const deliveries = await endExport(deps.database.prisma, run, end);
+  // One may stand there complete. Not before the end is written: a newer run could be about to need it.
+  await deps.store.deleteObject(row.storageKey).catch((err) => deps.log.warn({ err }, 'file not deleted yet'));
+  await ringDeliveries(deps, deliveries);
+  return { outcome: 'done' };
+}
+
+/** Gives the parts of an ended export back. The sweep does it again if this fails. */
+async function forgetUpload({ database, store, log }: RunExportDeps, exportId: string): Promise<void> {
+  const row = await database.prisma.export.findUnique({ where: { id: exportId } });
+  if (!row?.uploadId) return;
+  await store
+    .abortUpload({ key: row.storageKey, uploadId: row.uploadId })
+    .catch((err) => log.warn({ err }, 'upload not aborted yet'));
+}
+
+async function ringDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {
+  for (const id of ids)
+    await queue.ringDelivery(id).catch((err) => log.warn({ err, delivery_id: id }, 'delivery not rung for'));
+}

@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { FinalError } from '../core/errors.ts';
+import { contentType } from '../core/exports.ts';
+import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
+import { countRows } from '../prisma/export-count.ts';
+import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../prisma/export-runs.ts';
+import { contentOfRow, type ExportRow } from '../prisma/export-view.ts';
+import type { ExportRows } from '../prisma/segments.ts';
+import { compressPieces } from './compress.ts';
+import { frameRows, type Piece } from './frame-rows.ts';
+import type { Lease } from './hold-lease.ts';
+import { readSegments } from './read-segments.ts';
+import type { RunExportDeps } from './run-export.ts';
+import { type Checkpoint, endOfFile, type WrittenFile, writeParts } from './write-parts.ts';
+
+const compressionsInFlight = 3;
+const partsInFlight = 3;
+const countLimitMs = 1000;
+
+/** A file that can be had, with the SHA-256 of what is stored. */
+export type PublishedFile = WrittenFile & { sha256: string };
+
+/** Writes the file of an export from its last checkpoint on and makes it visible. Ends when the lease's signal says so. */
+export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, lease: Lease): Promise<PublishedFile> {
+  const content = contentOfRow(row);
+  const rows: ExportRows = {
+    tenantId: row.tenantId,
+    asOfSequence: Number(row.asOfSequence),
+    content,
+    segmentRows: row.segmentRows,
+  };
+  void countRows(deps.database, rows, countLimitMs).then(lease.setTotal, () => {});
+  const { upload, written } = await openUpload(deps, row, run);
+  try {
+    lease.startWriting(written.at(-1)?.rows ?? 0);
+    const file = await writeParts(blocksAfter(deps, rows, written.at(-1), lease.signal), {
+      store: deps.store,
+      upload,
+      written,
+      firstPartBytes: deps.firstPartBytes,
+      partsInFlight,
+      saveCheckpoint: (checkpoint) => saveCheckpoint(deps.database, run, checkpoint),
+      onProgress: lease.setProgress,
+    });
+    lease.signal.throwIfAborted();
+    return await publish(deps.store, upload, file, lease.signal);
+  } catch (error) {
+    // The parts are gone with their upload: the next run begins a new one.
+    if (error instanceof UploadGoneError) await replaceUpload(deps.database.prisma, run, '');
+    throw error;
+  }
+}
+
+/** The file's bytes behind a checkpoint, or from the beginning. */
+function blocksAfter(
+  deps: RunExportDeps,
+  rows: ExportRows,
+  last: Checkpoint | undefined,
+  signal: AbortSignal,
+): AsyncIterable<Piece> {
+  if (last?.position === endOfFile) return Readable.from([]);
+  const resumed = last !== undefined;
+  const slabs = readSegments(deps.database, rows, {
+    from: last?.position ?? { after: null, rows: 0 },
+    readers: deps.readers,
+    signal,
+  });
+  const pieces = frameRows(slabs, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });
+  return compressPieces(pieces, rows.content.compression, { inFlight: compressionsInFlight, resumed });
+}
+
+/** The upload of the run before with its parts, or a new one. An export that cannot be resumed always gets a new one. */
+async function openUpload(
+  deps: RunExportDeps,
+  row: ExportRow,
+  run: Run,
+): Promise<{ upload: Upload; written: Checkpoint[] }> {
+  const { database, store } = deps;
+  if (row.uploadId && row.resumable) {
+    const written = (await loadCheckpoints(database.prisma, row.id)).map((saved) => ({
+      ...saved,
+      position: saved.position as Checkpoint['position'],
+    }));
+    return { upload: { key: row.storageKey, uploadId: row.uploadId }, written };
+  }
+  if (row.uploadId) await store.abortUpload({ key: row.storageKey, uploadId: row.uploadId });
+  const upload = await store.beginUpload(row.storageKey, contentType(contentOfRow(row)));
+  await replaceUpload(database.prisma, run, upload.uploadId);
+  return { upload, written: [] };
+}
+
+/** Makes the file visible. If one stands there already, a run before has made it and died before it could say so. */
+async function publish(
+  store: ObjectStore,
+  upload: Upload,
+  file: WrittenFile,
+  signal: AbortSignal,
+): Promise<PublishedFile> {
+  const { outcome, object } = await store.completeUpload(upload, file.parts);
+  if (outcome === 'exists') await store.abortUpload(upload);
+  if (object.bytes !== file.bytes) {
+    throw new FinalError(
+      'stored_file_differs',
+      `The stored file has ${object.bytes} bytes instead of ${file.bytes} (${outcome}).`,
+    );
+  }
+  const hashed = outcome === 'created' ? file.sha256 : undefined;
+  return { ...file, sha256: hashed ?? (await storedSha256(store, upload.key, signal)) };
+}
+
+/** Reads the file back: for one that several runs have written. */
+async function storedSha256(store: ObjectStore, key: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of store.readObject(key)) {
+    signal.throwIfAborted();
+    hash.update(chunk);
+  }
+  return hash.digest('hex');
+}
