@@ -42,39 +42,49 @@ async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
     await queue.ringDelivery(id, { again: true });
 }
 
-async function expireFiles({ database, queue, log }: SweepDeps): Promise<void> {
-  for (const id of await completedBefore(database.prisma, new Date(), limit)) {
-    const expired = await expireExport(database.prisma, id);
-    if (!expired) continue;
-    log.info({ export_id: id }, 'export expired');
-    for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
-  }
+/** Does something about each of them; one that fails keeps none behind it waiting. */
+async function forEach<T>({ log }: SweepDeps, items: T[], work: (item: T) => Promise<void>): Promise<void> {
+  for (const item of items) await work(item).catch((err) => log.warn({ err, item }, 'sweep'));
 }
 
-async function deleteFiles({ database, store }: SweepDeps): Promise<void> {
-  for (const { id, storageKey } of await undeletedFiles(database.prisma, limit)) {
+async function expireFiles(deps: SweepDeps): Promise<void> {
+  const { database, queue, log } = deps;
+  await forEach(deps, await completedBefore(database.prisma, new Date(), limit), async (id) => {
+    const expired = await expireExport(database.prisma, id);
+    if (!expired) return;
+    log.info({ export_id: id }, 'export expired');
+    for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
+  });
+}
+
+async function deleteFiles(deps: SweepDeps): Promise<void> {
+  const { database, store } = deps;
+  await forEach(deps, await undeletedFiles(database.prisma, limit), async ({ id, storageKey }) => {
     await store.deleteObject(storageKey);
     await markFileDeleted(database.prisma, id);
-  }
+  });
 }
 
 /** Uploads of exports that failed or were canceled, and what a run may have published before it could say so. */
-async function abortUploads({ database, store }: SweepDeps): Promise<void> {
-  for (const { id, storageKey, uploadId } of await unfinishedUploads(database.prisma, limit)) {
+async function abortUploads(deps: SweepDeps): Promise<void> {
+  const { database, store } = deps;
+  await forEach(deps, await unfinishedUploads(database.prisma, limit), async ({ id, storageKey, uploadId }) => {
     if (uploadId) await store.abortUpload({ key: storageKey, uploadId });
     await store.deleteObject(storageKey);
     await markUploadForgotten(database.prisma, id);
-  }
+  });
 }
 
 /** Uploads that were begun by a run which died before it could write them down. */
-async function abortStrayUploads({ database, store }: SweepDeps): Promise<void> {
+async function abortStrayUploads(deps: SweepDeps): Promise<void> {
+  const { database, store } = deps;
   const uploads = await store.listUploads(new Date(Date.now() - strayUploadAgeMs));
   const used = await uploadsInUse(
     database.prisma,
     uploads.map((upload) => upload.uploadId),
   );
-  for (const upload of uploads) if (!used.has(upload.uploadId)) await store.abortUpload(upload);
+  const strays = uploads.filter((upload) => !used.has(upload.uploadId));
+  await forEach(deps, strays, (upload) => store.abortUpload(upload));
 }
 
 async function forgetKeys({ database }: SweepDeps): Promise<void> {
