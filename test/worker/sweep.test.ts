@@ -1,0 +1,181 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Upload } from '../../core/storage/object-store.ts';
+import { sweep } from '../../worker/sweep.ts';
+import { bodyOf, type Call } from '../api/start-app.ts';
+import { startWebhookReceiver } from '../webhook-receiver.ts';
+import {
+  addEvents,
+  type Exporting,
+  endedExport,
+  exportFile,
+  type FinishedExport,
+  queueExport,
+  startExporting,
+} from './export-fixture.ts';
+
+describe('The sweep', () => {
+  let app: Exporting;
+  let call: Call;
+  beforeAll(async () => {
+    app = await startExporting(
+      { LOGFERRY_SWEEP_SECONDS: '1', LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8' },
+      { worker: false },
+    );
+    const made = await app.newTenant();
+    call = made.call;
+    await addEvents(app.database, made.tenant.id, [{ action: 'a' }, { action: 'b' }]);
+  });
+  afterAll(() => app.close());
+
+  const pool = () => app.database.pool;
+  const sweepNow = (changes: Partial<Exporting['deps']> = {}) => sweep({ ...app.deps, ...changes });
+  const rowOf = (id: string) => app.database.prisma.export.findUniqueOrThrow({ where: { id } });
+  const finished = async (request: object = { format: 'csv' }): Promise<FinishedExport> => {
+    const worker = await app.work();
+    try {
+      return await exportFile(call, request);
+    } finally {
+      await worker.stop();
+    }
+  };
+  const lapse = (id: string) =>
+    pool().query(`update exports set expires_at = now() - interval '1 second' where id = $1`, [id]);
+  const allUploads = () => app.deps.store.listUploads(new Date(Date.now() + 60_000));
+
+  it('has exports run that nobody rang for, all of them', async () => {
+    const ids = await Promise.all(Array.from({ length: 30 }, () => queueExport(call, { format: 'csv' })));
+    // As FLUSHALL would leave a queue.
+    await pool().query('delete from bullmq.job');
+    const worker = await app.work();
+    for (const id of ids) expect(await endedExport(call, id)).toMatchObject({ status: 'completed', attempt: 1 });
+    await worker.stop();
+  });
+
+  it('leaves exports alone that wait for their next try, or whose worker lives', async () => {
+    const [waiting, held] = [await queueExport(call, { format: 'csv' }), await queueExport(call, { format: 'csv' })];
+    await pool().query(`update exports set retry_at = now() + interval '1 hour' where id = $1`, [waiting]);
+    await pool().query(
+      `update exports set status = 'running', epoch = 1, lease_until = now() + interval '1 hour' where id = $1`,
+      [held],
+    );
+    await pool().query('delete from bullmq.job');
+    await sweepNow();
+    const { rows } = await pool().query(`select data->>'id' as id from bullmq.job where queue = 'exports'`);
+    expect(rows.map((row) => row.id)).not.toContain(waiting);
+    expect(rows.map((row) => row.id)).not.toContain(held);
+    for (const id of [waiting, held]) await call(`/v1/exports/${id}`, { method: 'DELETE' });
+    await pool().query(`update exports set status = 'canceled' where id = $1`, [held]);
+  });
+
+  it('ends the life of a file: gone from the storage, expired, and announced once', async () => {
+    const receiver = await startWebhookReceiver();
+    try {
+      const { view } = await finished({ format: 'csv', webhook: { url: receiver.url } });
+      const { storageKey } = await rowOf(view.id);
+      await sweepNow();
+      expect((await bodyOf(call(`/v1/exports/${view.id}`))).status).toBe('completed');
+      await lapse(view.id);
+      await Promise.all([sweepNow(), sweepNow(), sweepNow()]);
+      await sweepNow();
+      expect(await app.deps.store.statObject(storageKey)).toBeUndefined();
+      expect(await rowOf(view.id)).toMatchObject({ status: 'expired', fileDeletedAt: expect.any(Date) });
+      expect((await call(`/v1/exports/${view.id}/download`, { redirect: 'manual' })).status).toBe(410);
+      expect((await fetch(view.download_url!)).status).toBe(404);
+      const worker = await app.work();
+      const types = () => receiver.received.map(({ body }) => JSON.parse(body).type).sort();
+      await expect.poll(types, { timeout: 10_000 }).toEqual(['export.completed', 'export.expired']);
+      await worker.stop();
+      const expired = receiver.received
+        .map(({ body }) => JSON.parse(body))
+        .find((body) => body.type === 'export.expired');
+      expect(expired.data).toMatchObject({ id: view.id, status: 'expired', download_url: null });
+    } finally {
+      await receiver.close();
+    }
+  });
+
+  it('deletes the other files when one cannot be deleted, and that one later', async () => {
+    const files = [await finished(), await finished(), await finished()];
+    const keys = await Promise.all(files.map(async ({ view }) => (await rowOf(view.id)).storageKey));
+    for (const { view } of files) await lapse(view.id);
+    const { store } = app.deps;
+    const refusing = {
+      ...store,
+      deleteObject: async (key: string) => {
+        if (key === keys[0]) throw new Error('not this one');
+        return store.deleteObject(key);
+      },
+    };
+    await sweepNow({ store: refusing });
+    const standing = async () => Promise.all(keys.map(async (key) => (await store.statObject(key)) !== undefined));
+    expect(await standing()).toEqual([true, false, false]);
+    await sweepNow();
+    expect(await standing()).toEqual([false, false, false]);
+  });
+
+  it('gives back uploads of exports that failed or were canceled, and what they had published', async () => {
+    const { store } = app.deps;
+    for (const status of ['failed', 'canceled']) {
+      const id = await queueExport(call, { format: 'csv' });
+      const { storageKey } = await rowOf(id);
+      const upload = await store.beginUpload(storageKey, 'text/csv');
+      const published = await store.beginUpload(storageKey, 'text/csv');
+      const part = await store.putPart(published, { partNumber: 1, offset: 0, body: [Buffer.from('x')] });
+      await store.completeUpload(published, [part]);
+      await pool().query('update exports set status = $2::export_status, upload_id = $3 where id = $1', [
+        id,
+        status,
+        upload.uploadId,
+      ]);
+      await pool().query(
+        `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position) values ($1, 1, 1, '', 1, 1, '{}')`,
+        [id],
+      );
+      await sweepNow();
+      expect(await allUploads()).toEqual([]);
+      expect(await store.statObject(storageKey)).toBeUndefined();
+      expect((await rowOf(id)).uploadId).toBeNull();
+      expect(await app.database.prisma.checkpoint.count({ where: { exportId: id } })).toBe(0);
+    }
+  });
+
+  it('gives back uploads of nobody after an hour, not those of a run and not young ones', async () => {
+    const { store } = app.deps;
+    const begin = () => store.beginUpload('exports/stray/events.csv', 'text/csv');
+    const age = async ({ uploadId }: Upload) => {
+      const path = join(app.directory, 'uploads', uploadId, 'upload.json');
+      const about = JSON.parse(await readFile(path, 'utf8'));
+      await writeFile(path, JSON.stringify({ ...about, begunAt: new Date(Date.now() - 3_700_000).toISOString() }));
+    };
+    const [stray, young, used] = [await begin(), await begin(), await begin()];
+    await age(stray);
+    await age(used);
+    const id = await queueExport(call, { format: 'csv' });
+    await pool().query('update exports set upload_id = $2 where id = $1', [id, used.uploadId]);
+    await sweepNow();
+    const left = (await allUploads()).map(({ uploadId }) => uploadId).sort();
+    expect(left).toEqual([young.uploadId, used.uploadId].sort());
+  });
+
+  it('forgets idempotency keys after a day', async () => {
+    const post = (key: string) => call('/v1/exports', { json: { format: 'csv' }, headers: { 'idempotency-key': key } });
+    await post('old');
+    await post('new');
+    await pool().query(`update idempotency_keys set created_at = now() - interval '25 hours' where key = 'old'`);
+    await sweepNow();
+    const { rows } = await pool().query('select key from idempotency_keys');
+    expect(rows).toEqual([{ key: 'new' }]);
+  });
+
+  it('does its other duties when the queue is down', async () => {
+    const { view } = await finished();
+    await lapse(view.id);
+    await queueExport(call, { format: 'csv' });
+    await pool().query(`update exports set created_at = now() - interval '1 minute' where status = 'queued'`);
+    const down = { ...app.deps.queue, ringExport: async () => Promise.reject(new Error('down')) };
+    await sweepNow({ queue: down });
+    expect((await rowOf(view.id)).fileDeletedAt).not.toBeNull();
+  });
+});
