@@ -1,0 +1,119 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { type RunningProcess, runLocal, runNpm } from './run-process.ts';
+
+// Whole processes with a database each, on whatever machine.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+let directory: string;
+const running: RunningProcess[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'logferry-start-'));
+});
+afterEach(async () => {
+  for (const each of running.splice(0)) {
+    each.child.kill('SIGTERM');
+    await each.exitCode();
+  }
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+const greetingEnd = 'xargs curl -s\n';
+
+/** Starts Logferry in a folder of the test's directory, and waits for what it prints when it runs. */
+async function start(folder: string, how = (env: Record<string, string>) => runLocal('start.ts', [], env)) {
+  const process = how({ LOGFERRY_DATA: join(directory, folder), PORT: '0' });
+  running.push(process);
+  await process.printed(greetingEnd);
+  return process;
+}
+
+/** The command lines that the greeting tells to paste, in their order. */
+const curlLines = (process: RunningProcess): string[] =>
+  process
+    .stdout()
+    .split('\n')
+    .filter((line) => line.trim().startsWith('curl '));
+
+const paste = (line: string): string => execFileSync('/bin/sh', ['-c', line], { encoding: 'utf8' });
+
+const isServerThere = (folder: string): boolean =>
+  existsSync(join(directory, folder, 'postgres/cluster/postmaster.pid'));
+
+test('prints lines that write an event and export it when pasted, and finds tenant and events at the second start', async () => {
+  const first = await start('kept');
+  const [write, download] = curlLines(first);
+  expect(JSON.parse(paste(write!)).data).toMatchObject({ action: 'user.login', sequence_number: 1 });
+  expect(paste(download!).split('\r\n')).toEqual([
+    expect.stringMatching(/^id,sequence_number,occurred_at,/),
+    expect.stringContaining(',user.login,'),
+    '',
+  ]);
+  for (const name of ['admin-key', 'tenant-key', 'secret-key']) {
+    expect((await stat(join(directory, 'kept', name))).mode & 0o777).toBe(0o600);
+  }
+
+  const second = runLocal('start.ts', [], { LOGFERRY_DATA: join(directory, 'kept'), PORT: '0' });
+  expect(await second.exitCode()).toBe(1);
+  expect(second.stderr()).toMatch(/^Logferry already runs on .* \(process \d+\)\. Stop it, or set LOGFERRY_DATA .*\n$/);
+
+  first.child.kill('SIGINT');
+  expect(await first.exitCode()).toBe(0);
+  expect(isServerThere('kept')).toBe(false);
+
+  const again = await start('kept', (env) => runNpm('start', env));
+  const keyOf = (each: RunningProcess) => /lf_sk_\w+/.exec(each.stdout())![0];
+  expect(keyOf(again)).toBe(keyOf(first));
+  expect(paste(curlLines(again)[1]!)).toContain(',user.login,');
+});
+
+test('ends in order on a SIGTERM that reaches npm alone', async () => {
+  const npm = await start('supervised', (env) => runNpm('start', env));
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(npm.stdout())![0];
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  npm.child.kill('SIGTERM');
+  await npm.exitCode();
+  await expect(fetch(`${url}/livez`)).rejects.toThrow();
+  expect(isServerThere('supervised')).toBe(false);
+});
+
+test('says in one line that the port is taken, and ends 1 with nothing left running', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const process = runLocal('start.ts', [], { LOGFERRY_DATA: join(directory, 'taken'), PORT: String(port) });
+  expect(await process.exitCode()).toBe(1);
+  expect(process.stderr()).toBe(
+    `Port ${port} of 127.0.0.1 is taken. End what listens there, or set PORT to another one.\n`,
+  );
+  expect(isServerThere('taken')).toBe(false);
+  other.close();
+});
+
+test('says each mistake of the configuration in a line of its own, and what keeps it from its database or directory in one', async () => {
+  const fails = async (env: Record<string, string>) => {
+    const process = runLocal('start.ts', [], { LOGFERRY_DATA: join(directory, 'wrong'), ...env });
+    expect(await process.exitCode()).toBe(1);
+    return process.stderr().trimEnd().split('\n');
+  };
+  const lines = await Promise.all([
+    fails({ PORT: 'http', LOGFERRY_RATE_LIMI: '5' }),
+    fails({ DATABASE_URL: 'postgresql://127.0.0.1:1/none' }),
+    fails({ QUEUE_URL: 'redis://127.0.0.1:1' }),
+    fails({ LOGFERRY_DATA: join(import.meta.dirname, 'start.test.ts') }),
+  ]);
+  expect(lines).toEqual([
+    [expect.stringContaining('did you mean "LOGFERRY_RATE_LIMIT"?'), 'PORT must be a whole number, not "http"'],
+    [expect.stringMatching(/^The database of DATABASE_URL cannot be used: connect ECONNREFUSED/)],
+    [expect.stringMatching(/^QUEUE_URL: this version keeps its queue in PostgreSQL/)],
+    [expect.stringMatching(/^E(EXIST|NOTDIR): /)],
+  ]);
+});
