@@ -30,7 +30,7 @@ function drawnBar(screen: Screen, indent: number, clock: () => number): Progress
       const full = Math.round(limited(share) * barCells);
       const line = `${' '.repeat(indent)}${'█'.repeat(full)}${'░'.repeat(barCells - full)} ${percent(share)}  ${text}`;
       // A line that wraps could not be redrawn in its place.
-      screen.write(`\r\x1b[K${line.slice(0, (screen.columns ?? 80) - 1)}`);
+      screen.write(`\r\x1b[K${line.slice(0, (screen.columns || 80) - 1)}`);
     },
     clear() {
       screen.write('\r\x1b[K');

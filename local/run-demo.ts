@@ -201,7 +201,7 @@ async function check({ local, screen, signal }: Demo, tenantId: string, made: Ma
   );
   screen.write(moreLine(`${size(file.bytes)}; SHA-256 as recorded: ${file.sha256}`));
   screen.write('\n');
-  for (const line of firstLines(file.beginning, 2, (screen.columns ?? 120) - indent - 1)) screen.write(moreLine(line));
+  for (const line of firstLines(file.beginning, 2, (screen.columns || 120) - indent - 1)) screen.write(moreLine(line));
 }
 
 function expectSame<Value>(what: string, found: Value, expected: Value): void {
