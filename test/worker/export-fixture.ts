@@ -81,7 +81,8 @@ export async function addManyEvents(
   tenantId: string,
   { count, noiseBytes = 64 }: { count: number; noiseBytes?: number },
 ): Promise<void> {
-  const noise = `(select string_agg(md5(n::text || '/' || i), '') from generate_series(1, ${Math.ceil(noiseBytes / 32)}) i)`;
+  const hashes = `generate_series(1, ${Math.ceil(noiseBytes / 128)}) i`;
+  const noise = `(select string_agg(encode(sha512(convert_to(n || '/' || i, 'UTF8')), 'hex'), '') from ${hashes})`;
   await inTransaction(database.pool, async (sql) => {
     await sql(
       `insert into events (tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
