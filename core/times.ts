@@ -25,12 +25,14 @@ export function parseTimestamp(text: string, dateOnly: DateOnly = 'refused'): Ti
   if (!isDate(+year!, +month!, +day!) || +hour > 23 || +minute! > 59 || +second > 59) return undefined;
   const offset = offsetMinutes(zone);
   if (offset === undefined) return undefined;
+  const micros = fraction.slice(0, 6).padEnd(6, '0');
+  if (offset === 0) return `${year}-${month}-${day}T${hour}:${minute}:${second}.${micros}Z`;
   // Date.UTC would read the years 0 to 99 as 1900 to 1999, so the year is set apart.
   const utc = new Date(0);
   utc.setUTCFullYear(+year!, +month! - 1, +day!);
   utc.setUTCHours(+hour, +minute! - offset, +second, 0);
   if (utc.getUTCFullYear() < 1 || utc.getUTCFullYear() > 9999) return undefined;
-  return `${utc.toISOString().slice(0, 19)}.${fraction.slice(0, 6).padEnd(6, '0')}Z`;
+  return `${utc.toISOString().slice(0, 19)}.${micros}Z`;
 }
 
 /** A Date in the API's form. */

@@ -1,0 +1,59 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from '../../core/config.ts';
+
+const mistakes = (environment: Record<string, string>): string[] => {
+  try {
+    readConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+};
+
+describe('readConfig', () => {
+  it('needs nothing to be set', () => {
+    const config = readConfig({});
+    expect(config.publicUrl).toBe('http://127.0.0.1:3000');
+    expect(config.storageUrl).toMatch(/^file:\/\/.*\/\.data\/files$/);
+    expect(config).toMatchObject({
+      LOGFERRY_RATE_LIMIT: 1000,
+      DOWNLOAD_URL_TTL: 900,
+      EXPORT_TTL: 604_800,
+      LOGFERRY_DEFAULT_PLAN: 'pro',
+    });
+    expect(config.DATABASE_URL).toBeUndefined();
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    expect(readConfig({ PORT: '', PUBLIC_URL: '' }).PORT).toBe(3000);
+  });
+
+  it('makes links without a double slash, and with brackets around an IPv6 address', () => {
+    expect(readConfig({ PUBLIC_URL: 'https://logs.example.com/' }).publicUrl).toBe('https://logs.example.com');
+    expect(readConfig({ HOST: '::1' }).publicUrl).toBe('http://[::1]:3000');
+  });
+
+  it('tells all mistakes at once, one a line', () => {
+    const lines = mistakes({ PORT: 'x', S3_FORCE_PATH_STYLE: 'yes', LOGFERRY_REGIONS: '{', EXPORT_TTL: '5' });
+    expect(lines).toHaveLength(4);
+    expect(lines.join('\n')).toMatch(/PORT must be a whole number, not "x"/);
+    expect(lines.join('\n')).toMatch(/S3_FORCE_PATH_STYLE must be true, false, 1 or 0/);
+    expect(lines.join('\n')).toMatch(/EXPORT_TTL must be from 60 to 7776000/);
+  });
+
+  it('names the variable that was probably meant', () => {
+    expect(mistakes({ LOGFERRY_REGON: 'eu' })[0]).toContain('did you mean "LOGFERRY_REGION"?');
+  });
+
+  it('never repeats a secret', () => {
+    const secret = randomBytes(6).toString('hex');
+    expect(
+      mistakes({ LOGFERRY_ADMIN_KEY: secret, LOGFERRY_SECRET_KEY: secret, DATABASE_URL: `mysql://${secret}` }),
+    ).toHaveLength(3);
+    expect(
+      mistakes({ LOGFERRY_ADMIN_KEY: secret, LOGFERRY_SECRET_KEY: secret, DATABASE_URL: `mysql://${secret}` }).join(),
+    ).not.toContain(secret);
+  });
+});

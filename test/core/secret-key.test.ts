@@ -1,0 +1,43 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { keptSecret, secretKey } from '../../core/secret-key.ts';
+
+const fresh = () => secretKey(randomBytes(32).toString('base64'));
+
+it('opens what it has sealed, and nothing that was changed or sealed with another key', () => {
+  const key = fresh();
+  const sealed = key.seal('für dich 🔑');
+  expect(key.open(sealed)).toBe('für dich 🔑');
+  expect(key.seal('x').equals(key.seal('x'))).toBe(false);
+  expect(() => fresh().open(sealed)).toThrow();
+  for (const at of [0, 12, sealed.length - 1]) {
+    const changed = Buffer.from(sealed);
+    changed[at]! ^= 1;
+    expect(() => key.open(changed)).toThrow();
+  }
+});
+
+it('derives a key for each purpose, and a fingerprint that is the same every time', () => {
+  const text = randomBytes(32).toString('base64');
+  const [one, two] = [secretKey(text), secretKey(text)];
+  expect(one.linkKey.equals(one.tokenKey)).toBe(false);
+  expect(one.linkKey.equals(two.linkKey)).toBe(true);
+  expect(one.fingerprint).toBe(two.fingerprint);
+  expect(one.fingerprint).not.toBe(fresh().fingerprint);
+});
+
+it('keeps one secret, for its owner alone, however many start at once', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'logferry-secret-'));
+  try {
+    const make = () => randomBytes(16).toString('hex');
+    const kept = await Promise.all(Array.from({ length: 20 }, () => keptSecret(join(directory, 'new'), 'key', make)));
+    expect(new Set(kept).size).toBe(1);
+    expect(kept[0]).toMatch(/^[0-9a-f]{32}$/);
+    expect((await stat(join(directory, 'new', 'key'))).mode & 0o077).toBe(0);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});

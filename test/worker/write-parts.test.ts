@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import type { PartReceipt } from '../../core/storage/object-store.ts';
+import { type Checkpoint, endOfFile, maxParts, partBytes, writeParts } from '../../worker/write-parts.ts';
+
+const mebibyte = 1024 * 1024;
+const tebibyte = 1024 ** 4;
+
+it('cuts parts so that 10,000 of them hold more than an object of S3 may have', () => {
+  let bytes = 0;
+  for (let part = 1; part <= maxParts; part++) bytes += partBytes(part, 8 * mebibyte);
+  expect(bytes).toBeGreaterThan(5 * tebibyte);
+  expect(partBytes(maxParts, 8 * mebibyte)).toBeLessThanOrEqual(5 * 1024 * mebibyte);
+});
+
+describe('writeParts', () => {
+  const upload = { key: 'k', uploadId: 'u' };
+  const block = (text: string, row: number) => ({
+    bytes: Buffer.from(text),
+    rows: 1,
+    position: { after: null, rows: row },
+  });
+  async function* blocksOf(texts: string[], firstRow = 1) {
+    for (const [i, text] of texts.entries()) yield block(text, firstRow + i);
+  }
+
+  /** Keeps parts in memory; `release` lets the part of that number be acknowledged. */
+  function slowStore() {
+    const waiting = new Map<number, () => void>();
+    const begun: number[] = [];
+    return {
+      begun,
+      release: (partNumber: number) => waiting.get(partNumber)!(),
+      putPart: (_: unknown, { partNumber, body }: { partNumber: number; body: Buffer[] }) =>
+        new Promise<PartReceipt>((resolve) => {
+          begun.push(partNumber);
+          waiting.set(partNumber, () =>
+            resolve({ partNumber, etag: `e${partNumber}`, bytes: Buffer.concat(body).length }),
+          );
+        }),
+    };
+  }
+
+  const write = (blocks: AsyncIterable<ReturnType<typeof block>>, more: object) => {
+    const saved: Checkpoint[] = [];
+    const store = {
+      putPart: async (_: unknown, { partNumber, body }: { partNumber: number; body: Buffer[] }) => ({
+        partNumber,
+        etag: 'e',
+        bytes: Buffer.concat(body).length,
+      }),
+    };
+    const options = { store, upload, written: [], firstPartBytes: 4, partsInFlight: 2, onProgress: () => {}, ...more };
+    const file = writeParts(blocks, { ...options, saveCheckpoint: async (checkpoint) => void saved.push(checkpoint) });
+    return { file, saved };
+  };
+
+  it('saves a checkpoint only once all parts before it are stored, too', async () => {
+    const store = slowStore();
+    const { file, saved } = write(blocksOf(['aaaa', 'bbbb', 'cc']), { store });
+    await expect.poll(() => store.begun).toEqual([1, 2]);
+    store.release(2);
+    expect(saved).toEqual([]);
+    store.release(1);
+    await expect.poll(() => store.begun).toEqual([1, 2, 3]);
+    store.release(3);
+    await file;
+    expect(saved.map(({ part, rows, position }) => [part.partNumber, rows, position])).toEqual([
+      [1, 1, { after: null, rows: 1 }],
+      [2, 2, { after: null, rows: 2 }],
+      [3, 3, endOfFile],
+    ]);
+  });
+
+  it('counts and numbers on from the checkpoints, and leaves the hash to whoever reads the file back', async () => {
+    const written: Checkpoint[] = [
+      { part: { partNumber: 1, etag: 'e', bytes: 4 }, rows: 1, position: { after: null, rows: 1 } },
+    ];
+    const { file } = write(blocksOf(['bbbb'], 2), { written });
+    expect(await file).toMatchObject({
+      rows: 2,
+      bytes: 8,
+      sha256: undefined,
+      parts: [{ partNumber: 1 }, { partNumber: 2, bytes: 4 }],
+    });
+  });
+
+  it('gives the SHA-256 of all bytes when it has written them all', async () => {
+    const { file } = write(blocksOf(['aaaa', 'b']), {});
+    expect((await file).sha256).toBe(createHash('sha256').update('aaaab').digest('hex'));
+  });
+
+  it('makes one empty part of nothing', async () => {
+    const { file } = write(blocksOf([]), {});
+    expect((await file).parts).toEqual([{ partNumber: 1, etag: 'e', bytes: 0 }]);
+  });
+
+  it('waits for every part under way before it fails', async () => {
+    const store = slowStore();
+    async function* broken() {
+      yield block('aaaa', 1);
+      throw new Error('no more rows');
+    }
+    const { file } = write(broken(), { store });
+    let failed = false;
+    const failure = file.catch((error: Error) => {
+      failed = true;
+      return error.message;
+    });
+    await expect.poll(() => store.begun).toEqual([1]);
+    expect(failed).toBe(false);
+    store.release(1);
+    expect(await failure).toBe('no more rows');
+  });
+});
