@@ -15,8 +15,7 @@ import { cancelExport, deleteExport, markFileDeleted } from '../prisma/end-expor
 import { recordDownload } from '../prisma/export-audit.ts';
 import { mintLink } from '../prisma/export-link.ts';
 import { type ExportRow, exportView, isDownloadable } from '../prisma/export-view.ts';
-import { getExport, isFinal, listExports } from '../prisma/exports.ts';
-import { ExportStatus } from '../prisma/generated/enums.ts';
+import { type ExportStatus, exportStatuses, getExport, isFinal, listExports } from '../prisma/exports.ts';
 import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
 import { readIdPage, ringFor, uuidOf } from './deliveries.ts';
@@ -188,13 +187,11 @@ function refuseUndownloadable(row: ExportRow): void {
 const gone = (): AppError =>
   new AppError('gone', 'The file of this export has expired or was deleted. Make a new export.');
 
-const statuses = Object.values(ExportStatus);
-
 function readStatuses(asked: unknown): ExportStatus[] | undefined {
   if (asked === undefined) return undefined;
   return [asked].flat().map((status) => {
-    const known = statuses.find((each) => each === status);
-    if (!known) throw invalid([{ path: 'status', message: unknownName('status', String(status), statuses) }]);
+    const known = exportStatuses.find((each) => each === status);
+    if (!known) throw invalid([{ path: 'status', message: unknownName('status', String(status), exportStatuses) }]);
     return known;
   });
 }

@@ -2,7 +2,11 @@ import { notFound } from '../core/errors.ts';
 import { isUuid } from '../core/ids.ts';
 import type { Prisma } from './client.ts';
 import type { ExportRow } from './export-view.ts';
+import { ExportStatus } from './generated/enums.ts';
 
+export type { ExportStatus };
+/** Every status that an export can have (schema.prisma). */
+export const exportStatuses: readonly ExportStatus[] = Object.values(ExportStatus);
 export const finalStatuses = ['completed', 'failed', 'canceled', 'expired'] as const;
 export const isFinal = (status: ExportRow['status']): boolean => finalStatuses.some((final) => final === status);
 

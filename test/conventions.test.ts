@@ -1,0 +1,238 @@
+import { execFileSync } from 'node:child_process';
+import { globSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { variables } from '../core/config.ts';
+import { errorTypes } from '../core/errors.ts';
+
+const root = join(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+const isOurs = (name: string): boolean =>
+  !/(^|\/)(node_modules|\.git|\.data|\.setup-lock|generated|results)(\/|$)/.test(name);
+const find = (pattern: string): string[] =>
+  globSync(pattern, { cwd: root, exclude: (name) => !isOurs(name) })
+    .filter(isOurs)
+    .sort();
+
+const folders = ['core', 'prisma', 'api', 'worker', 'local', 'bench'];
+const sources = find(`{${folders.join(',')}}/**/*.ts`);
+
+/** What a file imports, statically or not: packages by name, our own files by their path from the root. */
+function importsOf(file: string): string[] {
+  const specifiers = read(file).matchAll(
+    /(?:^|\s)(?:import|export)\s[^'"]*?from\s+'([^']+)'|(?:^|\W)import\s*\(?\s*'([^']+)'/g,
+  );
+  return [...specifiers].map(([, name, other]) => {
+    const specifier = (name ?? other)!;
+    return specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
+  });
+}
+
+const folderOf = (file: string): string => file.split('/')[0]!;
+/** The package of `zod/v4` or `@prisma/client/runtime`. */
+const packageOf = (specifier: string): string =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+
+describe('imports', () => {
+  /** Whom a folder may import of ours, besides itself. */
+  const arrows: Record<string, string[]> = {
+    core: [],
+    prisma: ['core'],
+    api: ['core', 'prisma', 'package.json'],
+    worker: ['core', 'prisma', 'package.json'],
+    local: ['core', 'prisma', 'api', 'worker'],
+    bench: ['core', 'prisma', 'local'],
+  };
+
+  test.each(folders)('of %s point only where they may', (folder) => {
+    const wrong = sources
+      .filter((file) => folderOf(file) === folder)
+      .flatMap((file) => importsOf(file).map((target) => ({ file, target })))
+      .filter(({ target }) => [...folders, 'test', 'package.json'].includes(folderOf(target)))
+      .filter(({ target }) => ![folder, ...arrows[folder]!].includes(folderOf(target)));
+    expect(wrong).toEqual([]);
+  });
+
+  /** Where alone a package or a generated file may be imported, by the beginning of the path. */
+  const homes: Record<string, string[]> = {
+    express: ['api/'],
+    'express-rate-limit': ['api/'],
+    '@prisma/client': ['prisma/'],
+    '@prisma/adapter-pg': ['prisma/'],
+    'prisma/generated': ['prisma/'],
+    pg: ['prisma/'],
+    bullmq: ['core/queue.ts', 'prisma/migrate.ts'],
+    ioredis: ['core/queue.ts'],
+    undici: ['worker/'],
+    pino: ['core/log.ts'],
+    'csv-parse': ['local/'],
+  };
+
+  test.each(Object.entries(homes))('of %s stand in %j alone', (name, places) => {
+    const elsewhere = sources
+      .filter((file) => !file.startsWith('bench/') && !places.some((place) => file.startsWith(place)))
+      .filter((file) => importsOf(file).some((target) => packageOf(target) === name || target.startsWith(`${name}/`)));
+    expect(elsewhere).toEqual([]);
+  });
+
+  test('are of packages that package.json lists', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+    const listed = Object.keys({ ...dependencies, ...devDependencies });
+    const missing = [...sources, ...find('test/**/*.ts')].flatMap((file) =>
+      importsOf(file)
+        .filter((target) => !target.startsWith('node:') && !/\.(ts|json)$/.test(target))
+        .filter((target) => !listed.includes(packageOf(target)))
+        .map((target) => `${file}: ${target}`),
+    );
+    expect(missing).toEqual([]);
+  });
+});
+
+describe('construction', () => {
+  /** Who may call what makes a thing that connects. */
+  const makers: Record<string, string[]> = {
+    readConfig: ['api/main.ts', 'worker/main.ts', 'prisma/migrate.ts', 'local/start-local.ts'],
+    openDeployment: ['api/main.ts', 'worker/main.ts', 'local/start-local.ts'],
+    startApi: ['api/main.ts', 'local/start-local.ts'],
+    startWorker: ['worker/main.ts', 'local/start-local.ts'],
+    openDatabase: ['prisma/deployment.ts', 'local/check-demo-file.ts'],
+    openPostgresQueue: ['prisma/deployment.ts'],
+    openStore: ['prisma/deployment.ts'],
+  };
+
+  test.each(Object.entries(makers))('%s is called in %j alone', (maker, places) => {
+    const callers = sources.filter((file) => !file.startsWith('bench/')).filter((file) => calls(file, maker));
+    expect(callers).toEqual([...places].sort());
+  });
+
+  /** Calls, not the definition, nor what comments say of it. */
+  const calls = (file: string, name: string): boolean =>
+    read(file)
+      .split('\n')
+      .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line))
+      .some((line) => new RegExp(`(?<!function )\\b${name}\\(`).test(line));
+
+  test('the environment is read in core/config.ts, and by what local/ hands on or sets for other programs', () => {
+    const readers = sources.filter((file) => read(file).includes('process.env'));
+    expect(readers.filter((file) => file !== 'core/config.ts' && !/^(local|bench)\//.test(file))).toEqual([]);
+  });
+
+  test('nothing connects, listens or waits when it is imported', () => {
+    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo.ts'];
+    const modules = sources.filter((file) => !programs.includes(file) && !file.startsWith('bench/'));
+    const script = `
+      import net from 'node:net';
+      const opened = [];
+      for (const [owner, name] of [[net.Socket.prototype, 'connect'], [net.Server.prototype, 'listen']]) {
+        const real = owner[name];
+        owner[name] = function (...args) { opened.push(name); return real.apply(this, args); };
+      }
+      for (const file of ${JSON.stringify(modules)}) await import(${JSON.stringify(`${root}/`)} + file);
+      const waiting = process.getActiveResourcesInfo().filter((name) => /Timeout|TCP|Process|GetAddrInfo/.test(name));
+      console.log(JSON.stringify([...opened, ...waiting]));
+      process.exit(0);`;
+    const node = join(root, 'node_modules', '.bin', 'node');
+    expect(execFileSync(node, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8' })).toBe('[]\n');
+  });
+});
+
+describe('README.md and .env.example', () => {
+  const readme = read('README.md');
+  const example = read('.env.example');
+
+  test.each(Object.entries(errorTypes))('the README has the error type %s with its status %i', (type, status) => {
+    expect(readme).toMatch(new RegExp(`^\\| ${status} \\| \`${type}\` \\|`, 'm'));
+  });
+
+  test('the README has no other error type', () => {
+    const listed = [...readme.matchAll(/^\| \d{3} \| `(\w+)` \|/gm)].map(([, type]) => type!);
+    expect(listed.sort()).toEqual(Object.keys(errorTypes).sort());
+  });
+
+  const fixedDefault = ([name, variable]: (typeof entries)[number]): boolean =>
+    'default' in variable && variable.default !== '' && !/CONCURRENCY|READERS/.test(name);
+  const entries = Object.entries(variables);
+
+  test.each(entries)('the README and .env.example have the variable %s', (name, variable) => {
+    const row = readme.split('\n').find((line) => line.startsWith('|') && line.split('|')[1]!.includes(`\`${name}\``));
+    expect(row).toBeDefined();
+    if (fixedDefault([name, variable] as (typeof entries)[number])) {
+      expect(row).toContain(`\`${(variable as { default: string }).default}\``);
+    }
+    expect(example).toMatch(new RegExp(`^#? ?${name}=`, 'm'));
+  });
+
+  test('.env.example has no other variable', () => {
+    const named = [...example.matchAll(/^#? ?([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name!);
+    expect(named.filter((name) => !Object.hasOwn(variables, name) && !name.startsWith('AWS_'))).toEqual([]);
+  });
+
+  test('name only npm scripts that there are', () => {
+    const { scripts } = JSON.parse(read('package.json'));
+    const texts = ['README.md', 'CHANGELOG.md', '.env.example', ...find('docs/*.md')].map(read).join('\n');
+    const named = [...texts.matchAll(/\bnpm run ([a-z:]+)|(?:`|^|; )npm ([a-z]+)/gm)].map(([, a, b]) => (a ?? b)!);
+    const npmItself = ['ci', 'install', 'rebuild', 'run'];
+    expect([...new Set(named)].filter((script) => !(script in scripts) && !npmItself.includes(script))).toEqual([]);
+    expect(named).toEqual(expect.arrayContaining(['start', 'demo', 'test', 'migrate', 'api', 'worker']));
+  });
+
+  test('the README has a line for each package that package.json lists', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json'));
+    const section = readme.slice(readme.indexOf('## Dependencies'));
+    const unlisted = Object.keys({ ...dependencies, ...devDependencies }).filter(
+      (name) => !section.includes(`\`${name.startsWith('@types/') ? '@types/*' : name}\``),
+    );
+    expect(unlisted).toEqual([]);
+  });
+
+  test('link only to files that there are', () => {
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target]) => target!);
+    expect(links.filter((target) => find(target).length === 0)).toEqual([]);
+    expect(links).toContain('docs/chain.md');
+  });
+});
+
+describe('every file', () => {
+  const texts = [
+    ...find('**/*.{ts,mjs,md,json,sql,prisma,yml,yaml,sh}'),
+    '.env.example',
+    '.gitignore',
+    '.npmrc',
+    '.ci/run',
+  ];
+
+  test('holds no path of a machine, and no host of a registry', () => {
+    const home = homedir();
+    const machine = [`${root}/`, ...(home.length > 5 ? [`${home}/`] : [])];
+    const found = texts.filter(
+      (file) =>
+        machine.some((path) => read(file).includes(path)) ||
+        /\/(home|Users)\/[a-z]|[A-Z]:\\\\?Users/.test(read(file)) ||
+        /"resolved": "https?:/.test(read(file)),
+    );
+    // This file holds the patterns.
+    expect(found.filter((file) => file !== 'test/conventions.test.ts')).toEqual([]);
+  });
+
+  test('of tests runs all of them; one that cannot run on a machine says why beside its condition', () => {
+    const marked = find('test/**/*.test.ts').filter((file) =>
+      /\b(test|it|describe)(\.\w+)*\.(skip|only|todo|fails)\b|\b(xit|xtest|xdescribe|fit|fdescribe)\(/.test(read(file)),
+    );
+    expect(marked).toEqual([]);
+  });
+
+  test('of ours has a kebab-case name that says what it is about', () => {
+    const names = [...sources, ...find('test/**/*.ts')].map((file) =>
+      file
+        .split('/')
+        .at(-1)!
+        .replace(/(\.test)?\.ts$/, ''),
+    );
+    expect(names.filter((name) => !/^[a-z0-9]+(-[a-z0-9]+)*$/.test(name))).toEqual([]);
+    expect(names.filter((name) => /(^|-)(utils?|helpers?|common|types|manager|service)$/.test(name))).toEqual([]);
+  });
+});
