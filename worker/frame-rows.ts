@@ -1,9 +1,10 @@
 import type { ExportContent } from '../core/exports.ts';
 import { opening } from '../core/file-frame.ts';
-import type { ReadSlab } from './read-segments.ts';
+import type { Position, ReadSlab } from './read-segments.ts';
+import { endOfFile } from './write-parts.ts';
 
-/** Bytes of the file with the rows they hold, and the position behind them; none behind the closing. */
-export type Piece = Omit<ReadSlab, 'position'> & { position: ReadSlab['position'] | null };
+/** Bytes of the file with the rows they hold, and the position behind them; none behind the opening. */
+export type Piece = Omit<ReadSlab, 'position'> & { position: Position | typeof endOfFile | null };
 
 /**
  * Puts what stands before and after the rows around them: BOM and header, or the brackets of an array. `resumed` says
@@ -21,6 +22,7 @@ export async function* frameRows(
     yield content.format === 'json' && isFirst ? { ...slab, bytes: slab.bytes.subarray(1) } : slab;
     isFirst = false;
   }
-  // No line break after it: cut off, it would leave a cut file that parses.
-  if (content.format === 'json') yield { bytes: Buffer.from(']'), rows: 0, position: null };
+  // No line break after it: cut off, it would leave a cut file that parses. It says that it is the end, since whoever goes
+  // on behind a part that holds it must not write another one.
+  if (content.format === 'json') yield { bytes: Buffer.from(']'), rows: 0, position: endOfFile };
 }
