@@ -143,5 +143,17 @@ export async function fetchFile(view: ExportView): Promise<FinishedExport> {
 /** Node's own decoders check the trailing checksums, and fail on a file that is cut. */
 function unpacked(stored: Buffer, compression: string): Buffer {
   if (compression === 'gzip') return gunzipSync(stored);
-  return compression === 'zstd' ? zstdDecompressSync(stored) : stored;
+  return compression === 'zstd' ? Buffer.concat([...zstdFrames(stored)]) : stored;
+}
+
+/** Frame after frame, because Node stops behind the first (`zstd -d` does not). */
+function* zstdFrames(stored: Buffer): Generator<Buffer> {
+  for (let at = 0; at < stored.length; ) {
+    const frame = zstdDecompressSync(stored.subarray(at), { info: true }) as unknown as {
+      buffer: Buffer;
+      engine: { bytesWritten: number };
+    };
+    yield frame.buffer;
+    at += frame.engine.bytesWritten;
+  }
 }

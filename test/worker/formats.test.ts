@@ -224,6 +224,8 @@ describe('The file of an export', () => {
       if ('errors' in read) throw new Error(JSON.stringify(read.errors));
       const given = read.event;
       expect(event).toMatchObject({ sequence_number: index + 1, action: given.action, severity: given.severity });
+      const { occurred_at } = inputs[index]!;
+      if (occurred_at) expect(event.occurred_at).toBe(String(occurred_at).replace('Z', '000Z'));
       expect(event.metadata).toEqual(JSON.parse(given.metadata));
       expect(event.context).toEqual(JSON.parse(given.context));
       expect(event.diff).toEqual(given.diff && JSON.parse(given.diff));
@@ -318,6 +320,30 @@ describe('The file of an export', () => {
       Object.keys(first),
       ...[first, second].map((row) => Object.values(row).map((value) => cellOf(value))),
     ]);
+  });
+
+  it('has its times in UTC to the microsecond, whatever the zone of the database', async () => {
+    const zoned = await startExporting({}, { worker: false });
+    try {
+      const name = new URL(zoned.databaseUrl).pathname.slice(1);
+      await zoned.database.pool.query(`alter database "${name}" set timezone to 'Asia/Kolkata'`);
+      await zoned.database.pool.query(
+        'select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and pid <> pg_backend_pid()',
+        [name],
+      );
+      const { call, tenant } = await zoned.newTenant();
+      const occurred_at = '2025-03-30T01:59:59.999999Z';
+      await addEvents(zoned.database, tenant.id, [{ action: 'a', occurred_at }]);
+      await zoned.work();
+      for (const format of formats) {
+        const filter = { from: occurred_at, to: '2025-03-30T03:59:59.999999+02:00' };
+        const { text, view } = await exportFile(call, { format, properties: [{ name: 'occurred_at' }], filter });
+        expect(text).toContain(occurred_at);
+        expect(Math.abs(Date.parse(view.as_of) - Date.now())).toBeLessThan(60_000);
+      }
+    } finally {
+      await zoned.close();
+    }
   });
 
   it('has a hundred columns, and titles that would break a statement or an object', async () => {

@@ -17,10 +17,11 @@ import { startWorkerProcess, type WorkerProcess, workerSettings } from './worker
 
 const seed = Number(process.env.TEST_SEED ?? 20251122);
 const count = 16_000;
-const requests = [
+/** One of each way of writing, and of each way of walking: by time, by number, and an increment read at once. */
+const requests: { format: string; compression: string; sort?: object[]; filter?: object }[] = [
   { format: 'csv', compression: 'none' },
-  { format: 'ndjson', compression: 'gzip' },
-  { format: 'json', compression: 'zstd' },
+  { format: 'ndjson', compression: 'gzip', sort: [{ field: 'sequence_number', direction: 'desc' }] },
+  { format: 'json', compression: 'zstd', filter: { after_sequence: 0 } },
 ];
 
 describe('An export whose worker', () => {
@@ -37,7 +38,8 @@ describe('An export whose worker', () => {
     return started;
   };
   // What is audited comes after the events, so each export is of the same rows.
-  const queue = (request: object) => queueExport(call, { ...request, filter: { through_sequence: count } });
+  const queue = (request: { filter?: object; [member: string]: unknown }) =>
+    queueExport(call, { ...request, filter: { ...request.filter, through_sequence: count } });
 
   beforeAll(async () => {
     app = await startExporting({ ...workerSettings, LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8' }, { worker: false });

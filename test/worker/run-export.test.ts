@@ -200,6 +200,26 @@ describe('A run of an export', () => {
     await fetchFile(view);
   });
 
+  it('is of a whole file when it goes on behind the last part, wherever that was cut', async () => {
+    const counts = [1, 200, 350, 500, 650, 800, 950];
+    const ids = await Promise.all(
+      counts.map((through_sequence) => queueExport(call, { format: 'json', filter: { through_sequence } })),
+    );
+    const failed = new Set<string>();
+    await workWith({
+      async completeUpload(upload, parts) {
+        if (failed.has(upload.key)) return store.completeUpload(upload, parts);
+        failed.add(upload.key);
+        throw new Error('not yet');
+      },
+    });
+    for (const [index, id] of ids.entries()) {
+      const { text, view } = await fetchFile(await endedExport(call, id));
+      expect(view.attempt).toBe(2);
+      expect(JSON.parse(text)).toHaveLength(counts[index]!);
+    }
+  });
+
   it('goes on when its connections to the database are cut', async () => {
     const id = await queue();
     let isCut = false;
