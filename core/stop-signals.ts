@@ -1,12 +1,27 @@
 /**
+ * One Ctrl-C may come twice: the terminal gives it to npm and to us, and npm passes its own on. What comes within so many
+ * milliseconds is the same one.
+ */
+const sameSignalMs = 1_000;
+
+/** Calls `stop` at the first SIGINT or SIGTERM. A later one ends the process at once, with 1. */
+export function hearStopSignals(stop: (signal: 'SIGINT' | 'SIGTERM') => void): void {
+  let firstAt: number | undefined;
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (firstAt !== undefined && performance.now() - firstAt > sameSignalMs) process.exit(1);
+      if (firstAt !== undefined) return;
+      firstAt = performance.now();
+      stop(signal);
+    });
+  }
+}
+
+/**
  * Waits for SIGINT or SIGTERM, stops, and ends the process: 0 when all was stopped in time, 1 when `deadlineMs` ran out.
- * A second signal ends it at once.
  */
 export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 } = {}): void {
-  let isStopping = false;
-  const onSignal = () => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
+  hearStopSignals(() => {
     const timer = setTimeout(() => process.exit(1), deadlineMs);
     stop().then(
       () => {
@@ -18,9 +33,7 @@ export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 }
         process.exit(1);
       },
     );
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { hearStopSignals } from '../core/stop-signals.ts';
 import { DemoError } from './demo-error.ts';
 import { demoHelp, readDemoOptions } from './demo-options.ts';
 import { moreLine } from './demo-text.ts';
@@ -55,13 +56,10 @@ function callerDirectory(): string {
 /** The first Ctrl-C or SIGTERM ends the demo in order; a second one, or too long an end, at once. */
 function interruptions(): AbortController {
   const controller = new AbortController();
-  const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(1);
-    controller.abort(name);
+  hearStopSignals((signal) => {
+    controller.abort(signal);
     setTimeout(() => process.exit(1), stopDeadlineMs).unref();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  });
   return controller;
 }
 

@@ -197,7 +197,7 @@ async function check({ local, screen, signal }: Demo, tenantId: string, made: Ma
   expectSame('The SHA-256 that the API gives', done.sha256, database.recorded.sha256);
   if (file.rows === 0) throw new DemoError('The export is empty, though the log is not.');
   screen.write(
-    stepLine(7, 'Check', `${count(file.rows)} rows in the file, ${count(database.rows)} by select count(*)`),
+    stepLine(7, 'Check', `${count(file.rows)} rows in the file, each once; ${count(database.rows)} by select count(*)`),
   );
   screen.write(moreLine(`${size(file.bytes)}; SHA-256 as recorded: ${file.sha256}`));
   screen.write('\n');

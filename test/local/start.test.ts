@@ -65,7 +65,9 @@ test('prints lines that write an event and export it when pasted, and finds tena
   expect(await second.exitCode()).toBe(1);
   expect(second.stderr()).toMatch(/^Logferry already runs on .* \(process \d+\)\. Stop it, or set LOGFERRY_DATA .*\n$/);
 
+  // As npm and a terminal do: two signals for one Ctrl-C.
   first.child.kill('SIGINT');
+  first.child.kill('SIGTERM');
   expect(await first.exitCode()).toBe(0);
   expect(isServerThere('kept')).toBe(false);
 
