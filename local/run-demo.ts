@@ -1,46 +1,26 @@
-import { createReadStream, createWriteStream, mkdirSync, statSync } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { Webhook } from 'standardwebhooks';
-import type { Property } from '../core/columns.ts';
-import { type Caller, callApi, fetchApi } from './call-api.ts';
+import { type Caller, callApi } from './call-api.ts';
 import { askDatabase, readDemoFile } from './check-demo-file.ts';
-import { chooseColumns, chooseFilter, type DemoFilter, sampleEvents } from './choose-demo-export.ts';
 import { DemoError } from './demo-error.ts';
-import { demoEvents } from './demo-events.ts';
 import type { DemoSource } from './demo-options.ts';
-import { count, describeFilter, firstLines, indent, moreLine, rate, seconds, size, stepLine } from './demo-text.ts';
-import { progressBar, type Screen } from './progress-bar.ts';
-import { readServerEvents } from './read-server-events.ts';
+import { count, firstLines, indent, moreLine, seconds, size, stepLine } from './demo-text.ts';
+import { loadEvents } from './load-demo-events.ts';
+import type { Screen } from './progress-bar.ts';
 import { openWebhookInbox, type WebhookMessage } from './receive-webhook.ts';
-import { sendEvents } from './send-events.ts';
+import { type Export, type MadeExport, runExport } from './run-demo-export.ts';
 import type { Local } from './start-local.ts';
 
-/** An export, as far as the demo looks at it. */
-type Export = {
-  id: string;
-  status: string;
-  as_of_sequence: number;
-  file_name: string;
-  progress: { rows: number; total_rows: number | null; rows_per_second: number | null; percent: number };
-  rows: number;
-  bytes: number;
-  sha256: string;
-  complete: boolean;
-  download_url: string;
-  error: { message: string } | null;
-  created_at: string;
-  completed_at: string;
-};
-
 /** What the steps share. */
-type Demo = { local: Local; screen: Screen; signal: AbortSignal };
+export type Demo = { local: Local; screen: Screen; signal: AbortSignal };
 
-const days = 90;
-/** The first days are left out by the filter, so that it has something to do. */
-const firstDays = 5;
+/** The demo's tenant: its id, and who calls for it. */
+export type Tenant = Caller & { id: string };
+
 const webhookTimeoutMs = 30_000;
 
 /**
@@ -64,8 +44,6 @@ export async function runDemo(demo: Demo, source: DemoSource): Promise<void> {
   }
 }
 
-type Tenant = Caller & { id: string };
-
 async function makeTenant({ local, screen, signal }: Demo): Promise<Tenant> {
   const admin = { url: local.url, key: local.adminKey };
   const name = `Demo of ${new Date().toISOString().slice(0, 19)}Z`;
@@ -74,74 +52,6 @@ async function makeTenant({ local, screen, signal }: Demo): Promise<Tenant> {
   const { key, prefix } = await callApi<{ key: string; prefix: string }>(admin, '/v1/api-keys', { body, signal });
   screen.write(stepLine(2, 'Tenant', `"${name}", and a key for it (${prefix}…)`));
   return { url: local.url, key, id };
-}
-
-async function loadEvents({ screen, signal }: Demo, tenant: Tenant, source: DemoSource): Promise<void> {
-  screen.write(stepLine(3, 'Load', 'POST /v1/events/batch, one stream of NDJSON'));
-  const bar = progressBar(screen, indent);
-  const started = performance.now();
-  const { pieces, total, measure, unit } = piecesOf(source);
-  let sent = 0;
-  const onSent = (piece: string | Buffer) => {
-    sent += measure(piece);
-    bar.show(sent / total, sent < total ? `${unit(sent)} of ${unit(total)} sent` : 'all sent; they are being chained');
-  };
-  const accepted = await sendEvents(tenant, pieces, { signal, onSent });
-  bar.clear();
-  const ms = performance.now() - started;
-  screen.write(moreLine(`${count(accepted)} events in ${seconds(ms)}: ${rate(accepted, ms)} a second`));
-}
-
-/** What is sent, and how far it is: in bytes of the file, or in lines that were made. */
-function piecesOf(source: DemoSource) {
-  if ('file' in source) {
-    const pieces: AsyncIterable<string | Buffer> = createReadStream(source.file, { highWaterMark: 256 * 1024 });
-    return { pieces, total: statSync(source.file).size, measure: (piece: string | Buffer) => piece.length, unit: size };
-  }
-  const pieces: Iterable<string | Buffer> = demoEvents({ rows: source.rows, seed: 1, until: new Date(), days });
-  const lines = (piece: string | Buffer) => piece.toString().split('\n').length - 1;
-  return { pieces, total: source.rows, measure: lines, unit: count };
-}
-
-type MadeExport = { done: Export; filter: DemoFilter; secret: string };
-
-async function runExport({ screen, signal }: Demo, tenant: Tenant, webhookUrl: string): Promise<MadeExport> {
-  const from = `${new Date(Date.now() - (days - firstDays) * 86_400_000).toISOString().slice(0, 10)}T00:00:00Z`;
-  const filter = await chooseFilter(tenant, from, signal);
-  const properties = chooseColumns(await sampleEvents(tenant, signal));
-  const body = { format: 'csv', compression: 'gzip', filter, properties, webhook: { url: webhookUrl } };
-  screen.write(stepLine(4, 'Export', `POST /v1/exports: csv, gzip; ${describeFilter(filter)}`));
-  screen.write(moreLine(`${properties.length} columns: ${renamed(properties)}`));
-  type Created = Export & { webhook: { secret: string } };
-  const created = await callApi<Created>(tenant, '/v1/exports', { body, signal });
-  const done = await followExport({ screen, signal }, tenant, created.id);
-  const ms = Date.parse(done.completed_at) - Date.parse(done.created_at);
-  screen.write(moreLine(`${count(done.rows)} rows in ${seconds(ms)}: ${rate(done.rows, ms)} a second`));
-  return { done, filter, secret: created.webhook.secret };
-}
-
-const renamed = (properties: Property[]): string =>
-  properties
-    .slice(-2)
-    .map(({ name, displayName }) => `${name} as "${displayName}"`)
-    .join(', ');
-
-/** Draws what GET /v1/exports/:id/events tells until the export has ended. */
-async function followExport({ screen, signal }: Omit<Demo, 'local'>, tenant: Tenant, id: string): Promise<Export> {
-  const response = await fetchApi(tenant, `/v1/exports/${id}/events`, { signal });
-  const bar = progressBar(screen, indent);
-  for await (const { event, data } of readServerEvents<Export>(response.body!)) {
-    if (event === 'progress') {
-      const { rows, total_rows: total, rows_per_second: perSecond, percent } = data.progress;
-      const speed = perSecond ? `, ${count(perSecond)} a second` : '';
-      bar.show(percent / 100, `${count(rows)}${total === null ? '' : ` of ${count(total)}`} rows${speed}`);
-      continue;
-    }
-    bar.clear();
-    if (event === 'completed' && data.complete) return data;
-    throw new DemoError(`The export ${event}: ${data.error?.message ?? 'no reason is given'}`);
-  }
-  throw new DemoError('The progress stream ended before the export had.');
 }
 
 async function firstMessage(demo: Demo, inbox: { first(signal: AbortSignal): Promise<WebhookMessage> }) {
