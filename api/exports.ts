@@ -56,6 +56,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
     refuseUnknownQuery(request.query, []);
     requirePlan(response, 'pro');
     const wanted = parse(exportRequestSchema, request.body);
+    await webhookSecret(deps.guard, wanted);
     response.json(await estimateExport(deps.database, tenantOf(response).id, wanted));
   });
 
@@ -92,7 +93,8 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
     refuseUndownloadable(row);
     const link = await mintLink(deps.store, row, deps.config.DOWNLOAD_URL_TTL);
     if (!link) throw gone();
-    await recordDownload(prisma, row, auditContext(request, response));
+    // HEAD asks where a download would lead.
+    if (request.method === 'GET') await recordDownload(prisma, row, auditContext(request, response));
     response.set('Cache-Control', 'no-store').redirect(302, link.download_url);
   });
 

@@ -9,6 +9,7 @@ async function main(): Promise<void> {
   const api = await startApi(deployment);
   deployment.log.info({ host: deployment.config.HOST, port: api.port }, 'API listens');
   stopOnSignals(async () => {
+    deployment.log.info('API stops');
     await api.stop();
     await deployment.close();
   });

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
+import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
 import { buildApp } from './app.ts';
 
 export type RunningApi = {
@@ -21,7 +22,8 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
     { name: 'database', check: () => database.pool.query('select 1') },
     { name: 'storage', check: () => store.check() },
   ];
-  const server = createServer(buildApp({ ...deployment, checks }));
+  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks }));
+  server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
   server.listen(config.PORT, config.HOST);

@@ -43,7 +43,7 @@ export const variables = {
   LOGFERRY_DATA: { read: z.string().min(1), default: './.data', about: 'database, files and keys of the local mode' },
   LOGFERRY_SECRET_KEY: { read: base64Key, secret: true, about: 'seals stored secrets, signs links' },
   LOGFERRY_ADMIN_KEY: {
-    read: z.string().min(16, 'must have at least 16 characters'),
+    read: z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces: it is sent in a header'),
     secret: true,
     about: 'a management key',
   },

@@ -36,6 +36,15 @@ export function unknownField(text: string): string {
   );
 }
 
+/** The key that a JSON string of these characters stands for. */
+function unquoted(quoted: string): string | undefined {
+  try {
+    return JSON.parse(`"${quoted}"`);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Splits a path into its steps: text for keys, numbers for `[n]`. Undefined if it cannot be read. */
 export function splitPath(text: string): (string | number)[] | undefined {
   const steps: (string | number)[] = [];
@@ -44,8 +53,9 @@ export function splitPath(text: string): (string | number)[] | undefined {
     const match = token.exec(text);
     if (!match) return undefined;
     const [, index, quoted, plain] = match;
-    if (index !== undefined) steps.push(Number(index));
-    else steps.push(quoted !== undefined ? quoted.replaceAll(/\\(.)/gs, '$1') : plain!);
+    const step = index !== undefined ? Number(index) : quoted !== undefined ? unquoted(quoted) : plain!;
+    if (step === undefined) return undefined;
+    steps.push(step);
   }
   return steps.length > 0 && typeof steps[0] === 'string' ? steps : undefined;
 }

@@ -55,7 +55,8 @@ const fileName = z
   .refine((text) => [...text].length <= 150, { error: 'must have at most 150 characters' })
   .refine((text) => !/[/\\\p{Cc}\p{Zl}\p{Zp}]/u.test(text) && text.isWellFormed(), {
     error: 'must hold printable characters only, and neither / nor \\',
-  });
+  })
+  .refine((text) => /\S/.test(text), { error: 'must not be blank' });
 
 const webhookSchema = strictObject({
   url: z.string({ error: 'must be a URL, as text' }).max(2048, 'must have at most 2048 characters'),

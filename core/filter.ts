@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { AppError, invalid } from './errors.ts';
 import { splitPath } from './event-path.ts';
 import { parseSeverity, severities } from './events.ts';
-import { findUnstorableText, parseJson } from './json.ts';
+import { findUnstorable, findUnstorableText, parseJson } from './json.ts';
 import { unknownName } from './nearest-name.ts';
 import { parseTimestamp } from './times.ts';
 
@@ -58,7 +59,11 @@ const metadata = z.custom<Record<string, Criteria>>().superRefine((value, contex
   if (!isObject(value)) return refuse([], 'must be an object of paths to values or operators');
   for (const [path, criteria] of Object.entries(value)) {
     if (!splitPath(path)) refuse([path], 'is not a path; write a.b, list[0] or a["b.c"]');
-    if (findUnstorableText(path, '')) refuse([path], 'holds a NUL character or half of a surrogate pair');
+    const unstorable = findUnstorableText(path, '') ?? findUnstorable(criteria);
+    if (unstorable) {
+      refuse([path], unstorable.message);
+      continue;
+    }
     if (isScalar(criteria)) continue;
     if (!isObject(criteria))
       refuse([path], 'must be a text, a number, a boolean, null, or operators such as {"$in": […]}');
@@ -153,11 +158,13 @@ export function filterFromQuery(query: Record<string, unknown>): Record<string, 
   return filter;
 }
 
+/** @throws AppError validation_error for what is JSON, but holds something that would be changed silently */
 function parseOr(text: string): unknown {
   try {
     return parseJson(text);
-  } catch {
-    return text;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.type !== 'validation_error') return text;
+    throw invalid(error.errors.map((each) => ({ ...each, path: ['metadata', each.path].filter(Boolean).join('.') })));
   }
 }
 

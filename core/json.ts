@@ -118,11 +118,16 @@ function refuseRoundedNumbers(text: string): void {
   throw invalid([{ path: found.path.join('.'), message }]);
 }
 
-/** Fractions may lose digits, as everywhere in JSON; whole numbers may not, whatever their notation. */
+/**
+ * Fractions may lose digits, as everywhere in JSON, but not all of them; whole numbers may lose none. Those beyond 2^53 - 1
+ * are taken only where they are written with an exponent again when they are read, so that what was read can be sent back.
+ */
 function isRounded(value: number, source: string): boolean {
+  if (value === 0) return significantDigits(source) !== '';
   if (!Number.isInteger(value)) return !Number.isFinite(value);
   if (Number.isSafeInteger(value)) return false;
-  return /^-?\d+$/.test(source) || significantDigits(source) !== significantDigits(String(value));
+  const written = String(value);
+  return !written.includes('e') || /^-?\d+$/.test(source) || significantDigits(source) !== significantDigits(written);
 }
 
 const significantDigits = (number: string): string =>

@@ -1,7 +1,8 @@
 /** The entry of `names` nearest to `name` by edit distance, if it is near enough to be what was meant. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1;
+  // A short name is near to everything.
+  let bestDistance = Math.max(Math.min(2, Math.floor(name.length / 2)), Math.floor(name.length / 3)) + 1;
   for (const candidate of names) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
@@ -12,7 +13,7 @@ export function nearestName(name: string, names: readonly string[]): string | un
 /** `“sevrity” is not known; did you mean “severity”? Allowed: …` */
 export function unknownName(kind: string, name: string, names: readonly string[]): string {
   const near = nearestName(name, names);
-  return `unknown ${kind} "${name.slice(0, 80)}"${near ? `, did you mean "${near}"?` : '.'} Allowed: ${names.join(', ')}`;
+  return `unknown ${kind} "${name.slice(0, 80).toWellFormed()}"${near ? `, did you mean "${near}"?` : '.'} Allowed: ${names.join(', ')}`;
 }
 
 /** Levenshtein distance. Long names are cut: they come from the outside. */

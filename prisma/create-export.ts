@@ -3,6 +3,7 @@ import { canonicalJson } from '../core/canonical-json.ts';
 import { AppError } from '../core/errors.ts';
 import { contentOf, downloadName, type ExportRequest, objectKey } from '../core/exports.ts';
 import { newId } from '../core/ids.ts';
+import { parseJson } from '../core/json.ts';
 import { formatTimestamp } from '../core/times.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
 import { lockChainHead } from './events.ts';
@@ -34,7 +35,7 @@ export async function createExport(
   input: NewExport,
 ): Promise<{ row: ExportRow; replayed: boolean }> {
   const fingerprint = createHash('sha256')
-    .update(canonicalJson(JSON.parse(JSON.stringify(input.request))))
+    .update(canonicalJson(parseJson(JSON.stringify(input.request))))
     .digest();
   return prisma.$transaction(async (tx) => {
     // The lock also makes requests with the same key wait for each other.
@@ -71,7 +72,7 @@ function insertExport(
       id,
       tenantId,
       status: 'queued',
-      request: request as object,
+      request: JSON.stringify(request),
       fileName: downloadName(content, formatTimestamp(createdAt), request.file_name),
       createdBy: input.by as object,
       asOf: createdAt,

@@ -2,7 +2,6 @@ import { AppError, notFound } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
 import type { Delivery } from './generated/client.ts';
-import type { InputJsonValue } from './generated/internal/prismaNamespace.ts';
 
 export type { Delivery } from './generated/client.ts';
 
@@ -33,7 +32,7 @@ export function newDelivery({
 }) {
   return {
     ...delivery,
-    data: data as InputJsonValue,
+    data: JSON.stringify(data),
     id: newId(),
     attempts: [],
     createdAt: new Date(),

@@ -64,7 +64,7 @@ export async function deleteExport(
     if (row.status === 'failed' || row.status === 'canceled' || row.status === 'expired')
       return { row, deliveries: [] };
     const ended = row.status === 'completed' ? await expireLocked(tx, row) : await cancelLocked(tx, row);
-    await recordAudit(tx, row, 'deleted', by);
+    if (!row.cancelRequestedAt) await recordAudit(tx, row, 'deleted', by);
     return ended;
   });
 }

@@ -1,8 +1,7 @@
-import type { ExportRequest } from '../core/exports.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
 import { appendEvents } from './events.ts';
-import type { ExportRow } from './export-view.ts';
+import { type ExportRow, requestOf } from './export-view.ts';
 
 /** Who did it and from where, for the tenant's audit log. */
 export type AuditContext = {
@@ -26,7 +25,7 @@ export async function recordAudit(
 }
 
 function auditEvent(row: ExportRow, verb: string, by: AuditContext): NewEvent {
-  const { format, compression, filter, properties } = row.request as unknown as ExportRequest;
+  const { format, compression, filter, properties } = requestOf(row);
   const read = readNewEvent({
     action: `logferry.export.${verb}`,
     actor: by.actor,

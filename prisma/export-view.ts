@@ -1,4 +1,5 @@
 import { contentOf, type ExportRequest } from '../core/exports.ts';
+import { parseJson } from '../core/json.ts';
 import { formatTimestamp } from '../core/times.ts';
 import type { Export } from './generated/client.ts';
 
@@ -33,11 +34,13 @@ export type Link = { download_url: string; download_url_expires_at: string };
 export const isDownloadable = (row: ExportRow): boolean =>
   row.status === 'completed' && row.expiresAt !== null && row.expiresAt.getTime() > Date.now();
 
-export const contentOfRow = (row: ExportRow) => contentOf(row.request as unknown as ExportRequest);
+/** What was asked for, but for the webhook. */
+export const requestOf = (row: ExportRow) => parseJson(row.request) as Omit<ExportRequest, 'webhook'>;
+export const contentOfRow = (row: ExportRow) => contentOf(requestOf(row));
 
 /** The export as the API and the webhooks show it. */
 export function exportView(row: ExportRow, link?: Link) {
-  const request = row.request as unknown as ExportRequest;
+  const request = requestOf(row);
   const lapsed = row.status === 'completed' && !isDownloadable(row);
   return {
     id: row.id,
@@ -76,10 +79,17 @@ const time = (date: Date | null): string | null => date && formatTimestamp(date)
 function progressView(row: ExportRow) {
   const progress = row.progress as unknown as Progress;
   const { rows, rows_per_second: rate } = progress;
-  const done = progress.phase === 'done';
+  const phase = phaseOf(row, progress);
+  const done = phase === 'done';
   // An estimate may be too low; there are at least the rows that were written, and nothing is 100 % before it is done.
   const total = progress.total_rows === null ? null : Math.max(progress.total_rows, rows);
   const percent = done ? 100 : total ? Math.min(99.9, Math.floor((rows / total) * 1000) / 10) : 0;
   const left = total !== null && rate ? Math.max(0, Math.ceil((total - rows) / rate)) : null;
-  return { ...progress, total_rows: total, eta_seconds: done ? 0 : left, percent };
+  return { ...progress, phase, total_rows: total, eta_seconds: done ? 0 : left, percent };
+}
+
+/** A worker tells of its phase once a second; what the status says is newer. */
+function phaseOf(row: ExportRow, { phase }: Progress): Progress['phase'] {
+  if (row.status === 'queued') return 'queued';
+  return row.status === 'running' && phase === 'queued' ? 'counting' : phase;
 }

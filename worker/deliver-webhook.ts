@@ -1,3 +1,4 @@
+import { parseJson } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
 import type { Queue } from '../core/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
@@ -84,7 +85,7 @@ async function composeBody({ linkFor }: DeliveryDependencies, claim: ClaimedDeli
   const { id, type, exportId, createdAt, webhook } = claim;
   const wantsLink = type === 'export.completed' && exportId !== null && webhook.includeDownloadUrl;
   const link = wantsLink ? await linkFor(exportId) : undefined;
-  const data = { ...(claim.data as object), ...link };
+  const data = { ...(parseJson(claim.data) as object), ...link };
   return JSON.stringify({ id, type, timestamp: formatTimestamp(createdAt), data });
 }
 

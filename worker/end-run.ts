@@ -9,7 +9,7 @@ import {
   type Run,
   requeueFailed,
 } from '../prisma/export-runs.ts';
-import type { ExportError, ExportRow } from '../prisma/export-view.ts';
+import { type ExportError, type ExportRow, requestOf } from '../prisma/export-view.ts';
 import { type Lease, StoppingError } from './hold-lease.ts';
 import type { RunExportDeps } from './run-export.ts';
 import type { PublishedFile } from './write-file.ts';
@@ -25,7 +25,7 @@ export async function completeRun(
   lease: Lease,
   file: PublishedFile,
 ): Promise<void> {
-  const expiresIn = (row.request as { expires_in?: number }).expires_in ?? deps.exportTtlSeconds;
+  const expiresIn = requestOf(row).expires_in ?? deps.exportTtlSeconds;
   const deliveries = await endExport(deps.database.prisma, run, {
     status: 'completed',
     rows: file.rows,

@@ -9,6 +9,7 @@ async function main(): Promise<void> {
   const worker = await startWorker(deployment);
   deployment.log.info('worker runs');
   stopOnSignals(async () => {
+    deployment.log.info('worker stops');
     await worker.stop();
     await deployment.close();
   });

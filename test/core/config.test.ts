@@ -50,10 +50,18 @@ describe('readConfig', () => {
   it('never repeats a secret', () => {
     const secret = randomBytes(6).toString('hex');
     expect(
-      mistakes({ LOGFERRY_ADMIN_KEY: secret, LOGFERRY_SECRET_KEY: secret, DATABASE_URL: `mysql://${secret}` }),
+      mistakes({
+        LOGFERRY_ADMIN_KEY: `${secret} with a space`,
+        LOGFERRY_SECRET_KEY: secret,
+        DATABASE_URL: `mysql://${secret}`,
+      }),
     ).toHaveLength(3);
     expect(
-      mistakes({ LOGFERRY_ADMIN_KEY: secret, LOGFERRY_SECRET_KEY: secret, DATABASE_URL: `mysql://${secret}` }).join(),
+      mistakes({
+        LOGFERRY_ADMIN_KEY: `${secret} with a space`,
+        LOGFERRY_SECRET_KEY: secret,
+        DATABASE_URL: `mysql://${secret}`,
+      }).join(),
     ).not.toContain(secret);
   });
 });

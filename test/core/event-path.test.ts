@@ -17,6 +17,7 @@ describe('parseEventPath', () => {
     ['metadata.list[0].x', 'metadata', ['list', 0, 'x']],
     ['metadata["a.b"]["c[0]"]', 'metadata', ['a.b', 'c[0]']],
     ['metadata["say \\"hi\\""]', 'metadata', ['say "hi"']],
+    ['metadata["caf\\u00e9\\n"]', 'metadata', ['café\n']],
     ['metadata.0', 'metadata', ['0']],
     ['metadata.__proto__', 'metadata', ['__proto__']],
     ['context.ip', 'context.ip', []],
@@ -26,12 +27,20 @@ describe('parseEventPath', () => {
     expect(read(text)).toEqual({ field, steps });
   });
 
-  it.each(['', '.', 'metadata.', 'metadata..a', 'metadata[', 'metadata[x]', 'metadata[-1]', '[0]', 'metadata["a]'])(
-    'refuses %j',
-    (text) => {
-      expect(read(text)).toEqual({ error: expect.stringContaining('is not a path') });
-    },
-  );
+  it.each([
+    '',
+    '.',
+    'metadata.',
+    'metadata..a',
+    'metadata[',
+    'metadata[x]',
+    'metadata[-1]',
+    '[0]',
+    'metadata["a]',
+    'metadata["\\x"]',
+  ])('refuses %j', (text) => {
+    expect(read(text)).toEqual({ error: expect.stringContaining('is not a path') });
+  });
 
   it.each([
     ['sevrity', 'severity'],

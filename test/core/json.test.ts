@@ -72,6 +72,9 @@ describe('parseJson', () => {
     ['{"a": {"b": -1E+999}}', 'a.b'],
     ['[9007199254740993.0]', '0'],
     ['[12345678901234567e0]', '0'],
+    ['[1e16]', '0'],
+    ['[9007199254740992.0]', '0'],
+    ['[1e-400]', '0'],
     [`[${'9'.repeat(400)}]`, '0'],
   ])('refuses %s, which a double cannot hold, and names the place', (text, path) => {
     const error = refusal(text);
@@ -83,6 +86,24 @@ describe('parseJson', () => {
     const text =
       '[9007199254740991, -9007199254740991, 1e21, 1.7976931348623157e308, 5e-324, -0, 0.1234567890123456789]';
     expect(parseJson(text)).toEqual(JSON.parse(text));
+  });
+
+  it('takes back every number that it has given out', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
+        const text = JSON.stringify([number]);
+        const isTaken = (() => {
+          try {
+            return parseJson(text) as [number];
+          } catch {
+            return undefined;
+          }
+        })();
+        if (isTaken) expect(parseJson(JSON.stringify(isTaken))).toEqual(isTaken);
+        else expect(Number.isInteger(number) && !Number.isSafeInteger(number)).toBe(true);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   it('takes digits of any length inside texts and keys', () => {

@@ -3,6 +3,8 @@ import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalEvent, eventJson } from '../../core/event-text.ts';
+import type { Event } from '../../core/events.ts';
+import { parseJson } from '../../core/json.ts';
 import type { NewEvent } from '../../core/new-event.ts';
 import { readNewEvent } from '../../core/new-event.ts';
 import { arbitraryEvent } from './arbitrary-event.ts';
@@ -22,7 +24,7 @@ const link = { sequenceNumber: 1, hash: 'b'.repeat(64), previousHash: 'a'.repeat
 describe('readNewEvent', () => {
   it('completes an event of an action alone', () => {
     const event = taken({ action: 'user.login' });
-    expect(JSON.parse(eventJson(event, link))).toEqual({
+    expect(parseJson(eventJson(event, link))).toEqual({
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       sequence_number: 1,
       action: 'user.login',
@@ -56,8 +58,8 @@ describe('readNewEvent', () => {
   it('keeps one side of a diff, and takes a diff or target without any content for none', () => {
     expect(taken({ action: 'a', diff: { after: 1 } }).diff).toBe('{"after":1,"before":null}');
     const empty = taken({ action: 'a', diff: {}, target: {} });
-    expect(JSON.parse(eventJson(empty, link))).toMatchObject({ diff: null, target: null });
-    expect(JSON.parse(eventJson(taken({ action: 'a', target: { meta: {} } }), link)).target).toEqual({
+    expect(parseJson(eventJson(empty, link))).toMatchObject({ diff: null, target: null });
+    expect((parseJson(eventJson(taken({ action: 'a', target: { meta: {} } }), link)) as Event).target).toEqual({
       type: null,
       id: null,
       meta: {},
@@ -143,7 +145,9 @@ describe('readNewEvent', () => {
     fc.assert(
       fc.property(arbitraryEvent, (value) => {
         const event = taken(value);
-        const { sequence_number, created_at, hash, previous_hash, ...members } = JSON.parse(eventJson(event, link));
+        const { sequence_number, created_at, hash, previous_hash, ...members } = parseJson(
+          eventJson(event, link),
+        ) as Event;
         expect(canonicalEvent(event)).toBe(canonicalize(members));
         expect(event.digest).toBe(createHash('sha256').update(canonicalize(members)!).digest('hex'));
         expect([sequence_number, created_at, hash, previous_hash]).toEqual([

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CsvOptions, compressions, exportRequestSchema, formats } from '../../core/exports.ts';
 import { csvLine } from '../../core/file-frame.ts';
+import { parseJson } from '../../core/json.ts';
 import { readNewEvent } from '../../core/new-event.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { arbitraryEvent } from '../core/arbitrary-event.ts';
@@ -212,10 +213,10 @@ describe('The file of an export', () => {
     const [json, ndjson, csv] = await Promise.all(formats.map((format) => exportFile(call, { format, sort })).reverse())
       .then((files) => files.reverse())
       .then(([csv, json, ndjson]) => [json!, ndjson!, csv!] as const);
-    const events = JSON.parse(json.text) as Record<string, unknown>[];
+    const events = parseJson(json.text) as Record<string, unknown>[];
     expect(ndjson.text.endsWith('\n')).toBe(true);
     const lines = ndjson.text.slice(0, -1).split('\n');
-    expect(lines.map((line) => JSON.parse(line))).toEqual(events);
+    expect(lines.map((line) => parseJson(line))).toEqual(events);
     expect(events.length).toBe(inputs.length);
     const records = parse(csv.bytes, { columns: true }) as Record<string, string>[];
     expect(records.length).toBe(events.length);
@@ -226,11 +227,11 @@ describe('The file of an export', () => {
       expect(event).toMatchObject({ sequence_number: index + 1, action: given.action, severity: given.severity });
       const { occurred_at } = inputs[index]!;
       if (occurred_at) expect(event.occurred_at).toBe(String(occurred_at).replace('Z', '000Z'));
-      expect(event.metadata).toEqual(JSON.parse(given.metadata));
-      expect(event.context).toEqual(JSON.parse(given.context));
-      expect(event.diff).toEqual(given.diff && JSON.parse(given.diff));
+      expect(event.metadata).toEqual(parseJson(given.metadata));
+      expect(event.context).toEqual(parseJson(given.context));
+      expect(event.diff).toEqual(given.diff && parseJson(given.diff));
       expect(event.description).toBe(given.description);
-      expect((event.actor as { meta: unknown }).meta).toEqual(given.actor_meta && JSON.parse(given.actor_meta));
+      expect((event.actor as { meta: unknown }).meta).toEqual(given.actor_meta && parseJson(given.actor_meta));
       for (const [name, text] of Object.entries(records[index]!))
         expect(readCell(text)).toEqual(readCell(asCell(event, name)));
     }
