@@ -51,6 +51,9 @@ describe('An export whose worker', () => {
     const ids = await Promise.all(requests.map(queue));
     undisturbed = await Promise.all(ids.map(async (id) => fetchFile(await endedExport(call, id))));
     await worker.stop();
+    const [csv, ndjson, json] = undisturbed as [FinishedExport, FinishedExport, FinishedExport];
+    const rows = [csv.text.split('\r\n').length - 2, ndjson.text.split('\n').length - 1, JSON.parse(json.text).length];
+    expect(rows).toEqual([count, count, count]);
     parts = [];
     for (const id of ids) parts.push((await runs.written(id)).length);
   }, 90_000);
@@ -69,6 +72,15 @@ describe('An export whose worker', () => {
     );
     await app.database.pool.query('delete from bullmq.job');
   };
+  /** Waits until the worker holds at all points; says what it logged if it ends instead. */
+  const reachedBy = (worker: WorkerProcess, points = 1): Promise<void> =>
+    Promise.race([
+      runs.reached(points),
+      worker.ended().then((how) => {
+        throw new Error(`The worker ended (${how}): ${JSON.stringify(worker.entries)}`);
+      }),
+    ]);
+
   const rowOf = (id: string) => app.database.prisma.export.findUniqueOrThrow({ where: { id } });
 
   const expectSame = async (view: ExportView, index: number): Promise<void> => {
@@ -89,7 +101,7 @@ describe('An export whose worker', () => {
     for (const [nth, isLost] of losses.entries()) {
       await runs.at(ids.map((exportId, index) => ({ exportId, part: points[index]![nth]! })));
       const worker = startProcess();
-      await runs.reached(ids.length);
+      await reachedBy(worker, ids.length);
       expect(await worker.ended('SIGKILL')).toBe('SIGKILL');
       // The checkpoint under way is either lost with its worker, or written although nobody is left to hear of it.
       await (isLost ? runs.breakOff() : runs.release());
@@ -115,7 +127,7 @@ describe('An export whose worker', () => {
     const id = await queue(requests[0]!);
     await runs.at([{ exportId: id, part: 5 }]);
     const worker = startProcess();
-    await runs.reached();
+    await reachedBy(worker);
     await worker.ended('SIGKILL');
     await runs.breakOff();
     const started = performance.now();
@@ -132,7 +144,7 @@ describe('An export whose worker', () => {
       const id = await queue({ ...requests[1], webhook: { url: receiver.url } });
       await runs.at([{ exportId: id }]);
       const worker = startProcess();
-      await runs.reached();
+      await reachedBy(worker);
       const { storageKey } = await rowOf(id);
       const standing = await app.deps.store.statObject(storageKey);
       expect(standing).toBeDefined();
@@ -159,7 +171,7 @@ describe('An export whose worker', () => {
     const id = await queue(requests[2]!);
     await runs.at([{ exportId: id, part: 6 }]);
     const worker = startProcess();
-    await runs.reached();
+    await reachedBy(worker);
     worker.signal('SIGTERM');
     await runs.release();
     const started = performance.now();
@@ -182,13 +194,12 @@ describe('An export whose worker', () => {
       const id = await queue({ ...requests[0], webhook: { url: receiver.url } });
       await runs.at([{ exportId: id, part: 4 }]);
       const zombie = startProcess();
-      await runs.reached();
+      await reachedBy(zombie);
       zombie.signal('SIGSTOP');
       await runs.release();
       await forgetWorker();
       await runs.at([{ exportId: id, part: 9 }]);
-      startProcess();
-      await runs.reached();
+      await reachedBy(startProcess());
       zombie.signal('SIGCONT');
       await zombie.logged('another run has taken the export over');
       await runs.release();
@@ -211,7 +222,7 @@ describe('An export whose worker', () => {
     const id = await queue({ ...requests[0], sort });
     await runs.at([{ exportId: id, part: 3 }]);
     const worker = startProcess();
-    await runs.reached();
+    await reachedBy(worker);
     await worker.ended('SIGKILL');
     await runs.release();
     await forgetWorker();
