@@ -27,6 +27,11 @@ const crlf = Buffer.from('\r\n');
 export async function* copyRows(pool: pg.Pool, statement: string, options: CopyOptions): AsyncGenerator<Slab> {
   options.signal.throwIfAborted();
   const client = await pool.connect();
+  // A signal that came while we waited for the connection is not heard by a listener that is added now.
+  if (options.signal.aborted) {
+    client.release();
+    throw options.signal.reason;
+  }
   const reader = new CopyReader(client, statement, options);
   const stop = () => reader.fail(options.signal.reason);
   options.signal.addEventListener('abort', stop, { once: true });
