@@ -13,8 +13,8 @@ export type CopyOptions = {
 
 /** A slab is full when the next row does not fit; a longer row gets a slab of its own. */
 export const slabBytes = 1024 * 1024;
-/** Slabs that wait to be taken before the connection is paused: this bounds the memory of one reader. */
-const waitingSlabs = 8;
+/** Bytes of slabs that wait to be taken before the connection is paused: this and one row bound the memory of a reader. */
+const waitingLimitBytes = 8 * slabBytes;
 
 const crlf = Buffer.from('\r\n');
 
@@ -57,6 +57,7 @@ class CopyReader {
   #used = 0;
   #rows = 0;
   #full: Slab[] = [];
+  #waitingBytes = 0;
   #paused = false;
   #done = false;
   #error: unknown;
@@ -80,8 +81,9 @@ class CopyReader {
         this.#wake = resolve;
       });
     }
-    const slab = this.#full.shift();
-    if (this.#paused && this.#full.length < waitingSlabs) {
+    const slab = this.#full.shift()!;
+    this.#waitingBytes -= slab.bytes.buffer.byteLength;
+    if (this.#paused && this.#waitingBytes < waitingLimitBytes) {
       this.#paused = false;
       this.#stream.resume();
     }
@@ -91,6 +93,7 @@ class CopyReader {
   fail(error: unknown): void {
     this.#error ??= error ?? new Error('The reading was stopped');
     this.#full.length = 0;
+    this.#waitingBytes = 0;
     this.#signal();
   }
 
@@ -130,7 +133,7 @@ class CopyReader {
   #startSlab(needed: number): void {
     this.#closeSlab();
     this.#slab = Buffer.allocUnsafeSlow(Math.max(slabBytes, needed));
-    if (this.#full.length >= waitingSlabs && !this.#paused) {
+    if (this.#waitingBytes >= waitingLimitBytes && !this.#paused) {
       this.#paused = true;
       this.#stream.pause();
     }
@@ -139,6 +142,7 @@ class CopyReader {
   #closeSlab(): void {
     if (this.#rows === 0 || this.#error !== undefined) return;
     this.#full.push({ bytes: this.#slab.subarray(0, this.#used), rows: this.#rows });
+    this.#waitingBytes += this.#slab.length;
     this.#used = 0;
     this.#rows = 0;
     this.#signal();

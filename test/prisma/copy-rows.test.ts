@@ -1,3 +1,4 @@
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import { copyRows } from '../../prisma/copy-rows.ts';
@@ -27,3 +28,19 @@ it('runs no statement for a reader that was stopped while it waited for a connec
   await expect(first).rejects.toThrow('not any more');
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
 });
+
+it('pauses the server once a few mebibytes wait, however long the rows are', async () => {
+  const rowBytes = 4 * 1024 * 1024;
+  const client = await database.scans.connect();
+  const { stream } = (client as unknown as { connection: { stream: Stream } }).connection;
+  client.release();
+  const before = stream.bytesRead;
+  const paused = new Promise<number>((resolve) => stream.once('pause', () => resolve(stream.bytesRead - before)));
+  const slabs = copy(`select repeat('x', ${rowBytes}) from generate_series(1, 12)`);
+  let bytes = (await slabs.next()).value?.bytes.length ?? 0;
+  expect(await paused).toBeLessThan(5 * rowBytes);
+  for await (const slab of slabs) bytes += slab.bytes.length;
+  expect(bytes).toBe(12 * (rowBytes + 1));
+});
+
+type Stream = pg.ClientBase & { bytesRead: number; once(event: 'pause', heard: () => void): void };
