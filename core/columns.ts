@@ -14,7 +14,6 @@ const property = z.strictObject(
     name: z.string({ error: 'must be a path into the event, as text' }).superRefine((name, context) => {
       const path = parseEventPath(name);
       if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
-      else if (findUnstorableText(name, '')) context.addIssue({ code: 'custom', message: 'holds a NUL character' });
     }),
     displayName: z
       .string({ error: 'must be text' })

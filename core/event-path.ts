@@ -1,4 +1,5 @@
 import { type EventField, eventFieldPaths, eventFields, findEventField } from './events.ts';
+import { findUnstorableText, maxDepth } from './json.ts';
 import { nearestName } from './nearest-name.ts';
 
 /** Where in an event a value stands: a fixed field, and for free-form ones the steps inside it. */
@@ -11,6 +12,8 @@ const token = /\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]|(?:^|\.)([^.[\]]+)/y;
  * Gives the path, or what is wrong with it, with the nearest field for one that does not exist.
  */
 export function parseEventPath(text: string): EventPath | { error: string } {
+  const unstorable = findUnstorableText(text, '');
+  if (unstorable) return { error: unstorable.message };
   const steps = splitPath(text);
   if (!steps) {
     return { error: `"${text.slice(0, 80)}" is not a path; write metadata.a.b, metadata.list[0] or metadata["a.b"]` };
@@ -45,7 +48,10 @@ function unquoted(quoted: string): string | undefined {
   }
 }
 
-/** Splits a path into its steps: text for keys, numbers for `[n]`. Undefined if it cannot be read. */
+/**
+ * Splits a path into its steps: text for keys, numbers for `[n]`. Undefined if it cannot be read, has more steps than any
+ * event has levels, or names a key that no event can have (NUL, half of a surrogate pair).
+ */
 export function splitPath(text: string): (string | number)[] | undefined {
   const steps: (string | number)[] = [];
   token.lastIndex = 0;
@@ -54,7 +60,8 @@ export function splitPath(text: string): (string | number)[] | undefined {
     if (!match) return undefined;
     const [, index, quoted, plain] = match;
     const step = index !== undefined ? Number(index) : quoted !== undefined ? unquoted(quoted) : plain!;
-    if (step === undefined) return undefined;
+    if (step === undefined || steps.length > maxDepth) return undefined;
+    if (typeof step === 'string' && findUnstorableText(step, '')) return undefined;
     steps.push(step);
   }
   return steps.length > 0 && typeof steps[0] === 'string' ? steps : undefined;

@@ -58,12 +58,12 @@ const metadata = z.custom<Record<string, Criteria>>().superRefine((value, contex
   const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
   if (!isObject(value)) return refuse([], 'must be an object of paths to values or operators');
   for (const [path, criteria] of Object.entries(value)) {
-    if (!splitPath(path)) refuse([path], 'is not a path; write a.b, list[0] or a["b.c"]');
     const unstorable = findUnstorableText(path, '') ?? findUnstorable(criteria);
     if (unstorable) {
       refuse([path], unstorable.message);
       continue;
     }
+    if (!splitPath(path)) refuse([path], 'is not a path; write a.b, list[0] or a["b.c"]');
     if (isScalar(criteria)) continue;
     if (!isObject(criteria))
       refuse([path], 'must be a text, a number, a boolean, null, or operators such as {"$in": […]}');

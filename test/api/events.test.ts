@@ -87,6 +87,8 @@ describe('GET /v1/events', () => {
     ['cursor=nonsense', 'cursor', 'not a cursor'],
     ['sort=severty', 'sort', 'did you mean "severity"?'],
     ['sort=action&sort=id', 'sort', 'given once'],
+    ['sort=metadata.a%00b', 'sort', 'NUL'],
+    [`metadata=${encodeURIComponent('{"a[\\"\\\\u0000\\"]":1}')}`, 'metadata.a["\\u0000"]', 'is not a path'],
     ['severity=hihg', 'severity', 'did you mean "High"?'],
     ['from=yesterday', 'from', 'RFC 3339'],
     ['from=2026-01-02&to=2026-01-01', 'from', 'after "to"'],

@@ -45,6 +45,18 @@ const refused: [string, object, string, RegExp][] = [
     'filter.after_sequence',
     /through_sequence/,
   ],
+  [
+    'a path with a NUL character',
+    { format: 'csv', properties: [{ name: 'metadata["\\u0000"]' }] },
+    'properties.0.name',
+    /not a path/,
+  ],
+  [
+    'a sort by half of a surrogate pair',
+    { format: 'csv', sort: [{ field: 'metadata.\ud800' }] },
+    'sort.0.field',
+    /surrogate/,
+  ],
   ['a negative sequence', { format: 'csv', filter: { after_sequence: -1 } }, 'filter.after_sequence', /negative/],
   [
     'an unknown operator',

@@ -38,8 +38,15 @@ describe('parseEventPath', () => {
     '[0]',
     'metadata["a]',
     'metadata["\\x"]',
+    'metadata["\\u0000"]',
+    'metadata["\\ud800"]',
+    `metadata${'.a'.repeat(65)}`,
   ])('refuses %j', (text) => {
     expect(read(text)).toEqual({ error: expect.stringContaining('is not a path') });
+  });
+
+  it.each(['metadata.a\0b', 'metadata.\ud800'])('says of %j what cannot be stored', (text) => {
+    expect(read(text)).toEqual({ error: expect.stringMatching(/NUL|surrogate/) });
   });
 
   it.each([
