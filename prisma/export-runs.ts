@@ -1,6 +1,6 @@
 import { isUuid } from '../core/ids.ts';
-import type { PartReceipt } from '../core/storage/object-store.ts';
-import type { Database, Prisma } from './client.ts';
+import type { PartReceipt, Upload } from '../core/storage/object-store.ts';
+import type { Database, Prisma, PrismaTransaction } from './client.ts';
 import { type ExportError, type ExportRow, exportView, type Progress } from './export-view.ts';
 import { recordDeliveries } from './webhooks.ts';
 
@@ -30,6 +30,11 @@ export type Claim =
   | { outcome: 'ended' };
 
 const whileHeld = ({ exportId, epoch }: Run) => ({ id: exportId, epoch, status: 'running' as const });
+const whileWanted = (run: Run) => ({ ...whileHeld(run), cancelRequestedAt: null });
+
+/** Why a run could not write under the condition whileWanted() or whileHeld(). */
+const refusal = async (client: PrismaTransaction, run: Run): Promise<Error> =>
+  (await client.export.count({ where: whileHeld(run) })) > 0 ? new CancelRequestedError() : new LeaseLostError(run);
 
 /**
  * Takes an export that is queued, or whose last worker has been silent for longer than its lease; that one counts as
@@ -51,7 +56,7 @@ export async function startExport(database: Database, exportId: string, leaseSec
 }
 
 /**
- * Says that the run is alive and how far it is.
+ * Says that the run is alive and how far it is. Fails when no answer comes for as long as the lease is.
  * @throws LeaseLostError, CancelRequestedError
  */
 export async function renewLease(
@@ -60,11 +65,14 @@ export async function renewLease(
   leaseSeconds: number,
   progress: Progress,
 ): Promise<void> {
-  const { rows } = await database.pool.query<{ canceled: boolean }>(
-    `update exports set lease_until = now() + make_interval(secs => $3), progress = $4
+  const renewal = {
+    text: `update exports set lease_until = now() + make_interval(secs => $3), progress = $4
      where id = $1 and epoch = $2 and status = 'running' returning cancel_requested_at is not null as canceled`,
-    [run.exportId, run.epoch, leaseSeconds, JSON.stringify(progress)],
-  );
+    values: [run.exportId, run.epoch, leaseSeconds, JSON.stringify(progress)],
+    // Milliseconds. An answer that comes later is none: the lease has run out.
+    query_timeout: leaseSeconds * 1000,
+  };
+  const { rows } = await database.pool.query<{ canceled: boolean }>(renewal);
   if (!rows[0]) throw new LeaseLostError(run);
   if (rows[0].canceled) throw new CancelRequestedError();
 }
@@ -113,7 +121,7 @@ export type End =
 
 /**
  * Ends the export, once: status, figures and one delivery for each webhook are one transaction. Somebody who was told
- * that the export is being canceled is not given it completed.
+ * that the export is being canceled is not given it completed or failed.
  * @returns ids of the deliveries to ring for
  * @throws LeaseLostError, CancelRequestedError
  */
@@ -132,15 +140,11 @@ export async function endExport(prisma: Prisma, run: Run, end: End): Promise<str
         : end.status === 'failed'
           ? { error: end.error }
           : {};
-    const unlessCanceled = end.status === 'completed' ? { cancelRequestedAt: null } : {};
     const { count } = await tx.export.updateMany({
-      where: { ...whileHeld(run), ...unlessCanceled },
+      where: end.status === 'canceled' ? whileHeld(run) : whileWanted(run),
       data: { status: end.status, completedAt: new Date(), leaseUntil: null, ...figures },
     });
-    if (count === 0) {
-      const isHeld = await tx.export.count({ where: whileHeld(run) });
-      throw isHeld ? new CancelRequestedError() : new LeaseLostError(run);
-    }
+    if (count === 0) throw await refusal(tx, run);
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
     const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
     return recordDeliveries(tx, {
@@ -152,16 +156,30 @@ export async function endExport(prisma: Prisma, run: Run, end: End): Promise<str
   });
 }
 
-/** Puts the export back into the queue after a failed run, which counts. @throws LeaseLostError */
+/** Puts the export back into the queue after a failed run, which counts. @throws LeaseLostError, CancelRequestedError */
 export async function requeueFailed(prisma: Prisma, run: Run, error: ExportError, retryAt: Date): Promise<void> {
   const { count } = await prisma.export.updateMany({
-    where: whileHeld(run),
+    where: whileWanted(run),
     data: { status: 'queued', leaseUntil: null, failures: { increment: 1 }, error, retryAt },
   });
-  if (count === 0) throw new LeaseLostError(run);
+  if (count === 0) throw await refusal(prisma, run);
 }
 
-/** Hands the export back from a process that stops: no failure, and no attempt spent. Quiet if the run has lost it. */
+/**
+ * Hands the export back from a process that stops: no failure, and no attempt spent.
+ * @throws LeaseLostError, CancelRequestedError
+ */
 export async function handBack(prisma: Prisma, run: Run): Promise<void> {
-  await prisma.export.updateMany({ where: whileHeld(run), data: { status: 'queued', leaseUntil: null } });
+  const { count } = await prisma.export.updateMany({
+    where: whileWanted(run),
+    data: { status: 'queued', leaseUntil: null },
+  });
+  if (count === 0) throw await refusal(prisma, run);
+}
+
+/** The upload of the export, if one was begun. @throws LeaseLostError: then it is another run's */
+export async function heldUpload(prisma: Prisma, run: Run): Promise<Upload | undefined> {
+  const row = await prisma.export.findFirst({ where: whileHeld(run) });
+  if (!row) throw new LeaseLostError(run);
+  return row.uploadId ? { key: row.storageKey, uploadId: row.uploadId } : undefined;
 }

@@ -5,6 +5,7 @@ import {
   CancelRequestedError,
   endExport,
   handBack,
+  heldUpload,
   LeaseLostError,
   type Run,
   requeueFailed,
@@ -58,6 +59,8 @@ export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, e
     return await settleFailure(deps, row, run, error);
   } catch (failure) {
     if (failure instanceof LeaseLostError) return { outcome: 'done' };
+    // The cancel came between the end of the run and now.
+    if (failure instanceof CancelRequestedError) return settleRun(deps, row, run, failure);
     throw failure;
   }
 }
@@ -89,7 +92,7 @@ async function giveUp(
   run: Run,
   end: { status: 'canceled' } | { status: 'failed'; error: ExportError },
 ): Promise<Answer> {
-  await forgetUpload(deps, row.id);
+  await forgetUpload(deps, run);
   const deliveries = await endExport(deps.database.prisma, run, end);
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
   await deps.store.deleteObject(row.storageKey).catch((err) => deps.log.warn({ err }, 'file not deleted yet'));
@@ -97,13 +100,10 @@ async function giveUp(
   return { outcome: 'done' };
 }
 
-/** Gives the parts of an ended export back. The sweep does it again if this fails. */
-async function forgetUpload({ database, store, log }: RunExportDeps, exportId: string): Promise<void> {
-  const row = await database.prisma.export.findUnique({ where: { id: exportId } });
-  if (!row?.uploadId) return;
-  await store
-    .abortUpload({ key: row.storageKey, uploadId: row.uploadId })
-    .catch((err) => log.warn({ err }, 'upload not aborted yet'));
+/** Gives the parts of an export that ends back. The sweep does it again if this fails. @throws LeaseLostError */
+async function forgetUpload({ database, store, log }: RunExportDeps, run: Run): Promise<void> {
+  const upload = await heldUpload(database.prisma, run);
+  if (upload) await store.abortUpload(upload).catch((err) => log.warn({ err }, 'upload not aborted yet'));
 }
 
 async function ringDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {

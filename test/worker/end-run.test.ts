@@ -1,0 +1,75 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { FinalError } from '../../core/errors.ts';
+import { cancelExport } from '../../prisma/end-export.ts';
+import { replaceUpload, startExport } from '../../prisma/export-runs.ts';
+import { settleRun } from '../../worker/end-run.ts';
+import { holdLease, StoppingError } from '../../worker/hold-lease.ts';
+import { type Exporting, queueExport, startExporting } from './export-fixture.ts';
+
+let app: Exporting;
+let call: Awaited<ReturnType<Exporting['newTenant']>>['call'];
+
+beforeAll(async () => {
+  app = await startExporting({}, { worker: false });
+  ({ call } = await app.newTenant());
+});
+afterAll(() => app.close());
+
+/** An export whose run is in the hands of the test. */
+async function startRun() {
+  const id = await queueExport(call, { format: 'csv' });
+  const begin = async () => {
+    const claim = await startExport(app.database, id, 60);
+    if (claim.outcome !== 'started') throw new Error(claim.outcome);
+    const deps = { ...app.deps, leaseSeconds: 60, readers: 1, firstPartBytes: 1, exportTtlSeconds: 60 };
+    return { ...claim, settle: (error: unknown) => settleRun(deps, claim.row, claim.run, error) };
+  };
+  return {
+    ...(await begin()),
+    /** Another worker takes it over. */
+    async overtake() {
+      await app.database.pool.query(`update exports set lease_until = now() - interval '1 second' where id = $1`, [id]);
+      return begin();
+    },
+    read: () => app.database.prisma.export.findUniqueOrThrow({ where: { id } }),
+  };
+}
+
+const by = { actor: { id: null, type: 'test', name: null }, context: { ip: null, user_agent: null } };
+
+it.each([new FinalError('gone_wrong', 'It went wrong.'), new Error('a moment of weakness')])(
+  'leaves the upload alone that a newer run goes on with, whatever the older one ends with',
+  async (error) => {
+    const { row, run, settle, overtake, read } = await startRun();
+    const upload = await app.deps.store.beginUpload(row.storageKey, 'text/csv');
+    await replaceUpload(app.database.prisma, run, upload.uploadId);
+    await overtake();
+    expect(await settle(error)).toEqual({ outcome: 'done' });
+    expect(await app.deps.store.listUploads(new Date(Date.now() + 60_000))).toContainEqual(upload);
+    expect(await read()).toMatchObject({ status: 'running', error: null });
+  },
+);
+
+it.each([new FinalError('gone_wrong', 'It went wrong.'), new Error('a moment of weakness'), new StoppingError()])(
+  'ends as canceled an export whose cancel was accepted before its run ended with %s',
+  async (error) => {
+    const { row, settle, read } = await startRun();
+    await cancelExport(app.database.prisma, row.tenantId, row.id, by);
+    expect(await settle(error)).toEqual({ outcome: 'done' });
+    expect(await read()).toMatchObject({ status: 'canceled', leaseUntil: null });
+  },
+);
+
+it('gives a run up whose renewals get no answer, and does not wait for them', async () => {
+  const { row, run } = await startRun();
+  const blocker = await app.database.pool.connect();
+  await blocker.query('begin');
+  await blocker.query('select from exports where id = $1 for update', [row.id]);
+  const stopping = new AbortController().signal;
+  const lease = holdLease({ database: app.database, run, leaseSeconds: 2, stopping });
+  await new Promise((resolve) => lease.signal.addEventListener('abort', resolve, { once: true }));
+  await lease.release();
+  expect(lease.signal.reason).toMatchObject({ name: 'LeaseLostError' });
+  await blocker.query('rollback');
+  blocker.release();
+});
