@@ -18,17 +18,18 @@ const typicalRowsPerSecond = 150_000;
 const startSeconds = 0.1;
 
 /**
- * What an export would be: its rows (exact, or the planner's estimate if counting takes longer than two seconds), its
- * size and time guessed from its first rows, and a preview of the first five. Nothing is stored.
+ * What an export would be: its rows (exact, or estimated from a sample if counting takes longer than two seconds), its
+ * size and time guessed from its first rows, and a preview of the first five, of none where they are so rare that they
+ * are not found in ten seconds. Nothing is stored.
  */
 export async function estimateExport(database: Database, tenantId: string, request: ExportRequest) {
   const content = contentOf(request);
   const rows = { tenantId, asOfSequence: await getHeadSequence(database.prisma, tenantId), content };
   const [count, sample, lines, cells] = await Promise.all([
     countRows(database, rows, countLimitMs),
-    firstLines(database, rows, sampleRows, AbortSignal.timeout(sampleLimitMs)),
-    firstLines(database, rows, previewRows, AbortSignal.timeout(sampleLimitMs)),
-    firstCells(database, rows, previewRows),
+    firstLines(database, rows, { count: sampleRows, limitMs: sampleLimitMs }),
+    firstLines(database, rows, { count: previewRows, limitMs: sampleLimitMs }),
+    firstCells(database, rows, { count: previewRows, limitMs: sampleLimitMs }),
   ]);
   const head = opening(content);
   const compressedShare = await shareAfterCompression(content, Buffer.concat([head, sample.bytes]));

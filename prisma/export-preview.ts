@@ -1,45 +1,68 @@
-import type { ExportContent } from '../core/exports.ts';
 import type { Database } from './client.ts';
-import { copyRows } from './copy-rows.ts';
+import { copyRows, type Slab } from './copy-rows.ts';
 import { filterConditions } from './event-filter-sql.ts';
 import { csvCells, rowsSql } from './event-rows-sql.ts';
 import { orderBy, sortKeys } from './event-sort-sql.ts';
 import { type ExportRows, scope } from './segments.ts';
-import { literals, parameters } from './sql-values.ts';
+import { literals } from './sql-values.ts';
 
 type Rows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'content'>;
 
-/** The first rows as the file would have them: printed by the very COPY that prints the file. */
+/** How many rows are wanted, and how long PostgreSQL may look for them: with a rare filter it would read the whole log. */
+export type FirstRows = { count: number; limitMs: number };
+
+/** The first rows as the file would have them: printed by the very COPY that prints the file. None if time runs out. */
 export async function firstLines(
   database: Database,
   rows: Rows,
-  count: number,
-  signal: AbortSignal,
+  { count, limitMs }: FirstRows,
 ): Promise<{ bytes: Buffer; rows: number }> {
   const { select, copyOptions } = rowsSql(rows.content);
-  const conditions = [...scope(rows, literals), ...filterConditions(rows.content.filter, literals)];
-  const statement =
-    `copy (select ${select} from events where ${conditions.join(' and ')} ` +
-    `order by ${orderBy(sortKeys(rows.content.sort))} limit ${count}) to stdout with (${copyOptions})`;
+  const statement = `${within(limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
   const lineEnding = rows.content.format === 'csv' ? rows.content.csv.line_ending : 'lf';
-  const slabs = [];
-  for await (const slab of copyRows(database.scans, statement, { lineEnding, signal })) slabs.push(slab);
+  const slabs: Slab[] = [];
+  await unlessTooLate(async () => {
+    // Nobody stops it: PostgreSQL does.
+    const { signal } = new AbortController();
+    for await (const slab of copyRows(database.scans, statement, { lineEnding, signal })) slabs.push(slab);
+  });
   return {
     bytes: Buffer.concat(slabs.map((slab) => slab.bytes)),
     rows: slabs.reduce((sum, slab) => sum + slab.rows, 0),
   };
 }
 
-/** The first rows as cells: text, or null where a CSV would have an empty cell. */
-export async function firstCells(database: Database, rows: Rows, count: number): Promise<(string | null)[][]> {
-  const { bind, values } = parameters();
-  const content: ExportContent = rows.content;
-  const cells = csvCells(content, bind).map((cell) => `(${cell})::text`);
-  const conditions = [...scope(rows, bind), ...filterConditions(content.filter, bind)];
-  const { rows: found } = await database.scans.query<{ cells: (string | null)[] }>(
-    `select array[${cells.join(', ')}] as cells from events where ${conditions.join(' and ')}
-     order by ${orderBy(sortKeys(content.sort))} limit ${count}`,
-    values,
+/** The first rows as cells: text, or null where a CSV would have an empty cell. None if time runs out. */
+export async function firstCells(
+  database: Database,
+  rows: Rows,
+  { count, limitMs }: FirstRows,
+): Promise<(string | null)[][]> {
+  const cells = csvCells(rows.content, literals).map((cell) => `(${cell})::text`);
+  const statement = within(limitMs) + selectFirst(rows, `array[${cells.join(', ')}] as cells`, count);
+  const results = await unlessTooLate(() => database.scans.query<{ cells: (string | null)[] }>(statement));
+  return (
+    [results]
+      .flat()
+      .at(-1)
+      ?.rows.map((row) => row.cells) ?? []
   );
-  return found.map((row) => row.cells);
+}
+
+function selectFirst({ content, ...rows }: Rows, select: string, count: number): string {
+  const conditions = [...scope(rows, literals), ...filterConditions(content.filter, literals)];
+  return `select ${select} from events where ${conditions.join(' and ')} order by ${orderBy(sortKeys(content.sort))} limit ${count}`;
+}
+
+/** Sent before a simple query, it holds for its implicit transaction alone. */
+const within = (limitMs: number): string => `set local statement_timeout = ${limitMs}; `;
+
+/** What `work` gives, or undefined if PostgreSQL ended it because its time was up. */
+async function unlessTooLate<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as { code?: string }).code === '57014') return undefined; // query_canceled
+    throw error;
+  }
 }
