@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { AppError, type FieldError } from '../core/errors.ts';
+import { AppError, type FieldError, mostMistakes } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { type Line, readLines } from './read-ndjson.ts';
@@ -46,7 +46,8 @@ function parseLine(number: number, bytes: Buffer): unknown {
 }
 
 /** Paths are `lines.<number>.<member>`; the number stands in the text and in the member `line` as well. */
-function badLine(line: number, mistakes: readonly FieldError[]): AppError {
+function badLine(line: number, found: readonly FieldError[]): AppError {
+  const mistakes = found.slice(0, mostMistakes);
   const text = mistakes.map(({ path, message }) => (path ? `${path}: ${message}` : message)).join('; ');
   return new AppError('validation_error', `Line ${line}: ${text}. Nothing of this request was kept.`, {
     errors: mistakes.map(({ path, message }) => ({ path: ['lines', line, path].filter(Boolean).join('.'), message })),

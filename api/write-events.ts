@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { AppError, type FieldError, invalid } from '../core/errors.ts';
+import { AppError, type FieldError, invalid, mostMistakes } from '../core/errors.ts';
 import { eventJson } from '../core/event-text.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { strictObject } from '../core/strict-object.ts';
@@ -18,8 +18,6 @@ import { discardRest } from './read-ndjson.ts';
 /** Events of one JSON batch. NDJSON has no limit. */
 export const batchLimit = 1000;
 const batchBytes = 16 * 1024 * 1024;
-/** Mistakes that one reply lists. */
-const mostMistakes = 100;
 
 const batchSchema = strictObject({
   events: z
@@ -113,7 +111,7 @@ function readBatch(body: unknown): NewEvent[] {
     else errors.push(...read.errors);
     if (errors.length >= mostMistakes) break;
   }
-  if (errors.length > 0) throw invalid(errors.slice(0, mostMistakes));
+  if (errors.length > 0) throw invalid(errors);
   return events;
 }
 

@@ -62,11 +62,16 @@ export class AppError extends Error {
 export const notFound = (what: string): AppError =>
   new AppError('not_found', `There is no such ${what}. Check the id, and that it belongs to this tenant.`);
 
-/** A 422 that lists every mistake found. */
-export const invalid = (errors: FieldError[]): AppError =>
-  new AppError('validation_error', errors.map((e) => (e.path ? `${e.path}: ${e.message}` : e.message)).join('; '), {
-    errors,
-  });
+/** Mistakes that one reply lists: a body of nothing but mistakes must not make a reply many times its size. */
+export const mostMistakes = 100;
+
+/** A 422 that lists the mistakes found, the first hundred of them. */
+export function invalid(found: FieldError[]): AppError {
+  const errors = found.slice(0, mostMistakes);
+  const told = errors.map((e) => (e.path ? `${e.path}: ${e.message}` : e.message));
+  if (found.length > errors.length) told.push(`and ${found.length - errors.length} more`);
+  return new AppError('validation_error', told.join('; '), { errors });
+}
 
 /** A failure of a run that no repetition can mend: the export ends as failed at once. */
 export class FinalError extends Error {

@@ -75,3 +75,12 @@ describe('errorHandler', () => {
     expect((await fetch(`${url}/thrown/${what}`)).status).toBe(500);
   });
 });
+
+describe('invalid', () => {
+  it('lists a hundred mistakes of any number, and says how many more there are', () => {
+    const found = Array.from({ length: 5_000 }, (_, n) => ({ path: `m${n}`, message: 'is not known' }));
+    const { errors, message } = invalid(found);
+    expect(errors).toEqual(found.slice(0, 100));
+    expect(message).toMatch(/^m0: is not known; .*; m99: is not known; and 4900 more$/);
+  });
+});
