@@ -52,7 +52,9 @@ export async function startExport(database: Database, exportId: string, leaseSec
   const epoch = rows[0]?.epoch;
   if (row && epoch !== undefined && row.epoch === epoch) return { outcome: 'started', row, run: { exportId, epoch } };
   if (row?.status !== 'running') return { outcome: 'ended' };
-  return { outcome: 'held', leaseMs: Math.max(0, (row.leaseUntil?.getTime() ?? 0) - Date.now()) };
+  // By our own clock, which may be wrong: so no longer than a lease.
+  const leaseMs = Math.min(leaseSeconds * 1000, Math.max(0, (row.leaseUntil?.getTime() ?? 0) - Date.now()));
+  return { outcome: 'held', leaseMs };
 }
 
 /**
