@@ -3,6 +3,7 @@ import type { Scope } from '../core/api-keys.ts';
 import type { Config } from '../core/config.ts';
 import { AppError, notFound } from '../core/errors.ts';
 import { type Plan, plans } from '../core/tenants.ts';
+import type { AuditContext } from '../prisma/export-audit.ts';
 import type { Recent } from '../prisma/recent.ts';
 import type { TenantRow } from '../prisma/tenants.ts';
 
@@ -148,11 +149,6 @@ export function auditContext(request: Request, response: Response): AuditContext
     context: { ip: request.ip?.replace(/^::ffff:/, '') ?? null, user_agent: request.get('user-agent') ?? null },
   };
 }
-
-export type AuditContext = {
-  actor: { id: string | null; type: 'api_key' | 'management_key'; name: string };
-  context: { ip: string | null; user_agent: string | null };
-};
 
 const depsOf = (response: Response): TenantRouteDeps => {
   const deps: TenantRouteDeps | undefined = response.locals.tenantRoute;

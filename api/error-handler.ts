@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { AppError, type ErrorType } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import { isOutage } from '../prisma/outage.ts';
+import { isOutage, isTimeout } from '../prisma/outage.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { requestIdOf } from './request-log.ts';
 
@@ -82,6 +82,12 @@ function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
   if (isOutage(thrown)) {
     const message = 'The database cannot be reached just now. Try again in a few seconds.';
+    const headers = { 'Retry-After': String(outageRetrySeconds) };
+    return new AppError('unavailable', message, { cause: thrown, headers });
+  }
+  if (isTimeout(thrown)) {
+    const message =
+      'This took the database too long, and was given up. Try again in a few seconds; narrow a list by "from" and "to".';
     const headers = { 'Retry-After': String(outageRetrySeconds) };
     return new AppError('unavailable', message, { cause: thrown, headers });
   }

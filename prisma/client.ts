@@ -11,6 +11,8 @@ export type Database = {
   prisma: PrismaClient;
   /** For single statements and short transactions in plain SQL. */
   pool: pg.Pool;
+  /** For what runs of exports say of themselves: no crowd of requests may cost a run its lease. */
+  runs: pg.Pool;
   /** For COPY and long scans, apart from the rest: exports that fill it keep no request waiting. */
   scans: pg.Pool;
   close(): Promise<void>;
@@ -23,6 +25,12 @@ export type Database = {
 const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
 
 /**
+ * Milliseconds. A list whose filter finds nothing must not scan a log for ever, and whoever waits for a tenant's chain
+ * holds a connection; both give up before clients do. Streams of events, which may take longer, set their own limits.
+ */
+const limitsMs = { statement: 30_000, lock: 25_000 };
+
+/**
  * Opens the pools; nothing connects before the first query.
  *
  * Every session runs in UTC: @prisma/adapter-pg relabels timestamps instead of converting them, and our SQL writes
@@ -31,25 +39,37 @@ const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
 export function openDatabase(url: string, { scanConnections = 8 } = {}): Database {
   const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
   const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
-  const pool = new pg.Pool({ ...session, max: 20, application_name: 'logferry' });
+  const limits = `-c statement_timeout=${limitsMs.statement} -c lock_timeout=${limitsMs.lock}`;
+  const pool = new pg.Pool({ ...session, max: 20, options: `${options} ${limits}`, application_name: 'logferry' });
+  const runs = new pg.Pool({ ...session, max: 4, options: `${options} ${limits}`, application_name: 'logferry-runs' });
   // Segments are read in parallel already, and are too short for JIT to pay.
   const scans = new pg.Pool({
     ...session,
     max: scanConnections,
     options: `${options} -c jit=off -c max_parallel_workers_per_gather=0`,
     application_name: 'logferry-export',
+    onConnect: endWithReader,
   });
-  for (const each of [pool, scans]) surviveLostConnections(each);
+  for (const each of [pool, runs, scans]) surviveLostConnections(each);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions });
   return {
     prisma,
     pool,
+    runs,
     scans,
     async close() {
       await prisma.$disconnect();
-      await Promise.all([pool.end(), scans.end()]);
+      await Promise.all([pool.end(), runs.end(), scans.end()]);
     },
   };
+}
+
+/**
+ * Without this a statement that prints nothing for a while, such as a long sort, goes on after its reader has gone. Not a
+ * startup option, as servers on Windows cannot do it and would refuse the connection.
+ */
+async function endWithReader(client: pg.ClientBase): Promise<void> {
+  await client.query(`set client_connection_check_interval = '1s'`).catch(() => {});
 }
 
 /**

@@ -6,7 +6,7 @@ import { newId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
 import { formatTimestamp } from '../core/times.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
-import { lockChainHead } from './events.ts';
+import { inChainTurn, lockChainHead } from './events.ts';
 import { type AuditContext, recordAudit } from './export-audit.ts';
 import { type ExportRow, queuedProgress } from './export-view.ts';
 import { isResumable } from './segments.ts';
@@ -37,7 +37,7 @@ export async function createExport(
   const fingerprint = createHash('sha256')
     .update(canonicalJson(parseJson(JSON.stringify(input.request))))
     .digest();
-  return prisma.$transaction(async (tx) => {
+  const create = async (tx: PrismaTransaction) => {
     // The lock also makes requests with the same key wait for each other.
     const head = await lockChainHead(prismaSql(tx), tenantId);
     const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
@@ -54,7 +54,8 @@ export async function createExport(
     }
     await recordAudit(tx, row, 'created', input.by);
     return { row, replayed: false };
-  });
+  };
+  return inChainTurn(tenantId, () => prisma.$transaction(create));
 }
 
 function insertExport(

@@ -41,8 +41,8 @@ export async function openDeployment(
       (await keptSecret(config.LOGFERRY_DATA, 'secret-key', () => randomBytes(32).toString('base64'))),
   );
   const store = openStore(config, key.linkKey);
-  // Each export reads with its readers at a time, and looks for the next boundary besides.
-  const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 1) + 2;
+  // Each export has the segment that is read and its readers' next ones open, and counts; estimates and verify come besides.
+  const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 2) + 6;
   const database = openDatabase(databaseUrl, { scanConnections });
   const queuePool = openQueuePool(queueUrl);
   const queue = openPostgresQueue(queuePool, log);

@@ -1,6 +1,7 @@
 import { AppError, notFound } from '../core/errors.ts';
 import { isUuid } from '../core/ids.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
+import { inChainTurn } from './events.ts';
 import { type AuditContext, recordAudit } from './export-audit.ts';
 import { type ExportRow, exportView } from './export-view.ts';
 import { isFinal } from './exports.ts';
@@ -18,13 +19,14 @@ export async function cancelExport(
   id: string,
   by: AuditContext,
 ): Promise<{ row: ExportRow; deliveries: string[] }> {
-  return prisma.$transaction(async (tx) => {
+  const end = async (tx: PrismaTransaction) => {
     const row = await lockExport(tx, tenantId, id);
     if (isFinal(row.status)) throw new AppError('conflict', `The export has ended already: it is ${row.status}.`);
     const ended = await cancelLocked(tx, row);
     if (!row.cancelRequestedAt) await recordAudit(tx, row, 'canceled', by);
     return ended;
-  });
+  };
+  return inChainTurn(tenantId, () => prisma.$transaction(end));
 }
 
 async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {
@@ -59,14 +61,15 @@ export async function deleteExport(
   id: string,
   by: AuditContext,
 ): Promise<{ row: ExportRow; deliveries: string[] }> {
-  return prisma.$transaction(async (tx) => {
+  const end = async (tx: PrismaTransaction) => {
     const row = await lockExport(tx, tenantId, id);
     if (row.status === 'failed' || row.status === 'canceled' || row.status === 'expired')
       return { row, deliveries: [] };
     const ended = row.status === 'completed' ? await expireLocked(tx, row) : await cancelLocked(tx, row);
     if (!row.cancelRequestedAt) await recordAudit(tx, row, 'deleted', by);
     return ended;
-  });
+  };
+  return inChainTurn(tenantId, () => prisma.$transaction(end));
 }
 
 async function expireLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {

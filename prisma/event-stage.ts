@@ -48,6 +48,7 @@ async function appendStream(
   let clean = false;
   try {
     const sql = pgSql(client);
+    await sql('set statement_timeout = 0; set lock_timeout = 0');
     await sql(`create temporary table staged_events (position bigint, own_id boolean, ${stagedColumns})`);
     const accepted = await stageAll(sql, chunks);
     await sql('analyze staged_events (id, position)');
@@ -73,6 +74,7 @@ async function tidyUp(sql: Sql, accepted: number): Promise<boolean> {
     await sql('drop table staged_events');
     // Autovacuum comes a minute later; until then the planner would know nothing of these rows.
     if (accepted >= analyzeFrom) await sql('analyze events');
+    await sql('reset statement_timeout; reset lock_timeout');
     return true;
   } catch {
     return false;

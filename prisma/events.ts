@@ -1,4 +1,5 @@
 import { AppError } from '../core/errors.ts';
+import { inTurns } from '../core/in-turns.ts';
 import type { NewEvent } from '../core/new-event.ts';
 import type { Sql } from './client.ts';
 
@@ -15,6 +16,12 @@ export type StoredEvent = {
 };
 
 type StoredRow = { id: string; sequence_number: unknown; hash: string; previous_hash: string };
+
+/**
+ * Transactions that lock the chain of one tenant wait for each other here, and not in the database, where each that
+ * waits would hold a connection: twenty of one tenant would keep everybody out.
+ */
+export const inChainTurn = inTurns();
 
 /**
  * Locks the tenant's chain until the transaction ends: nobody else appends meanwhile, and what was committed before is

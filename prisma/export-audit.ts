@@ -1,6 +1,6 @@
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
-import { appendEvents } from './events.ts';
+import { appendEvents, inChainTurn } from './events.ts';
 import { type ExportRow, requestOf } from './export-view.ts';
 
 /** Who did it and from where, for the tenant's audit log. */
@@ -11,7 +11,7 @@ export type AuditContext = {
 
 /** Writes a download into the tenant's audit log. */
 export async function recordDownload(prisma: Prisma, row: ExportRow, by: AuditContext): Promise<void> {
-  await prisma.$transaction((tx) => recordAudit(tx, row, 'downloaded', by));
+  await inChainTurn(row.tenantId, () => prisma.$transaction((tx) => recordAudit(tx, row, 'downloaded', by)));
 }
 
 /** Writes what was done to an export into the tenant's audit log, in the transaction that does it. */

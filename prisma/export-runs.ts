@@ -42,7 +42,7 @@ const refusal = async (client: PrismaTransaction, run: Run): Promise<Error> =>
  */
 export async function startExport(database: Database, exportId: string, leaseSeconds: number): Promise<Claim> {
   if (!isUuid(exportId)) return { outcome: 'ended' };
-  const { rows } = await database.pool.query<{ epoch: number }>(
+  const { rows } = await database.runs.query<{ epoch: number }>(
     `update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => $2),
        started_at = coalesce(started_at, now()), crashes = crashes + (status = 'running')::int, retry_at = null, error = null
      where id = $1 and (status = 'queued' or (status = 'running' and lease_until < now())) returning epoch`,
@@ -74,7 +74,7 @@ export async function renewLease(
     // Milliseconds. An answer that comes later is none: the lease has run out.
     query_timeout: leaseSeconds * 1000,
   };
-  const { rows } = await database.pool.query<{ canceled: boolean }>(renewal);
+  const { rows } = await database.runs.query<{ canceled: boolean }>(renewal);
   if (!rows[0]) throw new LeaseLostError(run);
   if (rows[0].canceled) throw new CancelRequestedError();
 }
@@ -84,7 +84,7 @@ export type SavedPart = { part: PartReceipt; rows: number; position: unknown };
 
 /** Writes a checkpoint if the run still holds the export. @throws LeaseLostError */
 export async function saveCheckpoint(database: Database, run: Run, { part, rows, position }: SavedPart): Promise<void> {
-  const { rowCount } = await database.pool.query(
+  const { rowCount } = await database.runs.query(
     `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position)
      select id, $3, epoch, $4, $5, $6, $7 from exports where id = $1 and epoch = $2 and status = 'running' for update
      on conflict (export_id, part_number) do update set epoch = excluded.epoch, etag = excluded.etag, bytes = excluded.bytes,

@@ -13,13 +13,25 @@ const kinds = /^(DatabaseNotReachable|ConnectionClosed|SocketTimeout|TooManyConn
  * Whether the error says that the database could not be reached, or hung up: nothing is wrong with the request, and it
  * may be repeated. Errors of Prisma and of node:net hold the reason inside themselves, so they are searched.
  */
-export function isOutage(error: unknown, depth = 0): boolean {
+export const isOutage = (error: unknown): boolean =>
+  anyInside(error, ({ code, message, kind, syscall }) => {
+    // A missing file has the code of a missing socket; only the socket is connected to.
+    if (typeof code === 'string' && codes.test(code) && !(code === 'ENOENT' && syscall !== 'connect')) return true;
+    if (typeof kind === 'string' && kinds.test(kind)) return true;
+    return typeof message === 'string' && messages.test(message);
+  });
+
+/** Whether the database gave up: a statement took too long (57014), or waited too long for a lock (55P03). */
+export const isTimeout = (error: unknown): boolean =>
+  anyInside(error, ({ code, originalCode }) =>
+    [code, originalCode].some((each) => each === '57014' || each === '55P03'),
+  );
+
+function anyInside(error: unknown, test: (error: Record<string, unknown>) => boolean, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 6) return false;
-  const { code, message, kind, cause, meta, errors, syscall } = error as Record<string, unknown>;
-  // A missing file has the code of a missing socket; only the socket is connected to.
-  if (typeof code === 'string' && codes.test(code) && !(code === 'ENOENT' && syscall !== 'connect')) return true;
-  if (typeof kind === 'string' && kinds.test(kind)) return true;
-  if (typeof message === 'string' && messages.test(message)) return true;
+  const { cause, meta, errors, ...members } = error as Record<string, unknown>;
+  // `message` of an Error is not enumerable, so it is no rest member.
+  if (test({ ...members, message: (error as Error).message })) return true;
   const inner = [cause, (meta as Record<string, unknown> | undefined)?.driverAdapterError];
-  return [...inner, ...(Array.isArray(errors) ? errors : [])].some((each) => isOutage(each, depth + 1));
+  return [...inner, ...(Array.isArray(errors) ? errors : [])].some((each) => anyInside(each, test, depth + 1));
 }

@@ -29,6 +29,22 @@ it('runs no statement for a reader that was stopped while it waited for a connec
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
 });
 
+it('ends a statement that prints nothing when its reader is stopped', async () => {
+  const running = async () => {
+    const { rows } = await database.pool.query(
+      "select count(*)::int as n from pg_stat_activity where datname = current_database() and query like 'copy (select pg_sleep(61))%'",
+    );
+    return rows[0].n;
+  };
+  const stop = new AbortController();
+  const first = copy('select pg_sleep(61)', stop.signal).next();
+  first.catch(() => {});
+  await expect.poll(running).toBe(1);
+  stop.abort(new Error('not any more'));
+  await expect(first).rejects.toThrow('not any more');
+  await expect.poll(running, { timeout: 10_000 }).toBe(0);
+});
+
 it('pauses the server once a few mebibytes wait, however long the rows are', async () => {
   const rowBytes = 4 * 1024 * 1024;
   const client = await database.scans.connect();
