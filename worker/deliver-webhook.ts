@@ -37,6 +37,8 @@ export type DeliveryDependencies = {
   now?: () => Date;
   /** See PostOptions. */
   certificateAuthorities?: string;
+  /** Cuts attempts short that a stopping process cannot wait for; the claim lapses, and no attempt is spent. */
+  signal?: AbortSignal;
 };
 
 /**
@@ -54,6 +56,7 @@ export async function deliverWebhook(dependencies: DeliveryDependencies, deliver
 
   const at = now();
   const result = await send(dependencies, claim, at);
+  if (dependencies.signal?.aborted && result.error !== null) return;
   const outcome = outcomeOf(claim, result);
   const attempt = {
     at: formatTimestamp(at),
@@ -69,7 +72,7 @@ export async function deliverWebhook(dependencies: DeliveryDependencies, deliver
 }
 
 async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, at: Date): Promise<PostResult> {
-  const { guard, deadlineMs = defaultDeadlineMs, certificateAuthorities } = dependencies;
+  const { guard, deadlineMs = defaultDeadlineMs, certificateAuthorities, signal } = dependencies;
   const body = await composeBody(dependencies, claim);
   const signature = signWebhook({ id: claim.id, timestamp: at, body }, secretsOf(claim, dependencies.secretKey, at));
   const headers = {
@@ -77,7 +80,7 @@ async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, 
     'user-agent': `Logferry/${packageJson.version}`,
     ...signature,
   };
-  return postWebhook({ url: claim.url, headers, body }, { guard, deadlineMs, certificateAuthorities });
+  return postWebhook({ url: claim.url, headers, body }, { guard, deadlineMs, certificateAuthorities, signal });
 }
 
 /** The link is made for this attempt: one from the first attempt would be dead by the last. */

@@ -18,6 +18,8 @@ export type PostOptions = {
   guard: WebhookGuard;
   /** Milliseconds for all of it: look-up, connect, TLS, answer. */
   deadlineMs: number;
+  /** Ends the request like the deadline does. */
+  signal?: AbortSignal;
   /** Authorities to trust instead of Node's own (NODE_EXTRA_CA_CERTS adds to those without this). */
   certificateAuthorities?: string | undefined;
 };
@@ -47,7 +49,9 @@ export async function postWebhook(
   // An agent of its own for each attempt: no connection that another address check has opened is taken again.
   const agent = guardedAgent(options);
   // Not a signal: undici would let a request that waits for its connection wait on.
-  const timer = setTimeout(() => agent.destroy(new Error('deadline')).catch(() => {}), deadlineMs);
+  const end = () => void agent.destroy(new Error('deadline')).catch(() => {});
+  const timer = setTimeout(end, deadlineMs);
+  options.signal?.addEventListener('abort', end);
   try {
     const { url, headers, body } = message;
     const response = await request(url, { dispatcher: agent, method: 'POST', headers, body });
@@ -64,6 +68,7 @@ export async function postWebhook(
     return { statusCode: null, error, excerpt: null, durationMs: durationMs(), retryAfterMs: 0, cause };
   } finally {
     clearTimeout(timer);
+    options.signal?.removeEventListener('abort', end);
     agent.destroy().catch(() => {});
   }
 }

@@ -27,11 +27,14 @@ export type RunningWorker = {
 
 /** Deliveries wait for the network, not for us, so there may be many. */
 const deliveryConcurrency = 20;
+/** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */
+const deliveryGraceMs = 4_000;
 
 /** Runs exports and deliveries and sweeps, until stopped. */
 export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const { config, queue, database, store, log } = deps;
   const stopping = new AbortController();
+  const cut = new AbortController();
   const run = {
     database,
     store,
@@ -47,6 +50,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     queue,
     secretKey: deps.secretKey,
     log,
+    signal: cut.signal,
     guard: webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW }),
     linkFor: (exportId: string) =>
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
@@ -62,7 +66,9 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   return {
     async stop() {
       stopping.abort(new StoppingError());
+      const timer = setTimeout(() => cut.abort(), deliveryGraceMs);
       await Promise.all([stopSweeping(), ...answering.map((each) => each.stop())]);
+      clearTimeout(timer);
     },
   };
 }

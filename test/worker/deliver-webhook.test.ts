@@ -401,3 +401,14 @@ test('throws when the link cannot be made, and spends no attempt', async () => {
   expect(received).toHaveLength(0);
   expect(await rowOf(id)).toMatchObject({ status: 'pending', tries: 0, attempts: [] });
 });
+
+test('cuts an attempt short when the process stops, and spends none', async () => {
+  const stop = new AbortController();
+  // The receiver never answers; that it was asked is the sign to stop.
+  const slow = await receiver(() => stop.abort());
+  await register(slow.url);
+  const id = await record();
+  await deliver(id, { signal: stop.signal });
+  expect(await rowOf(id)).toMatchObject({ status: 'pending', attempts: [], tries: 0 });
+  expect(rings).toEqual([]);
+});
