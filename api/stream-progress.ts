@@ -19,6 +19,8 @@ export async function streamProgress(row: ExportRow, response: Response, source:
     // nginx would hold events back.
     'X-Accel-Buffering': 'no',
   });
+  // HEAD asks for the headers of a stream that may take hours.
+  if (response.req.method === 'HEAD') return void response.end();
   const send = async (event: string, each: ExportRow) =>
     response.write(`event: ${event}\ndata: ${JSON.stringify(await source.view(each))}\n\n`);
   const gone = new AbortController();

@@ -90,7 +90,8 @@ export class FinalError extends Error {
 export function isRetryable(error: unknown): boolean {
   if (error instanceof FinalError) return false;
   if (error instanceof AppError) return error.status >= 500;
-  // 22xxx: a value that the query cannot handle; 42xxx: a query that is wrong. Neither changes by waiting.
+  // 22xxx: a value that the query cannot handle; 42xxx: a query that is wrong; 54xxx: a row or a statement beyond the
+  // server's limits. None changes by waiting.
   const code = (error as { code?: unknown } | null)?.code;
-  return !(typeof code === 'string' && /^(22|42)[0-9A-Z]{3}$/.test(code));
+  return !(typeof code === 'string' && /^(22|42|54)[0-9A-Z]{3}$/.test(code));
 }

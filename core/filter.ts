@@ -54,9 +54,13 @@ export type Scalar = string | number | boolean | null;
 /** One path's criteria: a value that it must equal, or operators that must all hold. */
 export type Criteria = Scalar | { [operator in Operator]?: Scalar | Scalar[] };
 
+/** Paths that `metadata` may ask for: each is a condition on every row. */
+const maxCriteria = 100;
+
 const metadata = z.custom<Record<string, Criteria>>().superRefine((value, context) => {
   const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
   if (!isObject(value)) return refuse([], 'must be an object of paths to values or operators');
+  if (Object.keys(value).length > maxCriteria) return refuse([], `must have at most ${maxCriteria} paths`);
   for (const [path, criteria] of Object.entries(value)) {
     const unstorable = findUnstorableText(path, '') ?? findUnstorable(criteria);
     if (unstorable) {

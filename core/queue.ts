@@ -14,7 +14,7 @@ import type { Log } from './log.ts';
  */
 export type Queue = {
   /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
-  ringExport(exportId: string, options?: { delayMs?: number; priority?: number }): Promise<void>;
+  ringExport(exportId: string): Promise<void>;
   /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
   ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
   /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
@@ -71,8 +71,8 @@ export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
   const exports = open(queueNames.exports);
   const deliveries = open(queueNames.deliveries);
   return {
-    async ringExport(id, { delayMs = 0, priority } = {}) {
-      await exports.add('export', { id }, { jobId: id, delay: delayMs, priority });
+    async ringExport(id) {
+      await exports.add('export', { id }, { jobId: id });
     },
     async ringDelivery(id, { delayMs = 0, again = false } = {}) {
       // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.

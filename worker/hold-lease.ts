@@ -18,6 +18,8 @@ export type Lease = {
   setTotal(count: RowCount): void;
   startWriting(rowsBefore: number): void;
   setProgress(rows: number, bytes: number): void;
+  /** All is written; what is left is to make the file visible. */
+  startFinishing(): void;
   finalProgress(rows: number, bytes: number): Progress;
   /** Stops renewing and waits for a renewal under way. The export stays held until the lease runs out. */
   release(): Promise<void>;
@@ -84,6 +86,9 @@ export function holdLease({
     },
     setProgress: (rows, bytes) => {
       progress = { ...progress, rows, bytes };
+    },
+    startFinishing: () => {
+      progress = { ...progress, phase: 'finishing' };
     },
     finalProgress: (rows, bytes) => ({
       phase: 'done',

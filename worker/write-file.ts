@@ -44,6 +44,7 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
       onProgress: lease.setProgress,
     });
     lease.signal.throwIfAborted();
+    lease.startFinishing();
     return await publish(deps.store, upload, file, lease.signal);
   } catch (error) {
     // The parts are gone with their upload: the next run begins a new one.
