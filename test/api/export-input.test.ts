@@ -87,6 +87,12 @@ const refused: [string, object, string, RegExp][] = [
   ],
   ['NUL in a filter', { format: 'csv', filter: { search: 'a\0b' } }, 'filter.search', /NUL/],
   ['NUL in criteria', { format: 'csv', filter: { metadata: { a: 'x\0' } } }, 'filter.metadata.a', /./],
+  [
+    'criteria on 101 paths',
+    { format: 'csv', filter: { metadata: Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`p${i}`, 1])) } },
+    'filter.metadata',
+    /at most 100 paths/,
+  ],
   ['101 columns', { format: 'csv', properties: columns(101) }, 'properties', /at most 100/],
   ['properties that are no list', { format: 'csv', properties: {} }, 'properties', /list/],
   ['a column that is a text', { format: 'csv', properties: ['action'] }, 'properties.0', /displayName/],
