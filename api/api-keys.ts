@@ -13,7 +13,7 @@ import {
 import type { Database } from '../prisma/client.ts';
 import { callerOf, findActingFor, requireHere, requireScope, tenantNamed } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
-import { decodeCursor, idCursor, pageOf, readPage, refuseUnknownQuery } from './paging.ts';
+import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 
 export type ApiKeyRoutesDeps = {
   database: Database;
@@ -47,15 +47,13 @@ export function apiKeyRoutes({ database: { prisma }, forget }: ApiKeyRoutesDeps)
   });
 
   router.get('/api-keys', keyManagement, async (request, response) => {
-    refuseUnknownQuery(request.query, ['limit', 'cursor', 'tenant_id']);
-    const { limit, cursor } = readPage(request.query);
+    const { limit, afterId } = readIdPage(request.query, ['tenant_id']);
     const { tenant_id } = request.query;
     if (tenant_id !== undefined && (typeof tenant_id !== 'string' || tenant_id === '')) {
       throw invalid([{ path: 'tenant_id', message: 'must be one id' }]);
     }
     const owner = await ownerOf(request, response, tenant_id);
-    const before = cursor === undefined ? undefined : decodeCursor(idCursor, cursor);
-    const { data, meta } = pageOf(await listApiKeys(prisma, owner, limit + 1, before), limit, ({ id }) => ({ id }));
+    const { data, meta } = pageOf(await listApiKeys(prisma, owner, limit + 1, afterId), limit, ({ id }) => ({ id }));
     response.json({ data: data.map(presentApiKey), meta });
   });
 

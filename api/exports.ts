@@ -18,10 +18,11 @@ import { type ExportRow, exportView, isDownloadable } from '../prisma/export-vie
 import { type ExportStatus, exportStatuses, getExport, isFinal, listExports } from '../prisma/exports.ts';
 import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
-import { readIdPage, ringFor, uuidOf } from './deliveries.ts';
 import { estimateExport } from './estimate-export.ts';
-import { pageOf, refuseUnknownQuery } from './paging.ts';
+import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
+import { uuidOf } from './path-id.ts';
 import { readIdempotencyKey, readWaitSeconds } from './request-headers.ts';
+import { ringDelivery, ringExport } from './ring.ts';
 import { streamProgress } from './stream-progress.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
@@ -37,8 +38,6 @@ export type ExportRoutesDeps = {
 
 /** Seconds after which a client should ask again. */
 const retryAfterSeconds = 1;
-/** A queue that does not answer must not keep the client: the row is written, and the sweep rings again. */
-const ringTimeoutMs = 1_000;
 
 /** /exports: the jobs. Every route needs the scope `export`; making one needs the plan `pro` too. */
 export function exportRoutes(deps: ExportRoutesDeps): Router {
@@ -61,13 +60,11 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
   });
 
   router.get('/exports', mayExport, async (request, response) => {
-    refuseUnknownQuery(request.query, ['status', 'limit', 'cursor']);
-    const { status, ...paging } = request.query;
-    const page = readIdPage(paging);
+    const page = readIdPage(request.query, ['status']);
     const rows = await listExports(prisma, tenantOf(response).id, {
       limit: page.limit,
       before: page.afterId,
-      status: readStatuses(status),
+      status: readStatuses(request.query.status),
     });
     const { data, meta } = pageOf(rows, page.limit, ({ id }) => ({ id }));
     response.json({ data: await Promise.all(data.map((row) => viewWithLink(deps, row))), meta });
@@ -102,7 +99,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
     refuseUnknownQuery(request.query, []);
     const by = auditContext(request, response);
     const { row, deliveries } = await cancelExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
-    for (const id of deliveries) ringFor(deps, id);
+    for (const id of deliveries) ringDelivery(deps, id);
     await answerExport(deps, response, 202, row);
   });
 
@@ -114,7 +111,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
       await deps.store.deleteObject(row.storageKey);
       await markFileDeleted(prisma, row.id);
     }
-    for (const id of deliveries) ringFor(deps, id);
+    for (const id of deliveries) ringDelivery(deps, id);
     response.status(204).end();
   });
 
@@ -133,7 +130,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
     idempotencyKey,
     sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
   });
-  if (!isFinal(row.status)) await ringSoon(deps, row.id);
+  if (!isFinal(row.status)) await ringExport(deps, row.id);
   const latest = waitSeconds > 0 ? await waitForEnd(deps.database.prisma, row, waitSeconds * 1000, response) : row;
   if (waitSeconds > 0) response.set('Preference-Applied', `wait=${waitSeconds}`);
   if (replayed) response.set('Idempotency-Replayed', 'true');
@@ -149,18 +146,6 @@ async function webhookSecret(guard: WebhookGuard, { webhook }: ExportRequest): P
   const mistake = await guard.mistakeIn(webhook.url);
   if (mistake) throw invalid([{ path: 'webhook.url', message: mistake }]);
   return secret;
-}
-
-async function ringSoon({ queue, log }: ExportRoutesDeps, exportId: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ringTimeoutMs);
-  });
-  const ring = queue
-    .ringExport(exportId)
-    .catch((err) => log.warn({ export_id: exportId, err }, 'the queue cannot be rung'));
-  await Promise.race([ring, patience]);
-  clearTimeout(timer);
 }
 
 async function answerExport(

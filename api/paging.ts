@@ -58,7 +58,7 @@ const spoiledCursor = () =>
   ]);
 
 /** The cursor of lists that run by id alone, newest first. */
-export const idCursor = z.strictObject({ id: z.uuid() });
+const idCursor = z.strictObject({ id: z.uuid() });
 
 /**
  * Cuts the page out of up to `limit` + 1 rows: the one too many only says that there is more.
@@ -87,4 +87,14 @@ export function refuseUnknownQuery(query: Query, allowed: readonly string[]): vo
       message: allowed.length > 0 ? unknownName('parameter', path, allowed) : 'this call takes no query parameters',
     })),
   );
+}
+
+/** `limit` and `cursor` of a list that runs by id, newest first. `others` are parameters that the caller reads itself. */
+export function readIdPage(
+  query: Query,
+  others: readonly string[] = [],
+): { limit: number; afterId: string | undefined } {
+  refuseUnknownQuery(query, ['limit', 'cursor', ...others]);
+  const { limit, cursor } = readPage(query);
+  return { limit, afterId: cursor === undefined ? undefined : decodeCursor(idCursor, cursor).id };
 }

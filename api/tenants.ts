@@ -8,7 +8,7 @@ import type { Database } from '../prisma/client.ts';
 import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } from '../prisma/tenants.ts';
 import { managementRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
-import { decodeCursor, idCursor, pageOf, readPage, refuseUnknownQuery } from './paging.ts';
+import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 import { regionsOf } from './regions.ts';
 
 export type TenantRoutesDeps = {
@@ -36,13 +36,8 @@ export function tenantRoutes({ config, database: { prisma }, forget }: TenantRou
   });
 
   router.get('/tenants', managementRoute, async (request, response) => {
-    refuseUnknownQuery(request.query, ['limit', 'cursor']);
-    const { limit, cursor } = readPage(request.query);
-    const rows = await listTenants(
-      prisma,
-      limit + 1,
-      cursor === undefined ? undefined : decodeCursor(idCursor, cursor),
-    );
+    const { limit, afterId } = readIdPage(request.query);
+    const rows = await listTenants(prisma, limit + 1, afterId);
     const { data, meta } = pageOf(rows, limit, ({ id }) => ({ id }));
     response.json({ data: data.map(presentTenant), meta });
   });

@@ -19,8 +19,10 @@ import {
 } from '../prisma/webhooks.ts';
 import { tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
-import { presentDeliveries, presentDelivery, readIdPage, ringFor, uuidOf } from './deliveries.ts';
-import { pageOf, refuseUnknownQuery } from './paging.ts';
+import { presentDeliveries, presentDelivery } from './deliveries.ts';
+import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
+import { uuidOf } from './path-id.ts';
+import { ringDelivery } from './ring.ts';
 
 export type WebhookRoutesDeps = {
   database: Database;
@@ -87,7 +89,7 @@ export function webhookRoutes(deps: WebhookRoutesDeps): Router {
     const webhook = await getWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
     if (webhook.status === 'disabled') throw webhookDisabled();
     const delivery = await recordPing(prisma, webhook);
-    ringFor(deps, delivery.id);
+    ringDelivery(deps, delivery.id);
     response.status(202).json(presentDelivery(delivery));
   });
 

@@ -51,15 +51,15 @@ export async function getApiKey(prisma: Prisma, owner: KeyOwner, id: string): Pr
   return row;
 }
 
-/** Up to `limit` keys, newest first, that were made before `before`; revoked and expired ones too. */
+/** Up to `limit` keys, newest first, with ids before `beforeId`; revoked and expired ones too. */
 export async function listApiKeys(
   prisma: Prisma,
   owner: KeyOwner,
   limit: number,
-  before?: { id: string },
+  beforeId?: string,
 ): Promise<ApiKeyRow[]> {
   return await prisma.apiKey.findMany({
-    where: { tenantId: owner, ...(before && { id: { lt: before.id } }) },
+    where: { tenantId: owner, ...(beforeId && { id: { lt: beforeId } }) },
     orderBy: { id: 'desc' },
     take: limit,
   });

@@ -59,10 +59,10 @@ export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise
   return tenant;
 }
 
-/** Up to `limit` tenants, newest first, that were made before `before`. */
-export async function listTenants(prisma: Prisma, limit: number, before?: { id: string }): Promise<TenantRow[]> {
+/** Up to `limit` tenants, newest first, with ids before `beforeId`. */
+export async function listTenants(prisma: Prisma, limit: number, beforeId?: string): Promise<TenantRow[]> {
   return await prisma.tenant.findMany({
-    where: before ? { id: { lt: before.id } } : {},
+    where: beforeId ? { id: { lt: beforeId } } : {},
     orderBy: { id: 'desc' },
     take: limit,
   });
