@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../core/config.ts';
+import { openDeployment } from '../../prisma/deployment.ts';
+import { createTestDatabase, type TestDatabase } from '../database.ts';
+
+const newKey = () => randomBytes(32).toString('base64');
+
+describe('openDeployment', () => {
+  let testDatabase: TestDatabase;
+  beforeAll(async () => {
+    testDatabase = await createTestDatabase();
+  });
+  afterAll(() => testDatabase.drop());
+
+  const open = (environment: Record<string, string>) =>
+    openDeployment(
+      readConfig({
+        DATABASE_URL: testDatabase.url,
+        LOGFERRY_LOG_LEVEL: 'silent',
+        LOGFERRY_SECRET_KEY: newKey(),
+        ...environment,
+      }),
+    );
+
+  it('opens with the key that the database was used with first, and says why it refuses another one', async () => {
+    const LOGFERRY_SECRET_KEY = newKey();
+    for (let start = 1; start <= 2; start++) await (await open({ LOGFERRY_SECRET_KEY })).close();
+    await expect(open({})).rejects.toThrow(/LOGFERRY_SECRET_KEY is not the one this database was used with/);
+  });
+
+  it.each([
+    [{ QUEUE_URL: 'redis://localhost' }, /QUEUE_URL/],
+    [{ STORAGE_URL: 's3://bucket' }, /STORAGE_URL/],
+    [{ DATABASE_URL: '' }, /DATABASE_URL is not set/],
+  ])('says what this version cannot use: %j', async (environment, message) => {
+    await expect(open(environment)).rejects.toThrow(message);
+  });
+});
