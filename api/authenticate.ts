@@ -2,9 +2,9 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Scope } from '../core/api-keys.ts';
 import type { Config } from '../core/config.ts';
 import { AppError, notFound } from '../core/errors.ts';
+import type { Recent } from '../core/recent.ts';
 import { type Plan, plans } from '../core/tenants.ts';
 import type { AuditContext } from '../prisma/export-audit.ts';
-import type { Recent } from '../prisma/recent.ts';
 import type { TenantRow } from '../prisma/tenants.ts';
 
 /** Who calls: a tenant's key, or a management key, which may act for any tenant. */

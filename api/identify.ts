@@ -2,8 +2,8 @@ import type { Request, RequestHandler } from 'express';
 import { hashApiKey, isWellFormedApiKey, sameHash, scopes } from '../core/api-keys.ts';
 import type { Config } from '../core/config.ts';
 import type { AppError } from '../core/errors.ts';
+import type { Recent } from '../core/recent.ts';
 import type { KnownKey } from '../prisma/api-keys.ts';
-import type { Recent } from '../prisma/recent.ts';
 import { type Caller, unauthorized } from './authenticate.ts';
 
 export type IdentifyDeps = {

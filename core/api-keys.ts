@@ -82,4 +82,3 @@ export const newApiKeySchema = strictObject({
     })
     .nullish(),
 });
-export type NewApiKey = z.output<typeof newApiKeySchema>;

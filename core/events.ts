@@ -63,7 +63,6 @@ export const eventFields = [
 ] as const satisfies { path: string; type: FieldType; column: string | null; csv: boolean }[];
 
 export type EventField = (typeof eventFields)[number];
-export type EventFieldPath = EventField['path'];
 
 export const eventFieldPaths: readonly string[] = eventFields.map((field) => field.path);
 

@@ -8,7 +8,6 @@ import { compactTimestamp, type Timestamp } from './times.ts';
 
 export const formats = ['csv', 'json', 'ndjson'] as const;
 export const compressions = ['none', 'gzip', 'zstd'] as const;
-export type Format = (typeof formats)[number];
 export type Compression = (typeof compressions)[number];
 
 /** Seconds that a finished file may be kept. */

@@ -27,7 +27,6 @@ const members = {
 
 /** What POST /v1/tenants takes. Whether the region exists, the deployment's configuration says. */
 export const newTenantSchema = strictObject({ ...members, region: shortText(64).optional() });
-export type NewTenant = z.output<typeof newTenantSchema>;
 
 /**
  * What PATCH /v1/tenants/:id takes. The region is not among it: a tenant's rows and files live in one region, and moving

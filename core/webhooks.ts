@@ -12,7 +12,6 @@ export const webhookEventTypes = [
   'export.expired',
   'ping',
 ] as const;
-export type WebhookEventType = (typeof webhookEventTypes)[number];
 
 const webhookStatuses = ['enabled', 'disabled'] as const;
 

@@ -1,8 +1,8 @@
 import { isUuid } from '../core/ids.ts';
 import type { PartReceipt, Upload } from '../core/storage/object-store.ts';
 import type { Database, Prisma, PrismaTransaction } from './client.ts';
-import { type ExportError, type ExportRow, exportView, type Progress } from './export-view.ts';
-import { recordDeliveries } from './webhooks.ts';
+import { announce } from './end-export.ts';
+import type { ExportError, ExportRow, Progress } from './export-view.ts';
 
 /** A run of an export: the right to write for it, as long as nobody has begun a newer one. */
 export type Run = { exportId: string; epoch: number };
@@ -149,12 +149,7 @@ export async function endExport(prisma: Prisma, run: Run, end: End): Promise<str
     if (count === 0) throw await refusal(tx, run);
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
     const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
-    return recordDeliveries(tx, {
-      tenantId: row.tenantId,
-      exportId: row.id,
-      type: `export.${row.status}`,
-      data: exportView(row),
-    });
+    return announce(tx, row);
   });
 }
 

@@ -14,6 +14,7 @@ import {
   type Outcome,
   recordAttempt,
 } from '../prisma/delivery-attempts.ts';
+import type { Link } from '../prisma/export-view.ts';
 import { type PostResult, postWebhook } from './post-webhook.ts';
 import { signWebhook } from './sign-webhook.ts';
 
@@ -22,15 +23,13 @@ const defaultDeadlineMs = 15_000;
 /** Milliseconds past the deadline after which a silent worker counts as dead and the attempt is another's. */
 const leaseMarginMs = 30_000;
 
-export type DownloadLink = { download_url: string; download_url_expires_at: string };
-
 export type DeliveryDependencies = {
   prisma: Prisma;
   queue: Pick<Queue, 'ringDelivery'>;
   secretKey: Pick<SecretKey, 'open'>;
   guard: WebhookGuard;
   /** A fresh link to the file of an export that is completed at this moment, else undefined. */
-  linkFor(exportId: string): Promise<DownloadLink | undefined>;
+  linkFor(exportId: string): Promise<Link | undefined>;
   log: Log;
   deadlineMs?: number;
   /** Stamps the attempts; what is due when is the database's clock. */

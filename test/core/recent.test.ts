@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { keepRecent } from '../../prisma/recent.ts';
+import { keepRecent } from '../../core/recent.ts';
 
 describe('keepRecent', () => {
   function counting(
