@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import express, { type Express, Router } from 'express';
 import type { Config } from '../core/config.ts';
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import { keepRecent } from '../core/recent.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';

@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import { formatTimestamp } from '../core/times.ts';
 import type { Database } from '../prisma/client.ts';
 import { type Delivery, listExportDeliveries, redeliver } from '../prisma/deliveries.ts';

@@ -4,7 +4,7 @@ import { AppError, invalid } from '../core/errors.ts';
 import { type ExportRequest, exportRequestSchema } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
 import { unknownName } from '../core/nearest-name.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';

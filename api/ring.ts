@@ -1,5 +1,5 @@
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 
 export type RingDeps = { queue: Queue; log: Log };
 

@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import { invalid } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { formatTimestamp } from '../core/times.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
@@ -32,6 +32,20 @@ const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length
   error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
 });
 
+/** MiB that a worker takes at most for one export, by measurement, and for itself. */
+const memoryMib = { export: 120, process: 150 };
+
+/** As many exports at a time as there are cores, at least 2, if the memory of the machine or container is enough. */
+const affordableExports = Math.max(
+  1,
+  Math.min(
+    Math.max(2, availableParallelism()),
+    Math.floor(
+      (Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20 - memoryMib.process) / memoryMib.export,
+    ),
+  ),
+);
+
 /**
  * Every variable there is: how it is read, what it is when not set, what it is for. README's table and its test are held
  * to this list. `secret` ones never reach a log.
@@ -60,8 +74,14 @@ export const variables = {
   },
   STORAGE_URL: { read: url(['s3:', 'file:']), about: 's3://bucket/prefix or file:///path' },
   S3_ENDPOINT: { read: url(['http:', 'https:']), about: 'an S3-compatible server' },
+  S3_PUBLIC_ENDPOINT: { read: url(['http:', 'https:']), about: 'where clients reach that server, for download links' },
   S3_REGION: { read: z.string().min(1), about: 'region of the bucket' },
   S3_FORCE_PATH_STYLE: { read: boolean, default: 'false', about: 'bucket in the path instead of the host' },
+  S3_CHECKSUM: {
+    read: z.enum(['crc32', 'none']),
+    default: 'crc32',
+    about: 'what parts are checked by; none for servers that know none',
+  },
   S3_SSE: { read: z.enum(['AES256', 'aws:kms', 'aws:kms:dsse']), about: 'server-side encryption' },
   S3_KMS_KEY_ID: { read: z.string().min(1), about: 'key for S3_SSE=aws:kms' },
   S3_STORAGE_CLASS: { read: z.string().min(1), about: 'storage class of the files' },
@@ -110,16 +130,33 @@ export const variables = {
   CORS_ORIGINS: { read: list, default: '*', about: 'origins that browsers may call from' },
   LOGFERRY_EXPORT_CONCURRENCY: {
     read: integer(1, 256),
-    default: String(Math.max(2, cpus().length)),
+    default: String(affordableExports),
     about: 'exports that one worker runs at a time',
   },
   LOGFERRY_EXPORT_READERS: {
     read: integer(1, 32),
-    default: String(Math.max(2, Math.min(4, cpus().length))),
+    default: String(Math.max(2, Math.min(4, availableParallelism()))),
     about: 'segments that one export reads at a time',
   },
   LOGFERRY_SEGMENT_ROWS: { read: integer(1, 1_000_000), default: '20000', about: 'rows of one segment' },
   LOGFERRY_PART_MIB: { read: integer(1, 1024), default: '8', about: 'size of the first parts of an upload' },
+  LOGFERRY_MAX_PARTS: { read: integer(10, 10_000), default: '10000', about: 'parts that an object may have' },
+  LOGFERRY_PARTS_IN_FLIGHT: { read: integer(1, 64), default: '3', about: 'parts that one export stores at a time' },
+  LOGFERRY_PARTS_MIB: {
+    read: integer(1, 65_536),
+    default: '64',
+    about: 'memory for parts of one export that are being stored',
+  },
+  LOGFERRY_TURN_SECONDS: {
+    read: integer(1, 86_400),
+    default: '15',
+    about: "how long a tenant's export runs before it gives way to that of a tenant who has none running",
+  },
+  LOGFERRY_DELIVERY_CONCURRENCY: {
+    read: integer(1, 1000),
+    default: '50',
+    about: 'webhook deliveries that one worker makes at a time',
+  },
   LOGFERRY_LEASE_SECONDS: { read: integer(2, 600), default: '10', about: 'how long a silent run keeps its export' },
   LOGFERRY_SWEEP_SECONDS: {
     read: integer(1, 3600),

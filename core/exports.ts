@@ -135,3 +135,7 @@ export const objectKey = (
   exportId: string,
   content: Pick<ExportContent, 'format' | 'compression'>,
 ): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
+
+/** The id in a key of objectKey(), or undefined for any other key. */
+export const exportIdOfKey = (key: string): string | undefined =>
+  /^exports\/[0-9a-f-]{36}\/([0-9a-f-]{36})\/events\.[a-z.]+$/.exec(key)?.[1];

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../core/config.ts';
 import { type Log, makeLog } from '../core/log.ts';
-import { openPostgresQueue, type Queue } from '../core/queue.ts';
+import { openPostgresQueue } from '../core/queue/postgres.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';

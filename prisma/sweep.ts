@@ -1,5 +1,6 @@
 import type { Database, Prisma } from './client.ts';
 import { idempotencyHours } from './create-export.ts';
+import { isFinal } from './exports.ts';
 
 /** What worker/sweep.ts looks for. All by the indexes on status, oldest first. */
 
@@ -48,10 +49,16 @@ export async function markUploadForgotten(prisma: Prisma, id: string): Promise<v
   ]);
 }
 
-/** Those of the uploads that an export knows. */
-export async function uploadsInUse(prisma: Prisma, uploadIds: string[]): Promise<Set<string>> {
-  const rows = await prisma.export.findMany({ where: { uploadId: { in: uploadIds } }, select: { uploadId: true } });
-  return new Set(rows.map((row) => row.uploadId!));
+/** What is known of exports by which it shows whose upload is whose. */
+export async function uploadOwners(
+  prisma: Prisma,
+  exportIds: string[],
+): Promise<Map<string, { uploadId: string | null; hasEnded: boolean }>> {
+  const rows = await prisma.export.findMany({
+    where: { id: { in: exportIds } },
+    select: { id: true, uploadId: true, status: true },
+  });
+  return new Map(rows.map(({ id, uploadId, status }) => [id, { uploadId, hasEnded: isFinal(status) }]));
 }
 
 export async function forgetIdempotencyKeys(prisma: Prisma): Promise<void> {

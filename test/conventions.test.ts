@@ -65,8 +65,8 @@ describe('imports', () => {
     '@prisma/adapter-pg': ['prisma/'],
     'prisma/generated': ['prisma/'],
     pg: ['prisma/'],
-    bullmq: ['core/queue.ts', 'prisma/migrate.ts'],
-    ioredis: ['core/queue.ts'],
+    bullmq: ['core/queue/', 'prisma/migrate.ts'],
+    ioredis: ['core/queue/queue.ts'],
     undici: ['worker/'],
     pino: ['core/log.ts'],
     'csv-parse': ['local/'],
@@ -154,7 +154,7 @@ describe('README.md and .env.example', () => {
   });
 
   const fixedDefault = ([name, variable]: (typeof entries)[number]): boolean =>
-    'default' in variable && variable.default !== '' && !/CONCURRENCY|READERS/.test(name);
+    'default' in variable && variable.default !== '' && !/EXPORT_CONCURRENCY|READERS/.test(name);
   const entries = Object.entries(variables);
 
   test.each(entries)('the README and .env.example have the variable %s', (name, variable) => {

@@ -1,6 +1,6 @@
 import { parseJson } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { formatTimestamp } from '../core/times.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';

@@ -1,6 +1,6 @@
 import { FinalError, isRetryable } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports.ts';
-import type { Answer } from '../core/queue.ts';
+import type { Answer } from '../core/queue/queue.ts';
 import {
   CancelRequestedError,
   endExport,

@@ -1,7 +1,7 @@
 import { FinalError } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
-import type { Answer, Queue } from '../core/queue.ts';
+import type { Answer, Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import { CancelRequestedError, startExport } from '../prisma/export-runs.ts';

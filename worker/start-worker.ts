@@ -1,6 +1,6 @@
 import type { Config } from '../core/config.ts';
 import type { Log } from '../core/log.ts';
-import { type Queue, queueNames } from '../core/queue.ts';
+import { type Queue, queueNames } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';

@@ -1,5 +1,6 @@
+import { exportIdOfKey } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
-import type { Queue } from '../core/queue.ts';
+import type { Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import { dueDeliveries } from '../prisma/deliveries.ts';
@@ -11,14 +12,16 @@ import {
   markUploadForgotten,
   undeletedFiles,
   unfinishedUploads,
-  uploadsInUse,
+  uploadOwners,
 } from '../prisma/sweep.ts';
 
 export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log };
 
 /** Rows one sweep looks at for each of its duties; the next one does the rest. */
 const limit = 1000;
-/** An upload of nobody's may be one that was begun a moment ago and is not yet written down. */
+/** An upload that an unfinished export does not know may have been begun a moment ago, by a store whose clock is wrong. */
+const unwrittenUploadAgeMs = 300_000;
+/** An upload of no export we know: the database may be one that was restored, and the export one that it has lost. */
 const strayUploadAgeMs = 3_600_000;
 
 /**
@@ -78,12 +81,16 @@ async function abortUploads(deps: SweepDeps): Promise<void> {
 /** Uploads that were begun by a run which died before it could write them down. */
 async function abortStrayUploads(deps: SweepDeps): Promise<void> {
   const { database, store } = deps;
-  const uploads = await store.listUploads(new Date(Date.now() - strayUploadAgeMs));
-  const used = await uploadsInUse(
+  const uploads = (await store.listUploads()).map((upload) => ({ ...upload, exportId: exportIdOfKey(upload.key) }));
+  const owners = await uploadOwners(
     database.prisma,
-    uploads.map((upload) => upload.uploadId),
+    uploads.flatMap(({ exportId }) => exportId ?? []),
   );
-  const strays = uploads.filter((upload) => !used.has(upload.uploadId));
+  const strays = uploads.filter(({ uploadId, begunAt, exportId }) => {
+    const owner = exportId && owners.get(exportId);
+    if (owner && (owner.hasEnded || owner.uploadId === uploadId)) return owner.uploadId !== uploadId;
+    return begunAt.getTime() < Date.now() - (owner ? unwrittenUploadAgeMs : strayUploadAgeMs);
+  });
   await forEach(deps, strays, (upload) => store.abortUpload(upload));
 }
 

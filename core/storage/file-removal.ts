@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { syncFolder } from './durable-file.ts';
 import { isMissing, layout } from './file-layout.ts';
-import type { Upload } from './object-store.ts';
+import type { BegunUpload, Upload } from './object-store.ts';
 
 /** ObjectStore.abortUpload */
 export const abortUpload = (directory: string, upload: Upload): Promise<void> =>
@@ -22,15 +22,19 @@ export async function deleteObject(directory: string, key: string): Promise<void
   }
 }
 
+/** Milliseconds after which a folder without its upload.json is one whose maker was killed, not one that is being made. */
+const halfMadeAgeMs = 3_600_000;
+
 /** ObjectStore.listUploads; also removes what killed processes left half made or half removed. */
-export async function listUploads(directory: string, before: Date): Promise<Upload[]> {
+export async function listUploads(directory: string): Promise<BegunUpload[]> {
   const trash = layout.trash(directory);
   for (const name of await namesIn(trash)) await rm(join(trash, name), { recursive: true, force: true });
-  const found: Upload[] = [];
+  const found: BegunUpload[] = [];
+  const before = new Date(Date.now() - halfMadeAgeMs);
   for (const uploadId of await namesIn(layout.uploads(directory))) {
     const folder = join(layout.uploads(directory), uploadId);
     const about = await readUpload(folder);
-    if (about && about.begunAt < before) found.push({ key: about.key, uploadId });
+    if (about) found.push({ ...about, uploadId });
     if (!about && (await isOlder(folder, before))) await discard(directory, folder);
   }
   return found;

@@ -5,11 +5,8 @@ import { crc32 } from 'node:zlib';
 import { syncFoldersUpTo, writeDurably } from './durable-file.ts';
 import { errorCode, findStoredObject, isMissing, layout } from './file-layout.ts';
 import { discard } from './file-removal.ts';
-import type { ObjectInfo, PartReceipt, Upload } from './object-store.ts';
+import type { Completion, NewPart, PartReceipt, Upload } from './object-store.ts';
 import { UploadGoneError } from './object-store.ts';
-
-type Part = { partNumber: number; offset: number; body: Buffer[] };
-type Completion = { outcome: 'created' | 'exists'; object: ObjectInfo };
 
 /** ObjectStore.beginUpload. upload.json comes last: a folder without it is one whose maker was killed. */
 export async function beginUpload(directory: string, key: string, contentType: string): Promise<Upload> {
@@ -30,7 +27,7 @@ export async function beginUpload(directory: string, key: string, contentType: s
  * upload, and writes while another one completes it, still reaches the file. So two runs of one upload must have the
  * same bytes at the same offset, which a resumed export has to have anyway.
  */
-export async function putPart(directory: string, upload: Upload, part: Part): Promise<PartReceipt> {
+export async function putPart(directory: string, upload: Upload, part: NewPart): Promise<PartReceipt> {
   const path = join(layout.upload(directory, upload), layout.content);
   const checksum = part.body.reduce((crc, chunk) => crc32(chunk, crc), 0);
   const bytes = part.body.reduce((sum, chunk) => sum + chunk.length, 0);

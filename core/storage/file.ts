@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { Finding } from '../findings.ts';
 import { errorCode, findStoredObject, layout } from './file-layout.ts';
 import { abortUpload, deleteObject, listUploads } from './file-removal.ts';
 import { beginUpload, completeUpload, putPart } from './file-uploads.ts';
@@ -24,12 +25,13 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
     putPart: (upload, part) => putPart(directory, upload, part),
     completeUpload: (upload, parts) => completeUpload(directory, upload, parts),
     abortUpload: (upload) => abortUpload(directory, upload),
-    listUploads: (before) => listUploads(directory, before),
+    listUploads: () => listUploads(directory),
     deleteObject: (key) => deleteObject(directory, key),
     check: () => probe(directory),
+    inspect: () => inspect(directory),
 
-    readObject: (key) =>
-      createReadStream(join(layout.object(directory, key), layout.content), { highWaterMark: 1024 * 1024 }),
+    readObject: (key, { signal } = {}) =>
+      createReadStream(join(layout.object(directory, key), layout.content), { highWaterMark: 1024 * 1024, signal }),
 
     async statObject(key) {
       const found = await findStoredObject(directory, key);
@@ -42,7 +44,26 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
       const path = signPath(options.linkKey, { key, expires, contentType, contentDisposition });
       return { url: publicUrl + path, expiresAt: new Date(expires * 1000) };
     },
+
+    async close() {},
   };
+}
+
+/** Bytes below which a disk counts as nearly full. */
+const scarceBytes = 5 * 1024 ** 3;
+
+async function inspect(directory: string): Promise<Finding[]> {
+  const about = 'storage';
+  try {
+    await probe(directory);
+  } catch (error) {
+    const { message } = error as Error;
+    return [{ level: 'failure', about, text: message, mend: 'Do what the message says, then look again.' }];
+  }
+  const { bavail, bsize } = await statfs(directory);
+  const text = `${directory} can be written; ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB are free`;
+  if (bavail * bsize >= scarceBytes) return [{ level: 'ok', about, text }];
+  return [{ level: 'warning', about, text, mend: 'Free some space: an export whose file does not fit fails.' }];
 }
 
 async function probe(directory: string): Promise<void> {

@@ -1,3 +1,5 @@
+import type { Finding } from '../findings.ts';
+
 /** What is known of a stored object. */
 export type ObjectInfo = { bytes: number; etag: string };
 
@@ -6,6 +8,15 @@ export type PartReceipt = { partNumber: number; etag: string; bytes: number };
 
 /** Names an upload that was begun and neither completed nor aborted. */
 export type Upload = { key: string; uploadId: string };
+export type BegunUpload = Upload & { begunAt: Date };
+
+export type Completion = { outcome: 'created' | 'exists'; object: ObjectInfo };
+
+/** A part to be stored: `offset` is the number of bytes in all parts before it. */
+export type NewPart = { partNumber: number; offset: number; body: Buffer[] };
+
+/** Ends a call early: a store that hangs must keep no cancel and no stop waiting. What was sent may have been done. */
+export type CallOptions = { signal?: AbortSignal };
 
 /** What a link shows the browser; both go into the signature. */
 export type LinkOptions = { expiresInSeconds: number; contentDisposition: string; contentType: string };
@@ -18,30 +29,33 @@ export type ObjectStore = {
   /** Begins an upload. Nothing is visible under `key` until completeUpload. */
   beginUpload(key: string, contentType: string): Promise<Upload>;
   /**
-   * Stores one part; the same part number again replaces it, so a part after the last checkpoint may be repeated.
-   * `offset` is the number of bytes in all parts before it. Parts may be put at the same time.
+   * Stores one part; the same part number again replaces it, so a part after the last checkpoint may be repeated. Parts
+   * may be put at the same time.
    * @throws UploadGoneError if the upload was completed or aborted
    */
-  putPart(upload: Upload, part: { partNumber: number; offset: number; body: Buffer[] }): Promise<PartReceipt>;
+  putPart(upload: Upload, part: NewPart, options?: CallOptions): Promise<PartReceipt>;
   /**
    * Makes the object of these parts, in order, unless one stands under the key already. Says which: `created`, or
-   * `exists` with what stands there, for the caller to compare.
+   * `exists` with what stands there, for the caller to compare. `created` only if the object is made of these very parts.
    * @throws UploadGoneError if the upload is gone and no object stands under the key
    */
-  completeUpload(upload: Upload, parts: PartReceipt[]): Promise<{ outcome: 'created' | 'exists'; object: ObjectInfo }>;
+  completeUpload(upload: Upload, parts: PartReceipt[], options?: CallOptions): Promise<Completion>;
   /** Forgets an upload and its parts. Quiet if it is gone already. */
   abortUpload(upload: Upload): Promise<void>;
-  /** Uploads begun before `before` and not ended, for the sweep. */
-  listUploads(before: Date): Promise<Upload[]>;
+  /** Uploads that were begun and have not ended, for the sweep. */
+  listUploads(): Promise<BegunUpload[]>;
   /** The bytes of an object, from its beginning. @throws if there is none */
-  readObject(key: string): AsyncIterable<Uint8Array>;
+  readObject(key: string, options?: CallOptions): AsyncIterable<Uint8Array>;
   statObject(key: string): Promise<ObjectInfo | undefined>;
   /** Quiet if there is no such object. */
   deleteObject(key: string): Promise<void>;
   /** A link that anybody may GET until it expires. */
   signLink(key: string, options: LinkOptions): Promise<{ url: string; expiresAt: Date }>;
-  /** @throws if the store cannot be written to, saying what to mend */
+  /** Cheap enough to be asked every few seconds. @throws Error that says why, if the store cannot be used */
   check(): Promise<void>;
+  /** All there is to say about it, for people; it writes, reads and removes a small object. What fails is a finding. */
+  inspect(): Promise<Finding[]>;
+  close(): Promise<void>;
 };
 
 /** The upload was completed or aborted by somebody else: whoever sees this has lost it. */

@@ -10,7 +10,7 @@ import { type AppDeps, buildApp } from '../../api/app.ts';
 import type { Scope } from '../../core/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
 import { makeLog } from '../../core/log.ts';
-import type { Queue } from '../../core/queue.ts';
+import type { Queue } from '../../core/queue/queue.ts';
 import { secretKey } from '../../core/secret-key.ts';
 import { openFileStore } from '../../core/storage/file.ts';
 import type { Plan } from '../../core/tenants.ts';
@@ -125,6 +125,10 @@ const writtenDown = (rings: { exports: string[]; deliveries: string[] }): Queue 
   },
   async answer() {
     throw new Error('Nothing answers here: start a worker with a queue of its own');
+  },
+  async check() {},
+  async inspect() {
+    return [];
   },
   async close() {},
 });

@@ -3,7 +3,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { makeLog } from '../../core/log.ts';
 import { readNewEvent } from '../../core/new-event.ts';
-import { openPostgresQueue } from '../../core/queue.ts';
+import { openPostgresQueue } from '../../core/queue/postgres.ts';
 import { type Database, inTransaction, openQueuePool } from '../../prisma/client.ts';
 import { appendEvents } from '../../prisma/events.ts';
 import type { ExportView } from '../../prisma/export-view.ts';

@@ -1,7 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Upload } from '../../core/storage/object-store.ts';
 import { sweep } from '../../worker/sweep.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
@@ -42,7 +39,7 @@ describe('The sweep', () => {
   };
   const lapse = (id: string) =>
     pool().query(`update exports set expires_at = now() - interval '1 second' where id = $1`, [id]);
-  const allUploads = () => app.deps.store.listUploads(new Date(Date.now() + 60_000));
+  const allUploads = () => app.deps.store.listUploads();
 
   it('has exports run that nobody rang for, all of them', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => queueExport(call, { format: 'csv' })));
@@ -141,22 +138,34 @@ describe('The sweep', () => {
     }
   });
 
-  it('gives back uploads of nobody after an hour, not those of a run and not young ones', async () => {
+  it('gives back uploads of nobody: at once when their export has ended, later when it may be about to say they are its own', async () => {
     const { store } = app.deps;
-    const begin = () => store.beginUpload('exports/stray/events.csv', 'text/csv');
-    const age = async ({ uploadId }: Upload) => {
-      const path = join(app.directory, 'uploads', uploadId, 'upload.json');
-      const about = JSON.parse(await readFile(path, 'utf8'));
-      await writeFile(path, JSON.stringify({ ...about, begunAt: new Date(Date.now() - 3_700_000).toISOString() }));
+    const aged = new Map<string, number>();
+    const begin = async (key: string, minutes = 0): Promise<string> => {
+      const { uploadId } = await store.beginUpload(key, 'text/csv');
+      aged.set(uploadId, minutes);
+      return uploadId;
     };
-    const [stray, young, used] = [await begin(), await begin(), await begin()];
-    await age(stray);
-    await age(used);
+    const older = {
+      ...store,
+      listUploads: async () =>
+        (await store.listUploads()).map((upload) => ({
+          ...upload,
+          begunAt: new Date(upload.begunAt.getTime() - (aged.get(upload.uploadId) ?? 0) * 60_000),
+        })),
+    };
+    const { storageKey: ended } = await rowOf((await finished()).view.id);
     const id = await queueExport(call, { format: 'csv' });
-    await pool().query('update exports set upload_id = $2 where id = $1', [id, used.uploadId]);
-    await sweepNow();
-    const left = (await allUploads()).map(({ uploadId }) => uploadId).sort();
-    expect(left).toEqual([young.uploadId, used.uploadId].sort());
+    const { storageKey: unfinished } = await rowOf(id);
+    const used = await begin(unfinished, 9999);
+    await pool().query('update exports set upload_id = $2 where id = $1', [id, used]);
+    const kept = [used, await begin(unfinished, 1), await begin('exports/unknown/events.csv', 30)];
+    await begin(ended);
+    await begin(unfinished, 10);
+    await begin('exports/unknown/events.csv', 70);
+    await sweepNow({ store: older });
+    expect((await allUploads()).map(({ uploadId }) => uploadId).sort()).toEqual(kept.sort());
+    for (const upload of await allUploads()) await store.abortUpload(upload);
   });
 
   it('forgets idempotency keys after a day', async () => {

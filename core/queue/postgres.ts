@@ -6,34 +6,8 @@ import {
   WaitingError,
   withBackend,
 } from 'bullmq';
-import type { Log } from './log.ts';
-
-/**
- * The bell that wakes workers. What is to be done stands in the database; the queue only says "look at this row now", so
- * a ring that is lost costs time (worker/sweep.ts rings again), never an export.
- */
-export type Queue = {
-  /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
-  ringExport(exportId: string): Promise<void>;
-  /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
-  ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
-  /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
-  answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
-  close(): Promise<void>;
-};
-
-/** Names of the two queues; a job's data is `{ id }` and nothing else. */
-export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as const;
-export type QueueName = (typeof queueNames)[keyof typeof queueNames];
-
-/** What became of a ring: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
-export type Answer = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
-export type Handle = (id: string) => Promise<Answer>;
-
-export type Answering = {
-  /** Takes no more rings and waits for those being handled; `handle` must have been told to end. */
-  stop(): Promise<void>;
-};
+import type { Log } from '../log.ts';
+import { type Handle, type Queue, type QueueName, queueNames } from './queue.ts';
 
 /** A pg.Pool whose sessions have `search_path` set to the schema `bullmq`. */
 export type QueuePool = Exclude<PostgresConnectionOptions, string>;
@@ -89,6 +63,13 @@ export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
       worker.on('error', heard);
       await worker.waitUntilReady();
       return { stop: () => worker.close() };
+    },
+    async check() {
+      await exports.getWaitingCount();
+    },
+    async inspect() {
+      await exports.getWaitingCount();
+      return [{ level: 'ok', about: 'queue', text: 'PostgreSQL answers' }];
     },
     async close() {
       isClosing = true;

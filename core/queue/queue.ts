@@ -1,0 +1,37 @@
+import type { Finding } from '../findings.ts';
+
+/**
+ * The bell that wakes workers. What is to be done stands in the database; the queue only says "there is something to do",
+ * so a ring that is lost costs time (worker/sweep.ts rings again), never an export. Two makers: Redis (redis.ts) and
+ * PostgreSQL (postgres.ts); test/core/queue holds both to the same contract.
+ */
+export type Queue = {
+  /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
+  ringExport(exportId: string): Promise<void>;
+  /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
+  ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
+  /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
+  answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
+  /** @throws Error that says why, if the queue does not answer or loses what it is given */
+  check(): Promise<void>;
+  /** All there is to say about the server behind it, for people. A server that does not answer is a finding. */
+  inspect(): Promise<Finding[]>;
+  /** Ends within seconds, also when the server does not answer any more. */
+  close(): Promise<void>;
+};
+
+/** Names of the two queues; a job's data is `{ id }` and nothing else. */
+export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as const;
+export type QueueName = (typeof queueNames)[keyof typeof queueNames];
+
+/** What became of a ring: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
+export type Answer = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
+export type Handle = (id: string) => Promise<Answer>;
+
+export type Answering = {
+  /**
+   * Takes no more rings and waits for those being handled; `handle` must have been told to end. Ends within seconds, also
+   * when the server does not answer any more.
+   */
+  stop(): Promise<void>;
+};
