@@ -6,17 +6,21 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../local/embedded-postgres.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
+import { serveServices } from './services/serve-services.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** A migrated database that nobody connects to; test/database.ts copies it. */
     templateUrl: string;
+    /** Where test/services/services.ts asks for S3 and Redis. */
+    servicesUrl: string;
   }
 }
 
 /**
  * One Postgres for the whole run: TEST_DATABASE_URL (a role that may create databases), or an embedded one in a temporary
- * directory. It ends with the run, also with one that is interrupted or killed.
+ * directory; and S3 and Redis once a test file asks for them. All end with the run, also with one that is interrupted or
+ * killed.
  */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const server = process.env.TEST_DATABASE_URL ? existing(process.env.TEST_DATABASE_URL) : await embedded();
@@ -26,7 +30,12 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     await migrate(templateUrl);
     await migrateQueue(templateUrl);
     project.provide('templateUrl', templateUrl);
-    return () => server.stop(templateUrl);
+    const services = await serveServices();
+    project.provide('servicesUrl', services.url);
+    return async () => {
+      await services.stop();
+      await server.stop(templateUrl);
+    };
   } catch (error) {
     await server.stop(undefined);
     throw error;
