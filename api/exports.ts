@@ -126,7 +126,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
   const { row, replayed } = await createExport(deps.database.prisma, tenantOf(response).id, {
     request: wanted,
     by: auditContext(request, response),
-    segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS,
+    layout: layoutOf(deps.config),
     idempotencyKey,
     sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
   });
@@ -138,6 +138,12 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
   const webhook = secret && !replayed ? { webhook: { url: wanted.webhook!.url, secret } } : {};
   await answerExport(deps, response, waitSeconds > 0 && isFinal(latest.status) ? 200 : 202, latest, webhook);
 }
+
+const layoutOf = (config: Config) => ({
+  segmentRows: config.LOGFERRY_SEGMENT_ROWS,
+  partBytes: config.LOGFERRY_PART_MIB * 1024 * 1024,
+  maxParts: config.LOGFERRY_MAX_PARTS,
+});
 
 /** The secret of the export's own webhook, made if none was brought. @throws the 422 for a secret or an address that will not do */
 async function webhookSecret(guard: WebhookGuard, { webhook }: ExportRequest): Promise<string | undefined> {

@@ -15,7 +15,8 @@ import { createExportWebhook } from './webhooks.ts';
 export type NewExport = {
   request: ExportRequest;
   by: AuditContext;
-  segmentRows: number;
+  /** What decides, besides the request, which bytes the file has and how it is cut: kept for all its runs. */
+  layout: { segmentRows: number; partBytes: number; maxParts: number };
   idempotencyKey?: string;
   sealedWebhookSecret?: Buffer<ArrayBuffer>;
 };
@@ -79,7 +80,7 @@ function insertExport(
       asOf: createdAt,
       asOfSequence: BigInt(asOfSequence),
       resumable: isResumable(content),
-      segmentRows: input.segmentRows,
+      ...input.layout,
       storageKey: objectKey(tenantId, id, content),
       progress: queuedProgress,
       createdAt,

@@ -1,4 +1,3 @@
-import { isUuid } from '../core/ids.ts';
 import type { PartReceipt, Upload } from '../core/storage/object-store.ts';
 import type { Database, Prisma, PrismaTransaction } from './client.ts';
 import { announce } from './end-export.ts';
@@ -23,11 +22,10 @@ export class CancelRequestedError extends Error {
   }
 }
 
-/** What a worker finds when it wants an export: it has it, somebody else has it for now, or there is nothing to do. */
+/** What a worker finds that looks for an export to run; `lapsesInMs`: a run seems dead, and may be taken over by then. */
 export type Claim =
   | { outcome: 'started'; row: ExportRow; run: Run }
-  | { outcome: 'held'; leaseMs: number }
-  | { outcome: 'ended' };
+  | { outcome: 'none'; lapsesInMs: number | undefined };
 
 const whileHeld = ({ exportId, epoch }: Run) => ({ id: exportId, epoch, status: 'running' as const });
 const whileWanted = (run: Run) => ({ ...whileHeld(run), cancelRequestedAt: null });
@@ -36,25 +34,10 @@ const whileWanted = (run: Run) => ({ ...whileHeld(run), cancelRequestedAt: null 
 const refusal = async (client: PrismaTransaction, run: Run): Promise<Error> =>
   (await client.export.count({ where: whileHeld(run) })) > 0 ? new CancelRequestedError() : new LeaseLostError(run);
 
-/**
- * Takes an export that is queued, or whose last worker has been silent for longer than its lease; that one counts as
- * dead. Leases run by the clock of the database, so worker clocks may differ.
- */
-export async function startExport(database: Database, exportId: string, leaseSeconds: number): Promise<Claim> {
-  if (!isUuid(exportId)) return { outcome: 'ended' };
-  const { rows } = await database.runs.query<{ epoch: number }>(
-    `update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => $2),
-       started_at = coalesce(started_at, now()), crashes = crashes + (status = 'running')::int, retry_at = null, error = null
-     where id = $1 and (status = 'queued' or (status = 'running' and lease_until < now())) returning epoch`,
-    [exportId, leaseSeconds],
-  );
-  const row = await database.prisma.export.findUnique({ where: { id: exportId } });
-  const epoch = rows[0]?.epoch;
-  if (row && epoch !== undefined && row.epoch === epoch) return { outcome: 'started', row, run: { exportId, epoch } };
-  if (row?.status !== 'running') return { outcome: 'ended' };
-  // By our own clock, which may be wrong: so no longer than a lease.
-  const leaseMs = Math.min(leaseSeconds * 1000, Math.max(0, (row.leaseUntil?.getTime() ?? 0) - Date.now()));
-  return { outcome: 'held', leaseMs };
+/** What has just been taken for this run, unless somebody has ended it meanwhile. */
+export async function startedClaim(prisma: Prisma, run: Run): Promise<Claim> {
+  const row = await prisma.export.findUnique({ where: { id: run.exportId } });
+  return row?.epoch === run.epoch ? { outcome: 'started', row, run } : { outcome: 'none', lapsesInMs: undefined };
 }
 
 /**

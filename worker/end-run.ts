@@ -11,7 +11,7 @@ import {
   requeueFailed,
 } from '../prisma/export-runs.ts';
 import { type ExportError, type ExportRow, requestOf } from '../prisma/export-view.ts';
-import { type Lease, StoppingError } from './hold-lease.ts';
+import { HandBackError, type Lease } from './hold-lease.ts';
 import type { RunExportDeps } from './run-export.ts';
 import type { PublishedFile } from './write-file.ts';
 
@@ -49,7 +49,8 @@ export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, e
       deps.log.warn('another run has taken the export over');
       return { outcome: 'done' };
     }
-    if (error instanceof StoppingError) {
+    if (error instanceof HandBackError) {
+      deps.log.info(error.message);
       await handBack(prisma, run);
       return { outcome: 'handed-back' };
     }

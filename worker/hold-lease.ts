@@ -2,19 +2,22 @@ import type { Database } from '../prisma/client.ts';
 import type { RowCount } from '../prisma/export-count.ts';
 import { LeaseLostError, type Run, renewLease } from '../prisma/export-runs.ts';
 import { type Progress, queuedProgress } from '../prisma/export-view.ts';
+import { isTurnOver } from '../prisma/turns.ts';
 
-/** The process stops: the reason with which the signal of a run is aborted. */
-export class StoppingError extends Error {
-  constructor() {
-    super('The worker stops');
-    this.name = 'StoppingError';
+/** The run ends for reasons that are not its own, and its export goes on elsewhere or later from its last checkpoint. */
+export class HandBackError extends Error {
+  constructor(reason: 'the worker stops' | 'other tenants wait') {
+    super(`Handed back, because ${reason}`);
+    this.name = 'HandBackError';
   }
 }
 
 /** The hold of a run on its export, and the one place that knows how far the run is. */
 export type Lease = {
-  /** Aborted when the run must end: the lease is lost, a cancel was asked for, or the process stops. */
+  /** Aborted when the run must end: the lease is lost, a cancel was asked for, or the export is to be handed back. */
   signal: AbortSignal;
+  /** Aborted when calls to the store must end, too. Before an export is handed back they get some time. */
+  storeSignal: AbortSignal;
   setTotal(count: RowCount): void;
   startWriting(rowsBefore: number): void;
   setProgress(rows: number, bytes: number): void;
@@ -27,21 +30,27 @@ export type Lease = {
 
 /** Progress is written, and a cancel is heard, this often. */
 const renewEveryMs = 1000;
+/** What parts under way get to be stored in before an export is handed back; a stopping process has 10 s in all. */
+const storeGraceMs = 5_000;
 
 /** Renews the lease every second and writes the progress with it, until released. */
 export function holdLease({
   database,
   run,
   leaseSeconds,
+  turnSeconds,
   stopping,
 }: {
   database: Database;
   run: Run;
   leaseSeconds: number;
+  turnSeconds: number;
   stopping: AbortSignal;
 }): Lease {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, stopping]);
+  const store = graciously(signal);
+  const turnEnds = performance.now() + turnSeconds * 1000;
   let progress: Progress = { ...queuedProgress, phase: 'counting' };
   let writingSince = 0;
   let rowsBefore = 0;
@@ -57,6 +66,9 @@ export function holdLease({
     try {
       await renewLease(database, run, leaseSeconds, { ...progress, rows_per_second: rate(progress.rows) });
       renewedAt = performance.now();
+      if (renewedAt > turnEnds && (await isTurnOver(database, run, turnSeconds))) {
+        ended.abort(new HandBackError('other tenants wait'));
+      }
     } catch (error) {
       // The database may be away for a moment; only when the lease has run out may another worker have begun.
       const lapsed = performance.now() - renewedAt > leaseSeconds * 1000;
@@ -76,6 +88,7 @@ export function holdLease({
 
   return {
     signal,
+    storeSignal: store.signal,
     setTotal: (count) => {
       progress = { ...progress, total_rows: count.rows, total_is: count.is };
     },
@@ -101,7 +114,27 @@ export function holdLease({
     async release() {
       clearTimeout(timer);
       timer = undefined;
+      store.release();
       await renewal;
+    },
+  };
+}
+
+/** Follows `signal`: at once, or some time later if it tells of a hand-back. */
+function graciously(signal: AbortSignal): { signal: AbortSignal; release(): void } {
+  const later = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const follow = () => {
+    const graceMs = signal.reason instanceof HandBackError ? storeGraceMs : 0;
+    timer = setTimeout(() => later.abort(signal.reason), graceMs);
+  };
+  signal.addEventListener('abort', follow, { once: true });
+  if (signal.aborted) follow();
+  return {
+    signal: later.signal,
+    release: () => {
+      signal.removeEventListener('abort', follow);
+      clearTimeout(timer);
     },
   };
 }

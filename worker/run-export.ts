@@ -4,8 +4,9 @@ import type { Log } from '../core/log.ts';
 import type { Answer, Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
-import { CancelRequestedError, startExport } from '../prisma/export-runs.ts';
+import { CancelRequestedError } from '../prisma/export-runs.ts';
 import type { ExportRow } from '../prisma/export-view.ts';
+import { takeTurn } from '../prisma/turns.ts';
 import { completeRun, settleRun } from './end-run.ts';
 import { holdLease } from './hold-lease.ts';
 import { writeFile } from './write-file.ts';
@@ -17,22 +18,27 @@ export type RunExportDeps = {
   queue: Queue;
   log: Log;
   leaseSeconds: number;
+  turnSeconds: number;
   readers: number;
-  firstPartBytes: number;
+  partsInFlight: number;
+  bytesInFlight: number;
   exportTtlSeconds: number;
 };
 
 /**
- * Runs an export from where it stands to its end, or to the next obstacle. Any number of processes may be told to run
- * the same export: one does, the others leave it alone. Throws only when the database cannot be reached to say how it ended.
+ * Runs the export whose turn it is, from where it stands to its end or to the next obstacle. There is a ring for each
+ * unfinished export, but which one a ring was for does not matter: so a tenant who has queued a thousand does not come a
+ * thousand times before the next. Throws only when the database cannot be reached to say how it ended.
  */
-export async function runExport(deps: RunExportDeps, exportId: string, stopping: AbortSignal): Promise<Answer> {
-  const claim = await startExport(deps.database, exportId, deps.leaseSeconds);
-  if (claim.outcome === 'ended') return { outcome: 'done' };
-  if (claim.outcome === 'held') return { outcome: 'retry', delayMs: claim.leaseMs + 500 };
+export async function runExport(deps: RunExportDeps, stopping: AbortSignal): Promise<Answer> {
+  const claim = await takeTurn(deps.database, deps.leaseSeconds);
+  if (claim.outcome === 'none') {
+    return claim.lapsesInMs === undefined ? { outcome: 'done' } : { outcome: 'retry', delayMs: claim.lapsesInMs + 100 };
+  }
   const { row, run } = claim;
   const log = deps.log.child({ export_id: row.id, tenant_id: row.tenantId, epoch: run.epoch });
-  const lease = holdLease({ database: deps.database, run, leaseSeconds: deps.leaseSeconds, stopping });
+  const { leaseSeconds, turnSeconds } = deps;
+  const lease = holdLease({ database: deps.database, run, leaseSeconds, turnSeconds, stopping });
   try {
     log.info({ crashes: row.crashes, failures: row.failures }, 'export started');
     if (row.cancelRequestedAt) throw new CancelRequestedError();

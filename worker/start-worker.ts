@@ -7,7 +7,7 @@ import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
 import { deliverWebhook } from './deliver-webhook.ts';
-import { StoppingError } from './hold-lease.ts';
+import { HandBackError } from './hold-lease.ts';
 import { runExport } from './run-export.ts';
 import { sweep } from './sweep.ts';
 
@@ -42,7 +42,9 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     log,
     leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
     readers: config.LOGFERRY_EXPORT_READERS,
-    firstPartBytes: config.LOGFERRY_PART_MIB * 1024 * 1024,
+    turnSeconds: config.LOGFERRY_TURN_SECONDS,
+    partsInFlight: config.LOGFERRY_PARTS_IN_FLIGHT,
+    bytesInFlight: config.LOGFERRY_PARTS_MIB * 1024 * 1024,
     exportTtlSeconds: config.EXPORT_TTL,
   };
   const deliver = {
@@ -56,7 +58,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
   };
   const answering = await Promise.all([
-    queue.answer(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, (id) => runExport(run, id, stopping.signal)),
+    queue.answer(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, () => runExport(run, stopping.signal)),
     queue.answer(queueNames.deliveries, deliveryConcurrency, async (id) => {
       await deliverWebhook(deliver, id);
       return { outcome: 'done' };
@@ -65,7 +67,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const stopSweeping = repeat(() => sweep(deps), config.LOGFERRY_SWEEP_SECONDS * 1000);
   return {
     async stop() {
-      stopping.abort(new StoppingError());
+      stopping.abort(new HandBackError('the worker stops'));
       const timer = setTimeout(() => cut.abort(), deliveryGraceMs);
       await Promise.all([stopSweeping(), ...answering.map((each) => each.stop())]);
       clearTimeout(timer);

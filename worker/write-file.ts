@@ -15,7 +15,6 @@ import type { RunExportDeps } from './run-export.ts';
 import { type Checkpoint, endOfFile, type WrittenFile, writeParts } from './write-parts.ts';
 
 const compressionsInFlight = 3;
-const partsInFlight = 3;
 const countLimitMs = 1000;
 
 /** A file that can be had, with the SHA-256 of what is stored. */
@@ -38,14 +37,16 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
       store: deps.store,
       upload,
       written,
-      firstPartBytes: deps.firstPartBytes,
-      partsInFlight,
+      plan: { firstPartBytes: Number(row.partBytes), maxParts: row.maxParts },
+      partsInFlight: deps.partsInFlight,
+      bytesInFlight: deps.bytesInFlight,
+      signal: lease.storeSignal,
       saveCheckpoint: (checkpoint) => saveCheckpoint(deps.database, run, checkpoint),
       onProgress: lease.setProgress,
     });
     lease.signal.throwIfAborted();
     lease.startFinishing();
-    return await publish(deps.store, upload, file, lease.signal);
+    return await publish(deps.store, upload, file, lease.storeSignal);
   } catch (error) {
     // The parts are gone with their upload: the next run begins a new one.
     if (error instanceof UploadGoneError) await replaceUpload(deps.database.prisma, run, '');
@@ -98,7 +99,7 @@ async function publish(
   file: WrittenFile,
   signal: AbortSignal,
 ): Promise<PublishedFile> {
-  const { outcome, object } = await store.completeUpload(upload, file.parts);
+  const { outcome, object } = await store.completeUpload(upload, file.parts, { signal });
   if (outcome === 'exists') await store.abortUpload(upload);
   if (object.bytes !== file.bytes) {
     throw new FinalError(
@@ -113,8 +114,7 @@ async function publish(
 /** Reads the file back: for one that several runs have written. */
 async function storedSha256(store: ObjectStore, key: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of store.readObject(key)) {
-    signal.throwIfAborted();
+  for await (const chunk of store.readObject(key, { signal })) {
     hash.update(chunk);
   }
   return hash.digest('hex');

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { FinalError } from '../core/errors.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
 import type { Piece } from './frame-rows.ts';
+import { type PartPlan, partBytes } from './part-sizes.ts';
 import type { Position } from './read-segments.ts';
 
 /** The position behind the last byte of the file: nothing is left to read. */
@@ -19,8 +21,12 @@ export type WriteOptions = {
   upload: Upload;
   /** The parts that are there already, without a gap. */
   written: Checkpoint[];
-  firstPartBytes: number;
+  plan: PartPlan;
+  /** So many parts, and so many bytes of parts, are being stored at a time; one at least, however large. */
   partsInFlight: number;
+  bytesInFlight: number;
+  /** Ends calls to the store. Reading ends by itself before, and what is under way then may still be stored. */
+  signal: AbortSignal;
   /** Called for each part once it and all before it are stored, in order. An error ends the writing. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /** Told of the rows and bytes that have been taken so far. */
@@ -34,19 +40,10 @@ export type WriteOptions = {
  */
 export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; sha256: string | undefined };
 
-/** S3's limit, which every store that speaks its protocol has too. */
-export const maxParts = 10_000;
-
 /**
- * Bytes at which part `partNumber` (from 1) is cut. Parts double every thousand: from 8 MiB, 10,000 of them hold 7.8 TiB,
- * more than an object may have, so an export of unknown length never runs out of parts.
- */
-export const partBytes = (partNumber: number, firstPartBytes: number): number =>
-  firstPartBytes * 2 ** Math.floor((partNumber - 1) / 1000);
-
-/**
- * Cuts blocks into parts and stores them, a few at a time. After an error every part under way is waited for, so that
- * nothing writes any more when the caller aborts the upload or hands the export on.
+ * Cuts blocks into parts and stores them, a few at a time. When there are no more rows to be had, what is under way is
+ * still stored and its checkpoints saved: a run that is handed on does next to nothing twice. After any error every part
+ * under way is waited for, so that nothing writes any more when the caller aborts the upload or hands the export on.
  */
 export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOptions): Promise<WrittenFile> {
   const { written, onProgress } = options;
@@ -59,25 +56,37 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   let partNumber = done.length + 1;
   let body: Buffer[] = [];
   let bodyBytes = 0;
-  const underWay: Promise<Checkpoint>[] = [];
+  const underWay: { bytes: number; stored: Promise<Checkpoint> }[] = [];
+  let isBroken = false;
 
   const settleOldest = async () => {
-    const checkpoint = await underWay.shift()!;
-    await options.saveCheckpoint(checkpoint);
-    done.push(checkpoint.part);
+    try {
+      const checkpoint = await underWay.shift()!.stored;
+      await options.saveCheckpoint(checkpoint);
+      done.push(checkpoint.part);
+    } catch (error) {
+      // A checkpoint behind one that is missing would be one with a gap before it.
+      isBroken = true;
+      throw error;
+    }
   };
+  const isFull = () => {
+    const bytesUnderWay = underWay.reduce((sum, part) => sum + part.bytes, 0);
+    return underWay.length >= options.partsInFlight || bytesUnderWay + nextBytes() > options.bytesInFlight;
+  };
+  const nextBytes = () => partBytes(partNumber, options.plan);
   const cutPart = async () => {
-    if (partNumber > maxParts) throw new Error(`The file needs more than ${maxParts} parts; raise LOGFERRY_PART_MIB`);
+    if (partNumber > options.plan.maxParts) throw tooManyParts(options.plan);
     const state = { rows, position };
     const stored = options.store
-      .putPart(options.upload, { partNumber, offset: bytes - bodyBytes, body })
+      .putPart(options.upload, { partNumber, offset: bytes - bodyBytes, body }, { signal: options.signal })
       .then((part) => ({ part, ...state }));
     stored.catch(() => {}); // Heard when its turn comes.
-    underWay.push(stored);
+    underWay.push({ bytes: bodyBytes, stored });
     partNumber++;
     body = [];
     bodyBytes = 0;
-    if (underWay.length >= options.partsInFlight) await settleOldest();
+    while (underWay.length > 0 && isFull()) await settleOldest();
   };
 
   try {
@@ -89,14 +98,21 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
       rows += block.rows;
       position = block.position ?? position;
       onProgress(rows, bytes);
-      if (bodyBytes >= partBytes(partNumber, options.firstPartBytes)) await cutPart();
+      if (bodyBytes >= nextBytes()) await cutPart();
     }
     // An empty file is one empty part: an upload without any cannot be completed.
     position = endOfFile;
     if (bodyBytes > 0 || (done.length === 0 && underWay.length === 0)) await cutPart();
     while (underWay.length > 0) await settleOldest();
+  } catch (error) {
+    // What ended the writing is to be told, not what this may add to it.
+    while (underWay.length > 0 && !isBroken) await settleOldest().catch(() => {});
+    throw error;
   } finally {
-    await Promise.allSettled(underWay);
+    await Promise.allSettled(underWay.map(({ stored }) => stored));
   }
   return { parts: done, rows, bytes, sha256: hash?.digest('hex') };
 }
+
+const tooManyParts = ({ maxParts }: PartPlan): FinalError =>
+  new FinalError('file_too_large', `The file does not fit into ${maxParts} parts. Export fewer events at a time.`);

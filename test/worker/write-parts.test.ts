@@ -1,17 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { PartReceipt } from '../../core/storage/object-store.ts';
-import { type Checkpoint, endOfFile, maxParts, partBytes, writeParts } from '../../worker/write-parts.ts';
-
-const mebibyte = 1024 * 1024;
-const tebibyte = 1024 ** 4;
-
-it('cuts parts so that 10,000 of them hold more than an object of S3 may have', () => {
-  let bytes = 0;
-  for (let part = 1; part <= maxParts; part++) bytes += partBytes(part, 8 * mebibyte);
-  expect(bytes).toBeGreaterThan(5 * tebibyte);
-  expect(partBytes(maxParts, 8 * mebibyte)).toBeLessThanOrEqual(5 * 1024 * mebibyte);
-});
+import { type Checkpoint, endOfFile, writeParts } from '../../worker/write-parts.ts';
 
 describe('writeParts', () => {
   const upload = { key: 'k', uploadId: 'u' };
@@ -41,6 +31,8 @@ describe('writeParts', () => {
     };
   }
 
+  const plan = { firstPartBytes: 4, maxParts: 100 };
+  const limits = { plan, partsInFlight: 2, bytesInFlight: 100, signal: new AbortController().signal };
   const write = (blocks: AsyncIterable<ReturnType<typeof block>>, more: object) => {
     const saved: Checkpoint[] = [];
     const store = {
@@ -50,7 +42,7 @@ describe('writeParts', () => {
         bytes: Buffer.concat(body).length,
       }),
     };
-    const options = { store, upload, written: [], firstPartBytes: 4, partsInFlight: 2, onProgress: () => {}, ...more };
+    const options = { store, upload, written: [], ...limits, onProgress: () => {}, ...more };
     const file = writeParts(blocks, { ...options, saveCheckpoint: async (checkpoint) => void saved.push(checkpoint) });
     return { file, saved };
   };
@@ -111,5 +103,43 @@ describe('writeParts', () => {
     expect(failed).toBe(false);
     store.release(1);
     expect(await failure).toBe('no more rows');
+  });
+
+  it('saves what was under way when there are no more rows to be had, up to the first part that is not stored', async () => {
+    const store = slowStore();
+    async function* broken() {
+      for (const row of [1, 2, 3, 4]) yield block('aaaa', row);
+      throw new Error('handed back');
+    }
+    const putPart: typeof store.putPart = (upload, part) =>
+      part.partNumber === 3 ? Promise.reject(new Error('refused')) : store.putPart(upload, part);
+    const { file, saved } = write(broken(), { store: { putPart }, partsInFlight: 9 });
+    await expect.poll(() => store.begun).toEqual([1, 2, 4]);
+    for (const part of [4, 2, 1]) store.release(part);
+    await expect(file).rejects.toThrow('handed back');
+    expect(saved.map(({ part }) => part.partNumber)).toEqual([1, 2]);
+  });
+
+  it('has no more bytes under way than it may, but one part at least', async () => {
+    const store = slowStore();
+    const { file } = write(blocksOf(['aaaa', 'bbbb', 'cccc', 'd'.repeat(50)]), {
+      store,
+      partsInFlight: 9,
+      bytesInFlight: 9,
+    });
+    await expect.poll(() => store.begun).toEqual([1, 2]);
+    store.release(1);
+    await expect.poll(() => store.begun).toEqual([1, 2, 3]);
+    store.release(2);
+    store.release(3);
+    await expect.poll(() => store.begun).toEqual([1, 2, 3, 4]);
+    store.release(4);
+    expect((await file).parts.map(({ bytes }) => bytes)).toEqual([4, 4, 4, 50]);
+  });
+
+  it('fails for good when the file needs more parts than there may be', async () => {
+    const plan = { firstPartBytes: 1, maxParts: 10 };
+    const { file } = write(blocksOf(Array.from({ length: 11 }, () => 'x'.repeat(600))), { plan });
+    await expect(file).rejects.toMatchObject({ name: 'FinalError', code: 'file_too_large' });
   });
 });
