@@ -5,6 +5,7 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
+    reporters: ['default', './test/services/report-skipped.ts'],
     pool: 'forks',
     // Each file has its own database, and Postgres wants a core too.
     maxWorkers: 2,

@@ -22,7 +22,7 @@ export async function findRedis(stops: Stop[]): Promise<RedisService | Missing> 
   if (!(await firstLineOf('redis-server', ['--version']))) {
     return {
       missing:
-        'redis-server is not in PATH: run scripts/install-test-services.sh, start a Docker engine, or set REDIS_TEST_URL',
+        'redis-server is not in PATH: run `npm run install:services`, start a Docker engine, or set REDIS_TEST_URL',
     };
   }
   const redis = await startSharedRedis();

@@ -16,7 +16,7 @@ export function findLocalStack(environment = process.env): { python: string } | 
   return {
     missing: given
       ? `LOCALSTACK_PYTHON names ${given}, which is not there`
-      : 'LocalStack is not installed: run scripts/install-test-services.sh, start a Docker engine, or set S3_TEST_ENDPOINT',
+      : 'LocalStack is not installed: run `npm run install:services`, start a Docker engine, or set S3_TEST_ENDPOINT',
   };
 }
 

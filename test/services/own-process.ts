@@ -82,7 +82,7 @@ async function endGroup(child: ChildProcess, ended: Promise<void>): Promise<void
 
 /** A shell that outlives us if we are killed, of which it knows by the end of its input. */
 function watchOver(pid: number, directory: string): ChildProcess {
-  const script = 'read -r _; kill -KILL -- "-$1"; rm -rf -- "$2"';
+  const script = 'read -r _; kill -s KILL -- "-$1"; rm -rf -- "$2"';
   const shell = spawn('/bin/sh', ['-c', script, 'sh', String(pid), directory], {
     cwd: '/',
     detached: true,

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs what the tests of Redis and S3 need on a machine without a Docker engine: redis-server by apt, and LocalStack in a
+# Python environment outside the checkout. Ends at once when both are there, and may run twice at the same time. Nothing here
+# starts anything: the tests start and end what they need (test/services).
+set -euo pipefail
+
+# The last version that runs on Python 3.10 and 3.11. Its own dependencies are not pinned, and today's do not fit it: it is
+# installed as of the day when it was new.
+version=4.13.1
+as_of=2026-02-20
+
+cache=${TEST_SERVICES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/logferry}
+target=$cache/localstack-$version
+building=$target.$$
+trap 'rm -rf "$building"' EXIT
+failed=0
+
+has_localstack() { "$target/bin/python" -c 'import localstack.runtime' 2>/dev/null; }
+
+say() { printf '%s\n' "$*" >&2; }
+
+install_redis() {
+  command -v redis-server >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say 'redis-server is missing: install it with the package manager of this system.'
+    return 1
+  fi
+  say 'Installing redis-server…'
+  install_packages redis-server
+}
+
+install_packages() {
+  export DEBIAN_FRONTEND=noninteractive
+  local options=(-qq -o DPkg::Lock::Timeout=300)
+  apt-get "${options[@]}" update >&2 && apt-get "${options[@]}" install --yes --no-install-recommends "$@" >&2
+}
+
+find_python() {
+  local name
+  for name in python3 python3.13 python3.12 python3.11 python3.10; do
+    if "$name" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  return 1
+}
+
+# Made beside its place and moved there at the end: one that was interrupted is never taken for a whole. `python -m` does not
+# mind the move, only the scripts in bin/ would.
+install_localstack() {
+  has_localstack && return
+  local python
+  python=$(find_python) || {
+    say 'LocalStack is missing, and there is no Python 3.10 to 3.13 to install it with.'
+    return 1
+  }
+  say "Installing LocalStack $version in $target…"
+  make_environment "$python" "$building" || return 1
+  "$building/bin/pip" install --quiet --disable-pip-version-check uv >&2 || return 1
+  # The certificates of the system, as pip and npm take them: a proxy may stand between.
+  UV_SYSTEM_CERTS=true UV_NATIVE_TLS=true "$building/bin/uv" pip install --quiet --python "$building/bin/python" \
+    --exclude-newer "$as_of" "localstack-core[runtime]==$version" >&2 || return 1
+  has_localstack || rm -rf "$target"
+  # Fails if another run was faster (where there is no flock); its environment is as good as ours.
+  "$python" -c 'import os, sys; os.rename(*sys.argv[1:])' "$building" "$target" 2>/dev/null || has_localstack
+}
+
+make_environment() {
+  "$1" -m venv "$2" >&2 && return
+  # Debian has venv in a package of its own.
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+  install_packages python3-venv && "$1" -m venv --clear "$2" >&2
+}
+
+mkdir -p "$cache"
+if command -v flock >/dev/null; then
+  exec 9>"$cache/install.lock"
+  flock 9
+fi
+install_redis || failed=1
+install_localstack || failed=1
+exit "$failed"
