@@ -5,7 +5,7 @@ import type { Delivery } from './generated/client.ts';
 
 export type { Delivery } from './generated/client.ts';
 
-const pendingNow = () => ({ status: 'pending' as const, tries: 0, nextAttemptAt: new Date() });
+const pendingNow = () => ({ status: 'pending' as const, tries: 0, nextAttemptAt: new Date(), claimed: false });
 
 /** Writes the delivery of a ping; the caller rings for it. */
 export function recordPing(

@@ -21,23 +21,38 @@ export type ClaimedDelivery = Delivery & { webhook: Webhook; token: string };
 /** Milliseconds by which a ring may come early: queues round, and their clocks differ a little from the database's. */
 const earlyMs = 1_000;
 
+/** Deliveries of one tenant that are made at a time: slow receivers of one must not use up the workers of all. */
+const tenantLimit = 10;
+
 /**
- * Takes a delivery for `leaseMs`, if it is due: not if it has ended, waits for its next attempt, or is another worker's. A
- * lease that runs out, because its worker died, makes it due again and spends no attempt.
+ * Takes a delivery for `leaseMs`, if it is due: not if it has ended, waits for its next attempt, is another worker's, or
+ * its tenant has as many under way as it may; whoever ends one of those goes on with nextDueDelivery(). A lease that runs
+ * out, because its worker died, makes it due again and spends no attempt.
  *
  * The database's clock decides, so that workers whose clocks differ cannot hold it both.
  */
 export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number): Promise<ClaimedDelivery | undefined> {
   const [claim] = await prisma.$queryRaw<{ token: string }[]>`
     update deliveries d
-    set next_attempt_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000}), url = w.url
+    set next_attempt_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000}), claimed = true, url = w.url
     from webhooks w
     where d.id = ${id}::uuid and w.id = d.webhook_id and d.status = 'pending'
       and d.next_attempt_at <= clock_timestamp() + make_interval(secs => ${earlyMs / 1000})
+      and (select count(*) from deliveries o where o.claimed and o.tenant_id = d.tenant_id
+        and o.next_attempt_at > clock_timestamp()) < ${tenantLimit}
     returning d.next_attempt_at::text as token`;
   if (!claim) return undefined;
   const delivery = await prisma.delivery.findUnique({ where: { id }, include: { webhook: true } });
   return delivery ? { ...delivery, token: claim.token } : undefined;
+}
+
+/** The tenant's delivery that has been due longest, for who has just ended another one of it: its ring may have been in vain. */
+export async function nextDueDelivery(prisma: Prisma, tenantId: string): Promise<string | undefined> {
+  const [due] = await prisma.$queryRaw<{ id: string }[]>`
+    select id::text from deliveries
+    where tenant_id = ${tenantId}::uuid and status = 'pending' and next_attempt_at <= clock_timestamp()
+    order by next_attempt_at limit 1`;
+  return due?.id;
 }
 
 /** What follows from an attempt: the end, or the next one after a wait. */
@@ -60,7 +75,7 @@ export function recordAttempt(
   const delaySeconds = outcome.status === 'pending' ? outcome.delayMs / 1000 : null;
   return prisma.$transaction(async (transaction) => {
     const moved = await prismaSql(transaction)<{ id: string }>(
-      `update deliveries set status = $3::delivery_status, tries = tries + 1,
+      `update deliveries set status = $3::delivery_status, tries = tries + 1, claimed = false,
          next_attempt_at = clock_timestamp() + make_interval(secs => $4::float8)
        where id = $1::uuid and (status = 'pending' and next_attempt_at = $2::timestamptz
          or status = 'failed' and $3 = 'delivered')
@@ -87,6 +102,6 @@ export function recordAttempt(
 export async function dropDelivery(prisma: Prisma, id: string): Promise<void> {
   await prisma.delivery.updateMany({
     where: { id, status: 'pending' },
-    data: { status: 'failed', nextAttemptAt: null },
+    data: { status: 'failed', nextAttemptAt: null, claimed: false },
   });
 }

@@ -11,6 +11,7 @@ import {
   type ClaimedDelivery,
   claimDelivery,
   dropDelivery,
+  nextDueDelivery,
   type Outcome,
   recordAttempt,
 } from '../prisma/delivery-attempts.ts';
@@ -40,22 +41,38 @@ export type DeliveryDependencies = {
   signal?: AbortSignal;
 };
 
+/** Answers a ring: makes the attempt of this delivery, then those of its tenant's that were kept waiting by it. */
+export async function answerDelivery(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
+  let next: string | undefined = deliveryId;
+  while (next && !dependencies.signal?.aborted) {
+    const tenantId = await deliverWebhook(dependencies, next);
+    next = tenantId && (await nextDueDelivery(dependencies.prisma, tenantId));
+  }
+}
+
 /**
- * Makes the attempt that is due for a delivery, if one is, and rings for the next.
+ * Makes the attempt that is due for a delivery, if one is, and rings for the next. Gives whose it was, if it was made.
  *
  * May be called at any time and by several workers at once: the row says who sends. What a receiver does wrong ends in
  * the row; only a failure of our own (the database, mostly) is thrown, and then the attempt is due again when the claim
  * lapses.
  */
-export async function deliverWebhook(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
+export async function deliverWebhook(
+  dependencies: DeliveryDependencies,
+  deliveryId: string,
+): Promise<string | undefined> {
   const { prisma, deadlineMs = defaultDeadlineMs, now = () => new Date() } = dependencies;
   const claim = await claimDelivery(prisma, deliveryId, deadlineMs + leaseMarginMs);
-  if (!claim) return;
-  if (claim.webhook.deletedAt || claim.webhook.status === 'disabled') return dropDelivery(prisma, deliveryId);
+  if (!claim) return undefined;
+  const { tenantId } = claim;
+  if (claim.webhook.deletedAt || claim.webhook.status === 'disabled') {
+    await dropDelivery(prisma, deliveryId);
+    return tenantId;
+  }
 
   const at = now();
   const result = await send(dependencies, claim, at);
-  if (dependencies.signal?.aborted && result.error !== null) return;
+  if (dependencies.signal?.aborted && result.error !== null) return undefined;
   const outcome = outcomeOf(claim, result);
   const attempt = {
     at: formatTimestamp(at),
@@ -68,6 +85,7 @@ export async function deliverWebhook(dependencies: DeliveryDependencies, deliver
   const fields = { delivery: deliveryId, tenant: claim.tenantId, status_code: result.statusCode, err: result.cause };
   dependencies.log.info(fields, `webhook attempt: ${outcome.status}`);
   if (moved && outcome.status === 'pending') await ring(dependencies, deliveryId, outcome.delayMs);
+  return tenantId;
 }
 
 async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, at: Date): Promise<PostResult> {

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
-import { deliverWebhook } from './deliver-webhook.ts';
+import { answerDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
 import { runExport } from './run-export.ts';
 import { sweep } from './sweep.ts';
@@ -25,8 +25,6 @@ export type RunningWorker = {
   stop(): Promise<void>;
 };
 
-/** Deliveries wait for the network, not for us, so there may be many. */
-const deliveryConcurrency = 20;
 /** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */
 const deliveryGraceMs = 4_000;
 
@@ -59,8 +57,8 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   };
   const answering = await Promise.all([
     queue.answer(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, () => runExport(run, stopping.signal)),
-    queue.answer(queueNames.deliveries, deliveryConcurrency, async (id) => {
-      await deliverWebhook(deliver, id);
+    queue.answer(queueNames.deliveries, config.LOGFERRY_DELIVERY_CONCURRENCY, async (id) => {
+      await answerDelivery(deliver, id);
       return { outcome: 'done' };
     }),
   ]);

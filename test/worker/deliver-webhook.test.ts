@@ -17,7 +17,7 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from '../../prisma/webhooks.ts';
-import { type DeliveryDependencies, deliverWebhook } from '../../worker/deliver-webhook.ts';
+import { answerDelivery, type DeliveryDependencies, deliverWebhook } from '../../worker/deliver-webhook.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../webhook-receiver.ts';
 
@@ -75,8 +75,12 @@ async function record(): Promise<string> {
   return id!;
 }
 
-const deliver = (id: string, overrides: Partial<DeliveryDependencies> = {}) =>
-  deliverWebhook(
+const deliver = (
+  id: string,
+  overrides: Partial<DeliveryDependencies> = {},
+  make: typeof answerDelivery | typeof deliverWebhook = deliverWebhook,
+) =>
+  make(
     {
       prisma: database.prisma,
       queue: {
@@ -310,6 +314,25 @@ test('sends nothing while another worker is sending', async () => {
   await first;
   expect(received).toHaveLength(1);
   expect(await rowOf(id)).toMatchObject({ status: 'delivered', attempts: [{ status_code: 204 }] });
+});
+
+test('makes ten deliveries of a tenant at a time, and the others when one of those has ended', async () => {
+  const waiting: ServerResponse[] = [];
+  const { url, received } = await receiver((response) => void waiting.push(response));
+  await register(url);
+  const ids = await Promise.all(Array.from({ length: 14 }, record));
+  const answer = (id: string) => deliver(id, {}, answerDelivery);
+  const answering = ids.slice(0, 10).map(answer);
+  await expect.poll(() => waiting).toHaveLength(10);
+  await Promise.all(ids.slice(10).map(answer));
+  expect(received).toHaveLength(10);
+  const drained = Promise.all(answering);
+  const answerAll = () => waiting.splice(0).forEach((response) => void response.writeHead(204).end());
+  const timer = setInterval(answerAll, 10);
+  await drained;
+  clearInterval(timer);
+  expect(received.map(({ headers }) => headers['webhook-id']).sort()).toEqual(ids.sort());
+  for (const id of ids) expect(await rowOf(id)).toMatchObject({ status: 'delivered', tries: 1, claimed: false });
 });
 
 test('makes the attempt of a worker that died, once its claim has lapsed', async () => {

@@ -10,4 +10,5 @@ create index exports_last_run on exports (tenant_id, run_started_at);
 
 -- A delivery that is being made right now, until next_attempt_at: so its tenant's others can be counted.
 alter table deliveries add column claimed boolean not null default false;
-create index deliveries_turns on deliveries (status, tenant_id, next_attempt_at);
+create index deliveries_claimed on deliveries (claimed, tenant_id, next_attempt_at);
+create index deliveries_tenant_due on deliveries (tenant_id, status, next_attempt_at);
