@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../core/config.ts';
 import { type Log, makeLog } from '../core/log.ts';
-import { openPostgresQueue } from '../core/queue/postgres.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';
-import { type Database, openDatabase, openQueuePool, type Prisma } from './client.ts';
+import { type Database, openDatabase, type Prisma } from './client.ts';
+import { openQueue } from './open-queue.ts';
 
 /** What every process of one installation shares: the database, the queue, the storage and the secret key. */
 export type Deployment = {
@@ -32,24 +32,18 @@ export async function openDeployment(
       'DATABASE_URL is not set. Set it to a PostgreSQL 15 or newer, or use "npm start", which brings its own.',
     ]);
   }
-  const queueUrl = config.QUEUE_URL ?? databaseUrl;
-  if (!queueUrl.startsWith('postgres')) {
-    throw new ConfigError(['QUEUE_URL: this version keeps its queue in PostgreSQL; redis:// is not there yet']);
-  }
   const log = makeLog(config.LOGFERRY_LOG_LEVEL);
   const key = secretKey(
     config.LOGFERRY_SECRET_KEY ??
       (await keptSecret(config.LOGFERRY_DATA, 'secret-key', () => randomBytes(32).toString('base64'))),
   );
   const store = openStore(config, key.linkKey);
+  const queue = openQueue(config.QUEUE_URL ?? databaseUrl, log);
   // Each export has the segment that is read and its readers' next ones open, and counts; estimates and verify come besides.
   const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 2) + 6;
   const database = openDatabase(databaseUrl, { scanConnections });
-  const queuePool = openQueuePool(queueUrl);
-  const queue = openPostgresQueue(queuePool, log);
   const close = async () => {
-    await queue.close();
-    await Promise.all([queuePool.end(), database.close()]);
+    await Promise.all([queue.close(), database.close()]);
   };
   try {
     await database.pool.query('select from settings limit 1').catch(explainDatabaseError);

@@ -66,7 +66,7 @@ describe('imports', () => {
     'prisma/generated': ['prisma/'],
     pg: ['prisma/'],
     bullmq: ['core/queue/', 'prisma/migrate.ts'],
-    ioredis: ['core/queue/queue.ts'],
+    ioredis: ['core/queue/redis'],
     undici: ['worker/'],
     pino: ['core/log.ts'],
     'csv-parse': ['local/'],
@@ -100,7 +100,9 @@ describe('construction', () => {
     startApi: ['api/main.ts', 'local/start-local.ts'],
     startWorker: ['worker/main.ts', 'local/start-local.ts'],
     openDatabase: ['prisma/deployment.ts', 'local/check-demo-file.ts'],
-    openPostgresQueue: ['prisma/deployment.ts'],
+    openQueue: ['prisma/deployment.ts'],
+    openPostgresQueue: ['prisma/open-queue.ts'],
+    openRedisQueue: ['prisma/open-queue.ts'],
     openStore: ['prisma/deployment.ts'],
   };
 

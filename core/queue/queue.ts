@@ -1,3 +1,4 @@
+import type { Queue as BullQueue } from 'bullmq';
 import type { Finding } from '../findings.ts';
 
 /**
@@ -12,13 +13,31 @@ export type Queue = {
   ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
   /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
   answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
-  /** @throws Error that says why, if the queue does not answer or loses what it is given */
+  /**
+   * Returns within 1.5 seconds, too.
+   * @throws QueueAwayError while it does not answer or takes no rings, which passes
+   * @throws Error that says why, if it would lose what it is given or refuses us, which somebody has to mend
+   */
   check(): Promise<void>;
   /** All there is to say about the server behind it, for people. A server that does not answer is a finding. */
   inspect(): Promise<Finding[]>;
+  /** The BullMQ queues themselves, for the board of api/board.ts. */
+  bullQueues: readonly BullQueue[];
   /** Ends within seconds, also when the server does not answer any more. */
   close(): Promise<void>;
 };
+
+/**
+ * The queue cannot be reached, or is full. Nothing is wrong with us or with how it is set up, and nothing is lost: the API
+ * serves all it has, and exports made meanwhile begin when the queue is back. So it is no reason to take a process out of
+ * service, where every other error of check() is.
+ */
+export class QueueAwayError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'QueueAwayError';
+  }
+}
 
 /** Names of the two queues; a job's data is `{ id }` and nothing else. */
 export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as const;

@@ -130,6 +130,7 @@ const writtenDown = (rings: { exports: string[]; deliveries: string[] }): Queue 
   async inspect() {
     return [];
   },
+  bullQueues: [],
   async close() {},
 });
 

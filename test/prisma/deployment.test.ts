@@ -30,8 +30,7 @@ describe('openDeployment', () => {
   });
 
   it.each([
-    [{ QUEUE_URL: 'redis://localhost' }, /QUEUE_URL/],
-    [{ STORAGE_URL: 's3://bucket' }, /STORAGE_URL/],
+    [{ QUEUE_URL: 'redis://localhost?clutser=true' }, /QUEUE_URL: unknown parameter "clutser", did you mean "cluster"/],
     [{ DATABASE_URL: '' }, /DATABASE_URL is not set/],
   ])('says what this version cannot use: %j', async (environment, message) => {
     await expect(open(environment)).rejects.toThrow(message);

@@ -1,0 +1,116 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  DelayedError,
+  type Job,
+  type Processor,
+  type Telemetry,
+  WaitingError,
+  type Worker,
+  type WorkerOptions,
+} from 'bullmq';
+import type { Log } from '../log.ts';
+import { TooLateError, within } from '../within.ts';
+import type { OutageLog } from './outage-log.ts';
+import type { Answering, Handle, QueueName } from './queue.ts';
+
+/** The data of every job. It is stored as it is, so it names a row and tells nothing of it. */
+export type Ring = { id: string };
+
+/** `cut` breaks the worker's connections off, so that nothing waits for an answer on them any more. */
+export type MakeWorker = (
+  name: QueueName,
+  process: Processor<Ring>,
+  options: Omit<WorkerOptions, 'connection'>,
+) => { worker: Worker<Ring>; cut(): void };
+
+type Parts = { makeWorker: MakeWorker; telemetry: Telemetry; heard: OutageLog; log: Log };
+
+/**
+ * Jobs of a worker that died are given out again after the lock and one look for stalled ones: 20 s at most. The counter
+ * of BullMQ for that is for life and would end an export for good, so it is out of reach; our own counts (attemptLimits).
+ * Its wait after a broken connection is 15 seconds, which are long for whoever waits for an export.
+ */
+const workerSettings = {
+  lockDuration: 10_000,
+  stalledInterval: 5_000,
+  maxStalledCount: 1_000_000,
+  runRetryDelay: 1_000,
+};
+
+/** Milliseconds. */
+const limits = {
+  /** For the first connection; a worker whose server is away begins when it comes. */
+  start: 5_000,
+  /** For handlers that were told to end: a stopping process has 10 seconds for everything. */
+  handlers: 6_500,
+  /**
+   * For what BullMQ has to say to its server after the last of them. It would wait for an answer without limit
+   * (https://github.com/taskforcesh/bullmq/issues/4656).
+   */
+  farewell: 1_000,
+  /** For its loops to end once the connections are cut. */
+  cut: 300,
+};
+
+/** Queue.answer with one worker of BullMQ. @throws when the server refuses it, not when it is away */
+export async function answerRings(
+  { makeWorker, telemetry, heard, log }: Parts,
+  { name, concurrency, handle }: { name: QueueName; concurrency: number; handle: Handle },
+): Promise<Answering> {
+  const handling = new Set<Promise<unknown>>();
+  const counted: Handle = (id) => {
+    const handled = handle(id).finally(() => handling.delete(handled));
+    handling.add(handled);
+    return handled;
+  };
+  // BullMQ passes the AbortSignal only to processors of three declared parameters; ours are told by their caller.
+  const { worker, cut } = makeWorker(name, (job, token) => process(job, token, counted), {
+    concurrency,
+    telemetry,
+    ...workerSettings,
+  });
+  worker.on('error', heard);
+  const stop = () => stopWorker({ worker, cut, handling, log: log.child({ queue: name }) });
+  try {
+    await within(limits.start, 'the first connection', worker.waitUntilReady());
+  } catch (error) {
+    if (!(error instanceof TooLateError)) {
+      await stop();
+      throw error;
+    }
+    log.warn({ queue: name }, 'the queue is away; its rings are answered once it is there');
+  }
+  return { stop };
+}
+
+async function process(job: Job<Ring>, token: string | undefined, handle: Handle): Promise<void> {
+  const answer = await handle(job.data.id);
+  if (answer.outcome === 'handed-back') {
+    await job.moveToWait(token);
+    throw new WaitingError();
+  }
+  if (answer.outcome === 'retry') {
+    await job.moveToDelayed(Date.now() + answer.delayMs, token);
+    throw new DelayedError();
+  }
+}
+
+type Stopping = { worker: Worker<Ring>; cut(): void; handling: ReadonlySet<Promise<unknown>>; log: Log };
+
+async function stopWorker({ worker, cut, handling, log }: Stopping): Promise<void> {
+  // Its loops also end by errors, of connections that are cut.
+  const closed = worker.close().catch(() => {});
+  const isClosed = closed.then(() => true);
+  const handled = allEnded(handling).then(() => wait(limits.farewell, false, { ref: false }));
+  const hasLeft = await Promise.race([isClosed, handled, wait(limits.handlers, false, { ref: false })]);
+  if (hasLeft) return cut();
+  if (handling.size > 0) log.warn({ handling: handling.size }, 'stopped before all rings were handled');
+  else log.warn('the queue did not take leave: it gives rings that it still counts as ours out again');
+  cut();
+  await Promise.race([isClosed, wait(limits.cut)]);
+}
+
+/** Also of handlers that begin while others end. */
+async function allEnded(handling: ReadonlySet<Promise<unknown>>): Promise<void> {
+  while (handling.size > 0) await Promise.allSettled(handling);
+}

@@ -1,0 +1,76 @@
+import type { Queue as BullQueue, QueueOptions } from 'bullmq';
+import type { Log } from '../log.ts';
+import { within } from '../within.ts';
+import { answerRings, type MakeWorker, type Ring } from './answer-rings.ts';
+import { outageLog } from './outage-log.ts';
+import { type Queue, QueueAwayError, type QueueName, queueNames } from './queue.ts';
+import { queueTelemetry } from './telemetry.ts';
+
+/** What differs between the makers: where the objects of BullMQ have their connections from. */
+export type Bull = {
+  makeQueue(name: QueueName, options: Omit<QueueOptions, 'connection'>): BullQueue<Ring>;
+  makeWorker: MakeWorker;
+};
+
+/**
+ * A handler that throws could not reach the database, so it is called again for as long as it takes. Ended jobs are
+ * removed at once: the row is the record, and a job left behind would keep its id from being rung again.
+ */
+const jobSettings = {
+  attempts: 1_000_000,
+  backoff: { type: 'fixed', delay: 2_000 },
+  removeOnComplete: true,
+  removeOnFail: true,
+};
+
+/** Nobody reads the events of the queues, so few are kept. */
+const streams = { events: { maxLen: 100 } };
+
+/** Rings without an answer at one time. More of them would only fill memory: worker/sweep.ts makes up for those refused. */
+const mostRings = 1_000;
+/** Milliseconds for an answer to a ring: a connection may be silent for many minutes before TCP gives it up. */
+const ringLimitMs = 5_000;
+const closeLimitMs = 1_000;
+
+/** What both makers do alike, on BullMQ's queues of either backend. */
+export function bullQueue(
+  { makeQueue, makeWorker }: Bull,
+  log: Log,
+): Pick<Queue, 'bullQueues' | 'ringExport' | 'ringDelivery' | 'answer' | 'close'> {
+  const telemetry = queueTelemetry();
+  const heard = outageLog(log);
+  const open = (name: QueueName) =>
+    makeQueue(name, { defaultJobOptions: jobSettings, streams, telemetry }).on('error', heard);
+  const [exports, deliveries] = [open(queueNames.exports), open(queueNames.deliveries)];
+  const ring = boundedRings();
+  return {
+    bullQueues: [exports, deliveries],
+    ringExport: (id) => ring(() => exports.add('export', { id }, { jobId: id })),
+    ringDelivery(id, { delayMs = 0, again = false } = {}) {
+      // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.
+      const due = Math.ceil((Date.now() + delayMs) / 1000);
+      const jobId = `${id}-${again ? 'again' : due}`;
+      return ring(() => deliveries.add('delivery', { id }, { jobId, delay: delayMs }));
+    },
+    answer: (name, concurrency, handle) =>
+      answerRings({ makeWorker, telemetry, heard, log }, { name, concurrency, handle }),
+    async close() {
+      heard.stop();
+      const closing = Promise.all([exports.close(), deliveries.close()]);
+      await within(closeLimitMs, 'closing the queue', closing).catch(() => {});
+    },
+  };
+}
+
+/** Lets `mostRings` be under way, and waits `ringLimitMs` for each. @throws QueueAwayError */
+function boundedRings(): (add: () => Promise<unknown>) => Promise<void> {
+  let underWay = 0;
+  return async (add) => {
+    if (underWay >= mostRings) throw new QueueAwayError(`${mostRings} rings wait for an answer of the queue already`);
+    underWay++;
+    const adding = add().finally(() => {
+      underWay--;
+    });
+    await within(ringLimitMs, 'a ring', adding);
+  };
+}

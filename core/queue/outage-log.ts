@@ -1,0 +1,29 @@
+import type { Log } from '../log.ts';
+
+/** Is told of every error of a connection, again and again by each. */
+export type OutageLog = ((error: Error) => void) & {
+  /** The connections are about to be ended: one that breaks then is no news. */
+  stop(): void;
+};
+
+const repeatAfterMs = 60_000;
+/** Messages name ports and jobs, so there may be many. */
+const mostMessages = 100;
+
+/** Writes each message once a minute: a server that is away makes each connection fail every few seconds. */
+export function outageLog(log: Log): OutageLog {
+  const written = new Map<string, number>();
+  let isStopped = false;
+  const hear = (error: Error) => {
+    const last = written.get(error.message);
+    if (isStopped || (last !== undefined && performance.now() - last < repeatAfterMs)) return;
+    if (written.size >= mostMessages) written.clear();
+    written.set(error.message, performance.now());
+    log.warn({ err: error }, 'queue connection');
+  };
+  return Object.assign(hear, {
+    stop() {
+      isStopped = true;
+    },
+  });
+}
