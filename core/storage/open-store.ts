@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url';
-import { type Config, ConfigError } from '../config.ts';
+import type { Config } from '../config.ts';
 import { openFileStore } from './file.ts';
 import type { ObjectStore } from './object-store.ts';
+import { openS3Store } from './s3.ts';
+import { readS3Options } from './s3-options.ts';
 
 /** The store that STORAGE_URL names. @throws ConfigError */
 export function openStore(config: Config, linkKey: Buffer): ObjectStore {
@@ -9,5 +11,5 @@ export function openStore(config: Config, linkKey: Buffer): ObjectStore {
   if (url.protocol === 'file:') {
     return openFileStore({ directory: fileURLToPath(url), publicUrl: config.publicUrl, linkKey });
   }
-  throw new ConfigError(['STORAGE_URL: this version keeps files on disk (file:///path); s3:// is not there yet']);
+  return openS3Store(readS3Options(config));
 }
