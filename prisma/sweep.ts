@@ -2,6 +2,20 @@ import type { Database, Prisma } from './client.ts';
 import { idempotencyHours } from './create-export.ts';
 import { isFinal } from './exports.ts';
 
+/**
+ * Whether a duty of the sweep is this process's to do now: none has begun it within the last `everySeconds`. By the clock
+ * of the database. Somewhat less than that will do, or a worker that asks as often would find it begun every other time.
+ */
+export async function takeSweep({ pool }: Database, duty: string, everySeconds: number): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `insert into settings (name, value) values ($1, clock_timestamp()::text)
+     on conflict (name) do update set value = excluded.value
+     where settings.value::timestamptz < clock_timestamp() - make_interval(secs => $2)`,
+    [`swept_at.${duty}`, everySeconds * 0.9],
+  );
+  return rowCount === 1;
+}
+
 /** What worker/sweep.ts looks for. All by the indexes on status, oldest first. */
 
 /** Exports that wait without having to, and those whose worker has been silent for longer than its lease. */

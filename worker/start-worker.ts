@@ -8,8 +8,8 @@ import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
 import { answerDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
+import { keepSweeping } from './keep-sweeping.ts';
 import { runExport } from './run-export.ts';
-import { sweep } from './sweep.ts';
 
 export type WorkerDeps = {
   config: Config;
@@ -62,31 +62,13 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       return { outcome: 'done' };
     }),
   ]);
-  const stopSweeping = repeat(() => sweep(deps), config.LOGFERRY_SWEEP_SECONDS * 1000);
+  const sweeping = keepSweeping(deps, config.LOGFERRY_SWEEP_SECONDS);
   return {
     async stop() {
       stopping.abort(new HandBackError('the worker stops'));
       const timer = setTimeout(() => cut.abort(), deliveryGraceMs);
-      await Promise.all([stopSweeping(), ...answering.map((each) => each.stop())]);
+      await Promise.all([sweeping.stop(), ...answering.map((each) => each.stop())]);
       clearTimeout(timer);
     },
-  };
-}
-
-/** Calls `work` at once and then `everyMs` after the call before has ended. Gives what stops it and waits for the last call. */
-function repeat(work: () => Promise<void>, everyMs: number): () => Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  let isStopped = false;
-  let current: Promise<void>;
-  const next = () => {
-    current = work().finally(() => {
-      if (!isStopped) timer = setTimeout(next, everyMs);
-    });
-  };
-  next();
-  return async () => {
-    isStopped = true;
-    clearTimeout(timer);
-    await current;
   };
 }

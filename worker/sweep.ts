@@ -25,12 +25,21 @@ const unwrittenUploadAgeMs = 300_000;
 const strayUploadAgeMs = 3_600_000;
 
 /**
- * Mends what was left behind: rings for exports and deliveries that no ring came through for, ends the life of files,
- * and gives uploads back that no run owns. Any number of workers may sweep at once; every step may be repeated.
- * One duty that fails keeps none of the others.
+ * What mends what was left behind: rings for exports and deliveries that no ring came through for, the end of the life of
+ * files, and the return of uploads that no run owns. Every step may be repeated, by any number of workers at once.
  */
+export const duties = {
+  ringExports,
+  ringDeliveries,
+  expireFiles,
+  deleteFiles,
+  abortUploads,
+  abortStrayUploads,
+  forgetKeys,
+};
+
+/** Does each duty once; one that fails keeps none of the others. */
 export async function sweep(deps: SweepDeps): Promise<void> {
-  const duties = { ringExports, ringDeliveries, expireFiles, deleteFiles, abortUploads, abortStrayUploads, forgetKeys };
   for (const [duty, run] of Object.entries(duties)) {
     await run(deps).catch((err) => deps.log.warn({ err, duty }, 'sweep'));
   }

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { takeSweep } from '../../prisma/sweep.ts';
+import { keepSweeping } from '../../worker/keep-sweeping.ts';
 import { sweep } from '../../worker/sweep.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
@@ -166,6 +168,26 @@ describe('The sweep', () => {
     await sweepNow({ store: older });
     expect((await allUploads()).map(({ uploadId }) => uploadId).sort()).toEqual(kept.sort());
     for (const upload of await allUploads()) await store.abortUpload(upload);
+  });
+
+  it('is done by one of many workers at a time', async () => {
+    const asked = await Promise.all(Array.from({ length: 10 }, () => takeSweep(app.database, 'any', 60)));
+    expect(asked.filter(Boolean)).toHaveLength(1);
+    expect(await takeSweep(app.database, 'another', 60)).toBe(true);
+    await pool().query(`update settings set value = (now() - interval '61 seconds')::text where name = 'swept_at.any'`);
+    expect(await takeSweep(app.database, 'any', 60)).toBe(true);
+  });
+
+  it('rings while the store hangs, and lets a worker stop', async () => {
+    const never = () => new Promise<never>(() => {});
+    const hanging = { ...app.deps.store, listUploads: never, deleteObject: never, abortUpload: never };
+    const sweeping = keepSweeping({ ...app.deps, store: hanging }, 1);
+    const id = await queueExport(call, { format: 'csv' });
+    await pool().query('delete from bullmq.job');
+    const rung = async () => (await pool().query(`select from bullmq.job where data->>'id' = $1`, [id])).rowCount;
+    await expect.poll(rung, { timeout: 15_000 }).toBe(1);
+    await sweeping.stop();
+    await call(`/v1/exports/${id}`, { method: 'DELETE' });
   });
 
   it('forgets idempotency keys after a day', async () => {
