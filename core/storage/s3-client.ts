@@ -4,20 +4,12 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { S3Options } from './s3-options.ts';
 import { retryStrategy } from './s3-retries.ts';
 
-/**
- * How long a silent server is waited for, and how often a call is made. Only silence counts: a part of 64 MiB that goes
- * at 1 MB/s is sent in a minute and is not late. Completing joins the parts, which takes some servers minutes in which
- * they say nothing. check() is asked every few seconds and is better wrong than late.
- */
-const profiles = {
-  check: { attempts: 1, idleMs: 5_000 },
-  call: { attempts: 5, idleMs: 15_000 },
-  data: { attempts: 6, idleMs: 45_000 },
-  completion: { attempts: 5, idleMs: 300_000 },
-} as const;
+/** How often a call is made at most, by what is asked for. */
+const attempts = { check: 1, call: 5, data: 6, completion: 5 };
+type Purpose = keyof typeof attempts;
 
-/** One client for each profile, and `links` for signing, which calls nobody. */
-export type S3Clients = Record<keyof typeof profiles | 'links', S3Client> & { close(): void };
+/** One client for each purpose, and `links` for signing, which calls nobody. */
+export type S3Clients = Record<Purpose | 'links', S3Client> & { close(): void };
 
 const connectTimeoutMs = 5_000;
 
@@ -43,25 +35,25 @@ export function makeClients(options: S3Options): S3Clients {
     // The SDK can wait for "100 Continue" only on a connection that is closed after each part.
     expectContinueHeader: false,
   };
-  const client = ({ attempts, idleMs }: { attempts: number; idleMs: number }, further: S3ClientConfig = {}) =>
+  const client = (purpose: Purpose, further: S3ClientConfig = {}) =>
     naming(
       new S3Client({
         ...shared,
-        maxAttempts: attempts,
-        retryStrategy: retryStrategy(attempts),
-        requestHandler: { ...agents, connectionTimeout: connectTimeoutMs, socketTimeout: idleMs },
+        maxAttempts: attempts[purpose],
+        retryStrategy: retryStrategy(attempts[purpose]),
+        requestHandler: { ...agents, connectionTimeout: connectTimeoutMs, socketTimeout: options.idleMs[purpose] },
         ...further,
       }),
       options.expectedBucketOwner,
     );
-  const call = client(profiles.call);
+  const call = client('call');
   const { credentials } = call.config;
   return {
     call,
-    check: client(profiles.check, { credentials }),
-    data: client(profiles.data, { credentials }),
-    completion: client(profiles.completion, { credentials }),
-    links: client(profiles.call, { credentials, endpoint: options.publicEndpoint ?? options.endpoint }),
+    check: client('check', { credentials }),
+    data: client('data', { credentials }),
+    completion: client('completion', { credentials }),
+    links: client('call', { credentials, endpoint: options.publicEndpoint ?? options.endpoint }),
     close: () => {
       agents.httpAgent.destroy();
       agents.httpsAgent.destroy();

@@ -11,11 +11,13 @@ import { abortUpload } from './s3-uploads.ts';
 type Verdict = 'again' | 'without condition' | 'gone' | 'failed';
 
 const attempts = 4;
-const againMs = 300;
+const againMs = 200;
 
 /**
- * ObjectStore.completeUpload. An answer that was lost, a second call, another worker that was faster: all of them are
- * settled by what stands under the key. If its etag is the one that these parts make, it is theirs.
+ * ObjectStore.completeUpload. Whatever is answered, what stands under the key decides: that settles an answer that was
+ * lost, a second call, and another worker that was faster. The object is of these parts if its etag is the one that they
+ * make, or the one that was answered. The answer alone will not do: versitygw answers 200, with an etag over the parts
+ * that it was told of, also for an upload that is gone when another object has the key.
  */
 export async function completeUpload(
   bucket: S3Bucket,
@@ -26,44 +28,39 @@ export async function completeUpload(
   if (parts.length === 0) throw new Error('An upload is completed with one part at least');
   let condition: '*' | undefined = '*';
   for (let attempt = 1; ; attempt++) {
-    try {
-      return await join(bucket, upload, { parts, condition, signal });
-    } catch (error) {
-      signal?.throwIfAborted();
-      const standing = await statObject(bucket, upload.key, signal);
-      if (standing) return { outcome: standing.etag === etagOf(parts) ? 'created' : 'exists', object: standing };
-      const verdict = verdictOf(error, condition);
-      if (verdict === 'failed') throw error;
-      if (verdict === 'gone' || attempt === attempts) {
-        await abortUpload(bucket, upload);
-        throw new UploadGoneError(upload, error);
-      }
-      if (verdict === 'without condition') condition = undefined;
-      else await wait(againMs * 2 ** attempt, undefined, { signal });
+    const { etag, error } = await join(bucket, upload, { parts, condition, signal });
+    const object = await statObject(bucket, upload.key, signal);
+    if (object) return { outcome: [etag, etagOf(parts)].includes(object.etag) ? 'created' : 'exists', object };
+    const verdict = verdictOf(error, condition);
+    if (verdict === 'failed') throw error;
+    if (verdict === 'gone' || attempt === attempts) {
+      await abortUpload(bucket, upload);
+      throw new UploadGoneError(upload, error);
     }
+    if (verdict === 'without condition') condition = undefined;
+    else await wait(againMs * 2 ** (attempt - 1), undefined, { signal });
   }
 }
 
+/** Asks S3 to join the parts. @throws only the reason of the signal */
 async function join(
   bucket: S3Bucket,
   upload: Upload,
   { parts, condition, signal }: { parts: PartReceipt[]; condition: '*' | undefined; signal: AbortSignal | undefined },
-): Promise<Completion> {
+): Promise<{ etag?: string; error?: unknown }> {
   const command = new CompleteMultipartUploadCommand({
     ...placeOf(bucket, upload.key),
     UploadId: upload.uploadId,
     MultipartUpload: { Parts: parts.map(partAsSent) },
     IfNoneMatch: condition,
   });
-  const { ETag } = await answerTo(bucket.clients.completion.send(command, { abortSignal: signal }), signal);
-  const etag = bareEtag(ETag);
-  // An etag over these very parts says that S3 has joined them, so their sum is the size.
-  if (etag === etagOf(parts)) {
-    return { outcome: 'created', object: { etag, bytes: parts.reduce((sum, part) => sum + part.bytes, 0) } };
+  try {
+    const { ETag } = await answerTo(bucket.clients.completion.send(command, { abortSignal: signal }), signal);
+    return { etag: bareEtag(ETag) };
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { error };
   }
-  const object = await statObject(bucket, upload.key, signal);
-  if (!object) throw new UploadGoneError(upload);
-  return { outcome: object.etag === etag ? 'created' : 'exists', object };
 }
 
 function partAsSent({ partNumber, etag: receipt }: PartReceipt) {
@@ -87,7 +84,8 @@ export function etagOf(parts: PartReceipt[]): string | undefined {
 function verdictOf(error: unknown, condition: '*' | undefined): Verdict {
   // The parts are not, or not any more, those of the receipts; no repetition mends that, but a new upload does.
   if (isAnswer(error, 'NoSuchUpload', 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall')) return 'gone';
-  if (error instanceof UploadGoneError) return 'gone';
+  // Joined, and removed by somebody since.
+  if (error === undefined) return 'gone';
   // Somebody deletes or writes the same key at this moment, or what stood there is gone by now.
   if (isAnswer(error, 'ConditionalRequestConflict', 'PreconditionFailed')) return 'again';
   // A server that does not know the condition. Without it an object of another run could be replaced, but by the same

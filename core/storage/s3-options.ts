@@ -19,7 +19,16 @@ export type S3Options = {
   keptConnections: number;
   /** How long files must be left alone by the bucket's own rules. */
   exportTtlSeconds: number;
+  /** How long a silent server is waited for, by what it was asked for. */
+  idleMs: typeof idleMs;
 };
+
+/**
+ * Only silence counts: a part of 64 MiB that goes at 1 MB/s is sent in a minute and is not late. Completing joins the
+ * parts, which takes some servers minutes in which they say nothing. check() is asked every few seconds and is better
+ * wrong than late.
+ */
+const idleMs = { check: 5_000, call: 15_000, data: 45_000, completion: 300_000 };
 
 /** The least size of a part that is not the last one, by Amazon's limits (docs.aws.amazon.com, "qfacts"). */
 const leastPartMib = 5;
@@ -32,6 +41,9 @@ export function readS3Options(config: Config): S3Options {
   }
   if (config.S3_KMS_KEY_ID && !config.S3_SSE?.startsWith('aws:kms')) {
     mistakes.push('S3_KMS_KEY_ID needs S3_SSE=aws:kms or S3_SSE=aws:kms:dsse');
+  }
+  if (/^(GLACIER|DEEP_ARCHIVE)$/.test(config.S3_STORAGE_CLASS ?? '')) {
+    mistakes.push(`S3_STORAGE_CLASS: files in ${config.S3_STORAGE_CLASS} cannot be downloaded; GLACIER_IR can`);
   }
   for (const name of ['S3_ENDPOINT', 'S3_PUBLIC_ENDPOINT'] as const) {
     if (config[name] && /[?#@]/.test(config[name])) mistakes.push(`${name} must have no user, query or fragment`);
@@ -51,6 +63,7 @@ export function readS3Options(config: Config): S3Options {
     expectedBucketOwner: config.S3_EXPECTED_BUCKET_OWNER,
     keptConnections: config.LOGFERRY_EXPORT_CONCURRENCY * config.LOGFERRY_PARTS_IN_FLIGHT,
     exportTtlSeconds: config.EXPORT_TTL,
+    idleMs,
   };
 }
 
