@@ -1,10 +1,14 @@
 import type pg from 'pg';
 import type { NewEvent } from '../core/new-event.ts';
+import { sharedSlots } from '../core/shared-slots.ts';
 import { pgSql, type Sql } from './client.ts';
 import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } from './events.ts';
 
-/** Streams that gather at a time. Each holds a connection for as long as its client takes; further ones wait. */
-const mostStreams = 4;
+/**
+ * Streams that gather at a time, and those of one tenant. Each holds a connection for as long as its client takes; further
+ * ones wait.
+ */
+const mostStreams = { inAll: 4, ofOneTenant: 2 };
 
 /** Events of one stream that are worth new statistics; taking them costs less than a second. */
 const analyzeFrom = 50_000;
@@ -12,21 +16,9 @@ const analyzeFrom = 50_000;
 export type AppendStream = (tenantId: string, chunks: AsyncIterable<readonly NewEvent[]>) => Promise<number>;
 
 /** appendStream() for a few clients at a time: slow ones must not take every connection of the pool. */
-export function streamAppender(pool: pg.Pool, most = mostStreams): AppendStream {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async (tenantId, chunks) => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await appendStream(pool, tenantId, chunks);
-    } finally {
-      const next = waiting.shift();
-      // The slot goes to the next in line; it is free only when nobody waits.
-      if (next) next();
-      else running--;
-    }
-  };
+export function streamAppender(pool: pg.Pool): AppendStream {
+  const inSlot = sharedSlots(mostStreams.inAll, mostStreams.ofOneTenant);
+  return (tenantId, chunks) => inSlot(tenantId, () => appendStream(pool, tenantId, chunks));
 }
 
 /**

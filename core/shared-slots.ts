@@ -1,0 +1,27 @@
+/**
+ * Runs at most `most` works at a time, and of those of one key at most `mostOfOne`; further ones wait in the order in which
+ * they came, past those whose key has its share. So one client's slow works leave room for others.
+ */
+export function sharedSlots(most: number, mostOfOne: number): <T>(key: string, work: () => Promise<T>) => Promise<T> {
+  const running: string[] = [];
+  const waiting: { key: string; begin: () => void }[] = [];
+  const mayBegin = (key: string) => running.length < most && running.filter((one) => one === key).length < mostOfOne;
+  const beginNext = () => {
+    const index = waiting.findIndex(({ key }) => mayBegin(key));
+    const [next] = index < 0 ? [] : waiting.splice(index, 1);
+    if (!next) return;
+    running.push(next.key);
+    next.begin();
+  };
+  return async (key, work) => {
+    const turn = new Promise<void>((begin) => void waiting.push({ key, begin }));
+    beginNext();
+    await turn;
+    try {
+      return await work();
+    } finally {
+      running.splice(running.indexOf(key), 1);
+      beginNext();
+    }
+  };
+}
