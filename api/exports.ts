@@ -3,6 +3,7 @@ import type { Config } from '../core/config.ts';
 import { AppError, invalid } from '../core/errors.ts';
 import { type ExportRequest, exportRequestSchema } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { unknownName } from '../core/nearest-name.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
@@ -11,7 +12,7 @@ import type { WebhookGuard } from '../core/webhook-address.ts';
 import { newWebhookSecret, webhookSecretSchema } from '../core/webhooks.ts';
 import type { Database } from '../prisma/client.ts';
 import { createExport } from '../prisma/create-export.ts';
-import { cancelExport, deleteExport, markFileDeleted } from '../prisma/end-export.ts';
+import { cancelExport, deleteExport, type Ending, markFileDeleted } from '../prisma/end-export.ts';
 import { recordDownload } from '../prisma/export-audit.ts';
 import { mintLink } from '../prisma/export-link.ts';
 import { type ExportRow, exportView, isDownloadable } from '../prisma/export-view.ts';
@@ -19,6 +20,7 @@ import { type ExportStatus, exportStatuses, getExport, isFinal, listExports } fr
 import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
 import { estimateExport } from './estimate-export.ts';
+import { meterStream } from './metrics.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 import { uuidOf } from './path-id.ts';
 import { readIdempotencyKey, readWaitSeconds } from './request-headers.ts';
@@ -34,6 +36,7 @@ export type ExportRoutesDeps = {
   secretKey: SecretKey;
   guard: WebhookGuard;
   log: Log;
+  metrics: Metrics;
 };
 
 /** Seconds after which a client should ask again. */
@@ -78,6 +81,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
   router.get('/exports/:id/events', mayExport, async (request, response) => {
     refuseUnknownQuery(request.query, []);
     const row = await getExport(prisma, tenantOf(response).id, uuidOf(request, 'export'));
+    meterStream(deps.metrics, 'progress', response);
     await streamProgress(row, response, {
       reload: () => getExport(prisma, row.tenantId, row.id),
       view: (each) => viewWithLink(deps, each),
@@ -98,24 +102,30 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
   router.post('/exports/:id/cancel', mayExport, async (request, response) => {
     refuseUnknownQuery(request.query, []);
     const by = auditContext(request, response);
-    const { row, deliveries } = await cancelExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
-    for (const id of deliveries) ringDelivery(deps, id);
-    await answerExport(deps, response, 202, row);
+    const ending = await cancelExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
+    announceEnding(deps, ending);
+    await answerExport(deps, response, 202, ending.row);
   });
 
   router.delete('/exports/:id', mayExport, async (request, response) => {
     refuseUnknownQuery(request.query, []);
     const by = auditContext(request, response);
-    const { row, deliveries } = await deleteExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
+    const ending = await deleteExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
+    const { row } = ending;
     if (row.status === 'expired' && !row.fileDeletedAt) {
       await deps.store.deleteObject(row.storageKey);
       await markFileDeleted(prisma, row.id);
     }
-    for (const id of deliveries) ringDelivery(deps, id);
+    announceEnding(deps, ending);
     response.status(204).end();
   });
 
   return router;
+}
+
+function announceEnding(deps: ExportRoutesDeps, { deliveries, ended }: Ending): void {
+  if (ended) deps.metrics.add('logferry_exports_ended_total', 1, { outcome: ended });
+  for (const id of deliveries) ringDelivery(deps, id);
 }
 
 async function postExport(deps: ExportRoutesDeps, request: Request, response: Response): Promise<void> {
@@ -130,6 +140,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
     idempotencyKey,
     sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
   });
+  if (!replayed) deps.metrics.add('logferry_exports_created_total', 1);
   if (!isFinal(row.status)) await ringExport(deps, row.id);
   const latest = waitSeconds > 0 ? await waitForEnd(deps.database.prisma, row, waitSeconds * 1000, response) : row;
   if (waitSeconds > 0) response.set('Preference-Applied', `wait=${waitSeconds}`);

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { AppError } from '../core/errors.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { findCaller } from './authenticate.ts';
 
 const windowMs = 60_000;
@@ -11,7 +12,7 @@ const windowMs = 60_000;
  *
  * Sets `X-RateLimit-Limit` and `X-RateLimit-Remaining`; fails with AppError rate_limit_exceeded and `Retry-After`.
  */
-export function limitRate(perMinute: number): RequestHandler {
+export function limitRate(perMinute: number, metrics: Metrics): RequestHandler {
   if (perMinute === 0) return (_request, _response, next) => next();
   return rateLimit({
     windowMs,
@@ -23,6 +24,7 @@ export function limitRate(perMinute: number): RequestHandler {
       return caller ? `key ${caller.keyId}` : `address ${ipKeyGenerator(request.ip ?? '')}`;
     },
     handler(request, _response, next) {
+      metrics.add('logferry_http_rate_limited_total', 1);
       const { resetTime } = (request as unknown as { rateLimit: { resetTime?: Date } }).rateLimit;
       const seconds = Math.max(1, Math.ceil(((resetTime?.getTime() ?? Date.now() + windowMs) - Date.now()) / 1000));
       const message = `More than ${perMinute} requests within a minute. Try again in ${seconds} s.`;

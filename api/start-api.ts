@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { readinessChecks } from '../core/health.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
 import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
@@ -17,11 +18,8 @@ const graceMs = 5_000;
 
 /** Serves the API. @throws StartError when the port is taken */
 export async function startApi(deployment: Deployment): Promise<RunningApi> {
-  const { config, database, store } = deployment;
-  const checks = [
-    { name: 'database', check: () => database.pool.query('select 1') },
-    { name: 'storage', check: () => store.check() },
-  ];
+  const { config } = deployment;
+  const checks = readinessChecks(deployment, 'api');
   const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks }));
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.

@@ -2,6 +2,7 @@ import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
 import { AppError, type FieldError, invalid, mostMistakes } from '../core/errors.ts';
 import { eventJson } from '../core/event-text.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { strictObject } from '../core/strict-object.ts';
 import { type Database, inTransaction, pgSql } from '../prisma/client.ts';
@@ -11,6 +12,7 @@ import { appendEvents } from '../prisma/events.ts';
 import { tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
 import { type EventBatcher, eventBatcher } from './event-batcher.ts';
+import { meterStream } from './metrics.ts';
 import { refuseUnknownQuery } from './paging.ts';
 import { readEventChunks } from './read-event-chunks.ts';
 import { discardRest } from './read-ndjson.ts';
@@ -32,14 +34,17 @@ const isNdjson = (request: Request): boolean =>
 export const databaseBatcher = (database: Database): EventBatcher =>
   eventBatcher((tenantId, events) => inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events)));
 
+type WriteEventDeps = { database: Database; batcher: EventBatcher; metrics: Metrics };
+
 /** Writing events: POST /events, and POST /events/batch as JSON or as a stream of NDJSON. */
-export function writeEventRoutes({ database, batcher }: { database: Database; batcher: EventBatcher }): Router {
+export function writeEventRoutes({ database, batcher, metrics }: WriteEventDeps): Router {
   const router = Router();
   const appendStream = streamAppender(database.pool);
 
   /** Writes, and gives each event as GET would show it. */
   async function append(tenantId: string, events: readonly NewEvent[]): Promise<string[]> {
     const stored = await batcher.append(tenantId, events);
+    metrics.add('logferry_events_written_total', events.length);
     const repeats = stored.filter((each) => each.repeated).map((each) => each.id);
     const earlier = repeats.length > 0 ? await findEvents(pgSql(database.pool), tenantId, repeats) : undefined;
     return stored.map((link, index) => (link.repeated ? earlier!.get(link.id)!.json : eventJson(events[index]!, link)));
@@ -61,7 +66,9 @@ export function writeEventRoutes({ database, batcher }: { database: Database; ba
 
   const stream: RequestHandler = async (request, response) => {
     try {
+      meterStream(metrics, 'events_in', response);
       const accepted = await appendChunks(tenantOf(response).id, readEventChunks(request));
+      metrics.add('logferry_events_written_total', accepted);
       response.status(201).json({ data: { accepted } });
     } finally {
       discardRest(request);

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../core/config.ts';
 import { type Log, makeLog } from '../core/log.ts';
+import { type Metrics, makeMetrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
+import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
 
 /** What every process of one installation shares: the database, the queue, the storage and the secret key. */
@@ -16,6 +18,7 @@ export type Deployment = {
   store: ObjectStore;
   secretKey: SecretKey;
   log: Log;
+  metrics: Metrics;
   close(): Promise<void>;
 };
 
@@ -52,7 +55,10 @@ export async function openDeployment(
     await close();
     throw error;
   }
-  return { config, database, queue, store, secretKey: key, log, close };
+  const metrics = makeMetrics();
+  metrics.addProcessFigures();
+  meterDatabase(metrics, { database, log });
+  return { config, database, queue, store, secretKey: key, log, metrics, close };
 }
 
 /** What keeps a process from its database is nearly always a setting, and the stack of the driver's error tells nothing of it. */

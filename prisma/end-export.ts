@@ -7,18 +7,16 @@ import { type ExportRow, exportView } from './export-view.ts';
 import { isFinal } from './exports.ts';
 import { recordDeliveries } from './webhooks.ts';
 
+/** `ended` says what this call has made of the export, if it was this call that ended it or its file. */
+export type Ending = { row: ExportRow; deliveries: string[]; ended?: 'canceled' | 'expired' };
+
 /**
  * Asks for the end of an export. A queued one, or one whose worker is gone, is canceled at once; a running one when its
  * worker hears of it, within seconds.
  * @returns ids of the deliveries to ring for
  * @throws AppError conflict if it had ended
  */
-export async function cancelExport(
-  prisma: Prisma,
-  tenantId: string,
-  id: string,
-  by: AuditContext,
-): Promise<{ row: ExportRow; deliveries: string[] }> {
+export async function cancelExport(prisma: Prisma, tenantId: string, id: string, by: AuditContext): Promise<Ending> {
   const end = async (tx: PrismaTransaction) => {
     const row = await lockExport(tx, tenantId, id);
     if (isFinal(row.status)) throw new AppError('conflict', `The export has ended already: it is ${row.status}.`);
@@ -29,7 +27,7 @@ export async function cancelExport(
   return inChainTurn(tenantId, () => prisma.$transaction(end));
 }
 
-async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {
+async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<Ending> {
   const now = new Date();
   const isHeld = row.status === 'running' && row.leaseUntil !== null && row.leaseUntil > now;
   if (isHeld) {
@@ -48,19 +46,14 @@ async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ ro
       cancelRequestedAt: row.cancelRequestedAt ?? now,
     },
   });
-  return { row: canceled, deliveries: await announce(tx, canceled) };
+  return { row: canceled, deliveries: await announce(tx, canceled), ended: 'canceled' };
 }
 
 /**
  * What DELETE does to the record: an unfinished export is canceled, a completed one becomes expired. The caller removes
  * the file of an expired one and then says so with markFileDeleted().
  */
-export async function deleteExport(
-  prisma: Prisma,
-  tenantId: string,
-  id: string,
-  by: AuditContext,
-): Promise<{ row: ExportRow; deliveries: string[] }> {
+export async function deleteExport(prisma: Prisma, tenantId: string, id: string, by: AuditContext): Promise<Ending> {
   const end = async (tx: PrismaTransaction) => {
     const row = await lockExport(tx, tenantId, id);
     if (row.status === 'failed' || row.status === 'canceled' || row.status === 'expired')
@@ -72,9 +65,9 @@ export async function deleteExport(
   return inChainTurn(tenantId, () => prisma.$transaction(end));
 }
 
-async function expireLocked(tx: PrismaTransaction, row: ExportRow): Promise<{ row: ExportRow; deliveries: string[] }> {
+async function expireLocked(tx: PrismaTransaction, row: ExportRow): Promise<Ending> {
   const expired = await tx.export.update({ where: { id: row.id }, data: { status: 'expired' } });
-  return { row: expired, deliveries: await announce(tx, expired) };
+  return { row: expired, deliveries: await announce(tx, expired), ended: 'expired' };
 }
 
 /** Ends the life of a completed export's file; undefined if somebody else has. */

@@ -69,6 +69,9 @@ describe('imports', () => {
     ioredis: ['core/queue/redis'],
     undici: ['worker/'],
     pino: ['core/log.ts'],
+    'prom-client': ['core/metrics.ts'],
+    '@bull-board/api': ['api/'],
+    '@bull-board/express': ['api/'],
     'csv-parse': ['local/'],
   };
 

@@ -10,6 +10,7 @@ import { type AppDeps, buildApp } from '../../api/app.ts';
 import type { Scope } from '../../core/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
 import { makeLog } from '../../core/log.ts';
+import { makeMetrics } from '../../core/metrics.ts';
 import type { Queue } from '../../core/queue/queue.ts';
 import { secretKey } from '../../core/secret-key.ts';
 import { openFileStore } from '../../core/storage/file.ts';
@@ -59,6 +60,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     config,
     database,
     log: makeLog(config.LOGFERRY_LOG_LEVEL),
+    metrics: makeMetrics(),
     queue: writtenDown(rings),
     store: openFileStore({ directory, publicUrl: config.publicUrl, linkKey }),
     secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
