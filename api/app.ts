@@ -15,6 +15,7 @@ import type { Database } from '../prisma/client.ts';
 import { findTenant } from '../prisma/tenants.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
+import { boardPath, boardRoutes } from './board.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
 import { eventRoutes } from './events.ts';
@@ -66,6 +67,7 @@ export function buildApp(deps: AppDeps): Express {
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }
   const { keys, door } = openDoor(deps);
+  app.use(boardPath, boardRoutes({ queue: deps.queue, door }));
   app.use('/v1', rememberMount, door, versionOne(deps, keys));
   app.use(noRoute);
   app.use(errorHandler(log));
