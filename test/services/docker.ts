@@ -15,6 +15,8 @@ export type Container = {
   port: number;
   command?: string[];
   environment?: Record<string, string>;
+  /** Files of this machine, and where the container has them. */
+  files?: Record<string, string>;
   isReady(hostPort: number): Promise<boolean>;
 };
 
@@ -29,8 +31,10 @@ export async function findDocker(): Promise<Docker | undefined> {
   return version ? { run: runContainer } : undefined;
 }
 
-async function runContainer({ service, port, command = [], environment = {}, isReady }: Container) {
+async function runContainer(container: Container) {
+  const { service, port, command = [], environment = {}, files = {}, isReady } = container;
   const variables = Object.entries(environment).flatMap(([name, value]) => ['--env', `${name}=${value}`]);
+  const mounts = Object.entries(files).flatMap(([here, there]) => ['--volume', `${here}:${there}:ro`]);
   const publish = ['--publish', `127.0.0.1::${port}`];
   const { stdout } = await run('docker', [
     'run',
@@ -38,6 +42,7 @@ async function runContainer({ service, port, command = [], environment = {}, isR
     '--rm',
     ...publish,
     ...variables,
+    ...mounts,
     imageOf(service),
     ...command,
   ]);

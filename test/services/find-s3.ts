@@ -1,5 +1,12 @@
 import { type Docker, findDocker } from './docker.ts';
-import { findLocalStack, isLocalStackReady, localStackSettings, startLocalStack } from './localstack.ts';
+import {
+  findLocalStack,
+  initDirectory,
+  initHook,
+  isLocalStackReady,
+  localStackSettings,
+  startLocalStack,
+} from './localstack.ts';
 
 export type Missing = { missing: string };
 export type S3Service = { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
@@ -28,7 +35,8 @@ async function startInDocker(docker: Docker): Promise<{ endpoint: string; stop: 
   const { address, stop } = await docker.run({
     service: 'localstack',
     port: 4566,
-    environment: localStackSettings,
+    environment: { ...localStackSettings, BUCKET: 'logferry' },
+    files: { [initHook]: `${initDirectory}/make-bucket.py` },
     isReady: (hostPort) => isLocalStackReady(`http://127.0.0.1:${hostPort}`),
   });
   return { endpoint: `http://${address}`, stop };

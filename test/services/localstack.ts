@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { findFreePort } from '../../local/free-port.ts';
 import { type OwnProcess, startOwnProcess } from './own-process.ts';
 
@@ -20,6 +20,10 @@ export function findLocalStack(environment = process.env): { python: string } | 
   };
 }
 
+/** What docker-compose.yml has LocalStack run when it is ready, and where: it makes the bucket that BUCKET names. */
+export const initHook = join(import.meta.dirname, '../../scripts/make-bucket.py');
+export const initDirectory = '/etc/localstack/init/ready.d';
+
 /** LocalStack's S3 as a process, ready in 10 to 30 seconds. It checks the signatures of links. */
 export async function startLocalStack(python: string): Promise<OwnProcess & { endpoint: string }> {
   const port = await findFreePort();
@@ -27,10 +31,18 @@ export async function startLocalStack(python: string): Promise<OwnProcess & { en
   const server = await startOwnProcess({
     name: 'localstack',
     program: python,
+    prepare(directory) {
+      const place = join(directory, 'root', initDirectory);
+      mkdirSync(place, { recursive: true });
+      copyFileSync(initHook, join(place, basename(initHook)));
+    },
     args: () => ['-m', 'localstack.runtime.main'],
     environment: (directory) => ({
       ...localStackSettings,
+      BUCKET: 'logferry',
       GATEWAY_LISTEN: `127.0.0.1:${port}`,
+      // Also where the tests themselves run in a container, which it would else take for its own.
+      OVERRIDE_IN_DOCKER: '0',
       FILESYSTEM_ROOT: join(directory, 'root'),
     }),
     isReady: () => isLocalStackReady(endpoint),
@@ -52,5 +64,7 @@ export const localStackSettings = {
 export async function isLocalStackReady(endpoint: string): Promise<boolean> {
   const reply = await fetch(`${endpoint}/_localstack/health`, { signal: AbortSignal.timeout(2000) });
   const { services } = (await reply.json()) as { services?: Record<string, string> };
-  return services?.s3 === 'running';
+  if (services?.s3 !== 'running') return false;
+  const hooks = await fetch(`${endpoint}/_localstack/init/ready`, { signal: AbortSignal.timeout(2000) });
+  return ((await hooks.json()) as { completed: boolean }).completed;
 }

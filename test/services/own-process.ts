@@ -15,6 +15,8 @@ export type OwnProcess = {
 export type Program = {
   name: string;
   program: string;
+  /** Puts into the directory what has to be there at the start. */
+  prepare?(directory: string): void;
   args(directory: string): string[];
   environment?(directory: string): Record<string, string>;
   /** Whether it can be used by now. What it throws counts as no. */
@@ -31,6 +33,7 @@ const stopDeadlineMs = 5_000;
  */
 export async function startOwnProcess(options: Program): Promise<OwnProcess> {
   const directory = mkdtempSync(join(tmpdir(), `logferry-test-${options.name}-`));
+  options.prepare?.(directory);
   const logFile = join(directory, 'output.log');
   const output = openSync(logFile, 'a');
   const child = spawn(options.program, options.args(directory), {
