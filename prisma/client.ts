@@ -82,7 +82,7 @@ function surviveLostConnections(pool: pg.Pool): pg.Pool {
 
 /**
  * The pool of the queue's PostgreSQL backend: its tables are in a schema of their own, and each worker keeps one
- * connection to listen on.
+ * connection to listen on. All its statements are short, so one without an answer for long is on a dead connection.
  */
 export const openQueuePool = (url: string): pg.Pool =>
   surviveLostConnections(
@@ -90,6 +90,8 @@ export const openQueuePool = (url: string): pg.Pool =>
       connectionString: url,
       options: '-c TimeZone=UTC -c search_path=bullmq',
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+      query_timeout: 20_000,
       connectionTimeoutMillis: 10_000,
       max: 10,
       application_name: 'logferry-queue',

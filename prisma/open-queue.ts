@@ -13,7 +13,8 @@ const endLimitMs = 1_000;
  */
 export function openQueue(queueUrl: string, log: Log): Queue {
   if (/^rediss?:/.test(queueUrl)) return openRedisQueue(queueUrl, log);
-  const pool = openQueuePool(queueUrl);
+  // Each queue and each worker listens for its errors.
+  const pool = openQueuePool(queueUrl).setMaxListeners(100);
   const queue = openPostgresQueue(pool, log);
   return {
     ...queue,

@@ -41,6 +41,7 @@ const workerSettings = {
 const limits = {
   /** For the first connection; a worker whose server is away begins when it comes. */
   start: 5_000,
+  letGo: 500,
   /** For handlers that were told to end: a stopping process has 10 seconds for everything. */
   handlers: 6_500,
   /**
@@ -58,19 +59,31 @@ export async function answerRings(
   { name, concurrency, handle }: { name: QueueName; concurrency: number; handle: Handle },
 ): Promise<Answering> {
   const handling = new Set<Promise<unknown>>();
+  let isStopping = false;
+  let hasLetGo: Promise<void> | undefined;
   const counted: Handle = (id) => {
+    // BullMQ takes one more when its wait for rings is interrupted.
+    if (isStopping) return Promise.resolve({ outcome: 'handed-back' });
     const handled = handle(id).finally(() => handling.delete(handled));
     handling.add(handled);
     return handled;
   };
   // BullMQ passes the AbortSignal only to processors of three declared parameters; ours are told by their caller.
-  const { worker, cut } = makeWorker(name, (job, token) => process(job, token, counted), {
-    concurrency,
-    telemetry,
-    ...workerSettings,
-  });
+  const { worker, cut } = makeWorker(
+    name,
+    (job, token) => process({ job, token, handle: counted, hasLetGo: () => hasLetGo }),
+    {
+      concurrency,
+      telemetry,
+      ...workerSettings,
+    },
+  );
   worker.on('error', heard);
-  const stop = () => stopWorker({ worker, cut, handling, log: log.child({ queue: name }) });
+  const stop = () => {
+    isStopping = true;
+    hasLetGo ??= letGo(worker);
+    return stopWorker({ worker, cut, handling, log: log.child({ queue: name }) });
+  };
   try {
     await within(limits.start, 'the first connection', worker.waitUntilReady());
   } catch (error) {
@@ -83,9 +96,17 @@ export async function answerRings(
   return { stop };
 }
 
-async function process(job: Job<Ring>, token: string | undefined, handle: Handle): Promise<void> {
+/** No ring reaches the worker any more that its server could have sent on to another one. */
+const letGo = (worker: Worker<Ring>): Promise<void> =>
+  within(limits.letGo, 'the end of the wait for rings', worker.getBackend().disconnectBlocking()).catch(() => {});
+
+type Processing = { job: Job<Ring>; token: string | undefined; handle: Handle; hasLetGo(): Promise<void> | undefined };
+
+async function process({ job, token, handle, hasLetGo }: Processing): Promise<void> {
   const answer = await handle(job.data.id);
   if (answer.outcome === 'handed-back') {
+    // Else Redis wakes us with it, who wait no longer, instead of another.
+    await hasLetGo();
     await job.moveToWait(token);
     throw new WaitingError();
   }

@@ -10,6 +10,10 @@ import { queueTelemetry } from './telemetry.ts';
 export type Bull = {
   makeQueue(name: QueueName, options: Omit<QueueOptions, 'connection'>): BullQueue<Ring>;
   makeWorker: MakeWorker;
+  /** Waits, not for long, until a ring can be sent. @throws when it cannot */
+  untilReady(): Promise<void>;
+  /** What to throw for a ring that failed with this error. */
+  explain(error: Error): Error;
 };
 
 /**
@@ -34,7 +38,7 @@ const closeLimitMs = 1_000;
 
 /** What both makers do alike, on BullMQ's queues of either backend. */
 export function bullQueue(
-  { makeQueue, makeWorker }: Bull,
+  { makeQueue, makeWorker, untilReady, explain }: Bull,
   log: Log,
 ): Pick<Queue, 'bullQueues' | 'ringExport' | 'ringDelivery' | 'answer' | 'close'> {
   const telemetry = queueTelemetry();
@@ -42,7 +46,7 @@ export function bullQueue(
   const open = (name: QueueName) =>
     makeQueue(name, { defaultJobOptions: jobSettings, streams, telemetry }).on('error', heard);
   const [exports, deliveries] = [open(queueNames.exports), open(queueNames.deliveries)];
-  const ring = boundedRings();
+  const ring = boundedRings({ untilReady, explain });
   return {
     bullQueues: [exports, deliveries],
     ringExport: (id) => ring(() => exports.add('export', { id }, { jobId: id })),
@@ -62,15 +66,19 @@ export function bullQueue(
   };
 }
 
-/** Lets `mostRings` be under way, and waits `ringLimitMs` for each. @throws QueueAwayError */
-function boundedRings(): (add: () => Promise<unknown>) => Promise<void> {
+/** Lets `mostRings` be under way, and waits `ringLimitMs` for each. @throws QueueAwayError, and what `explain` gives */
+function boundedRings({ untilReady, explain }: Pick<Bull, 'untilReady' | 'explain'>) {
   let underWay = 0;
-  return async (add) => {
+  return async (add: () => Promise<unknown>): Promise<void> => {
     if (underWay >= mostRings) throw new QueueAwayError(`${mostRings} rings wait for an answer of the queue already`);
     underWay++;
-    const adding = add().finally(() => {
-      underWay--;
+    const adding = untilReady()
+      .then(add)
+      .finally(() => {
+        underWay--;
+      });
+    await within(ringLimitMs, 'a ring', adding).catch((error) => {
+      throw explain(error);
     });
-    await within(ringLimitMs, 'a ring', adding);
   };
 }

@@ -1,20 +1,22 @@
-import {
-  type Queue as BullQueue,
-  createPostgresBackend,
-  type PostgresConnectionOptions,
-  type Worker,
-  withBackend,
-} from 'bullmq';
+import { type Queue as BullQueue, createPostgresBackend, type PgPool, type Worker, withBackend } from 'bullmq';
 import type { Log } from '../log.ts';
 import type { Ring } from './answer-rings.ts';
 import { bullQueue } from './bull-queue.ts';
+import { checkPostgres, inspectPostgres } from './postgres-monitor.ts';
 import type { Queue } from './queue.ts';
 
-/** A pg.Pool whose sessions have `search_path` set to the schema `bullmq`. */
-export type QueuePool = Exclude<PostgresConnectionOptions, string>;
+/**
+ * BullMQ would wait for a notification until the next delayed ring is due, up to an hour: too long where one is lost, on a
+ * connection that died silently or behind a pooler that lets none through.
+ */
+const longestWaitSeconds = 10;
 
-/** The queue on BullMQ's PostgreSQL backend. The caller owns the pool and has run prisma/migrate.ts. */
-export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
+/**
+ * The queue on BullMQ's PostgreSQL backend.
+ * @param pool a pg.Pool whose sessions have `search_path` set to the schema `bullmq`, which prisma/migrate.ts has made. It
+ * stays the caller's.
+ */
+export function openPostgresQueue(pool: PgPool, log: Log): Queue {
   const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
   const shared = bullQueue(
     {
@@ -23,20 +25,15 @@ export function openPostgresQueue(pool: QueuePool, log: Log): Queue {
         new PostgresQueue<Ring>(name, { ...options, connection: pool }) as unknown as BullQueue<Ring>,
       makeWorker(name, process, options) {
         const worker = new PostgresWorker<Ring>(name, process, { ...options, connection: pool });
+        Object.defineProperty(worker, 'maximumBlockTimeout', { value: longestWaitSeconds });
         // The pool is the caller's, and its end is the end of them all.
         return { worker: worker as unknown as Worker<Ring>, cut() {} };
       },
+      // A pool makes the connections that it needs.
+      untilReady: async () => {},
+      explain: (error) => error,
     },
     log,
   );
-  return {
-    ...shared,
-    async check() {
-      await shared.bullQueues[0]!.getWaitingCount();
-    },
-    async inspect() {
-      await shared.bullQueues[0]!.getWaitingCount();
-      return [{ level: 'ok', about: 'queue', text: 'PostgreSQL answers' }];
-    },
-  };
+  return { ...shared, check: () => checkPostgres(pool), inspect: () => inspectPostgres(pool) };
 }

@@ -24,7 +24,7 @@ export function connectToAnswer(address: RedisAddress): { connection: RedisClien
   const all = [connection];
   const duplicate = connection.duplicate as (...args: unknown[]) => RedisClient;
   const counted = (...args: unknown[]) => {
-    const copy = duplicate.apply(connection, args);
+    const copy = duplicate.apply(connection, args).on('error', forgetCommand);
     all.push(copy);
     return copy;
   };
@@ -40,14 +40,21 @@ function connect(address: RedisAddress, given: CommonRedisOptions, enableOffline
   const { host, port, username, password, database, tls } = address;
   const options = { ...given, username, password, tls, keepAlive: 10_000, reconnectOnError };
   if (!address.cluster) {
-    return new Redis({ ...options, host, port, db: database, retryStrategy: reconnectAfterMs, enableOfflineQueue });
+    const more = { host, port, db: database, retryStrategy: reconnectAfterMs, enableOfflineQueue };
+    return new Redis({ ...options, ...more }).on('error', forgetCommand);
   }
   return new Cluster([{ host, port }], {
     redisOptions: options,
     clusterRetryStrategy: reconnectAfterMs,
     enableOfflineQueue,
     slotsRefreshTimeout: 2_000,
-  });
+  }).on('error', forgetCommand);
+}
+
+/** The error of a refused password holds the command that sent it. */
+function forgetCommand(error: Error & { command?: unknown; lastNodeError?: { command?: unknown } | null }): void {
+  delete error.command;
+  delete error.lastNodeError?.command;
 }
 
 /** A tenth of a second, doubled each time up to two seconds, and up to a tenth more: so that not all come back at once. */

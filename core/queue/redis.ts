@@ -1,50 +1,58 @@
 import { Queue as RedisQueue, Worker as RedisWorker } from 'bullmq';
 import type { Log } from '../log.ts';
-import { within } from '../within.ts';
 import type { Ring } from './answer-rings.ts';
 import { bullQueue } from './bull-queue.ts';
-import { type Queue, QueueAwayError } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { readRedisAddress } from './redis-address.ts';
 import { connectToAnswer, connectToRing } from './redis-connection.ts';
+import { monitorRedis } from './redis-monitor.ts';
+
+/** Redis wakes one worker for a ring. Where that one has just gone, the others look for themselves. */
+const longestWaitSeconds = 2;
 
 /**
- * The queue on Redis: one connection for rings, and two for each worker, which come back by themselves.
+ * The queue on Redis: one connection for rings, and two for each worker, which come back by themselves. What is unfit about
+ * the server is logged once, when it first answers.
  * @param url redis:// or rediss://, as README says
  * @throws ConfigError when the URL holds a mistake
  */
 export function openRedisQueue(url: string, log: Log): Queue {
   const address = readRedisAddress(url);
   const ringing = connectToRing(address);
+  const monitor = monitorRedis(ringing, address);
   const prefix = address.keyPrefix;
   const shared = bullQueue(
     {
-      // Without these two, a queue that was opened while Redis was away would wait for it, and its rings with it.
-      makeQueue: (name, options) =>
-        new RedisQueue<Ring>(name, {
-          ...options,
-          prefix,
-          connection: ringing,
-          skipWaitingForReady: true,
-          skipVersionCheck: true,
-        }),
+      makeQueue(name, options) {
+        // Without the last two a queue that was opened while Redis was away would wait for it, and its rings with it.
+        const more = { prefix, connection: ringing, skipWaitingForReady: true, skipVersionCheck: true };
+        return new RedisQueue<Ring>(name, { ...options, ...more });
+      },
       makeWorker(name, process, options) {
         const { connection, cut } = connectToAnswer(address);
-        return { worker: new RedisWorker<Ring>(name, process, { ...options, prefix, connection }), cut };
+        const more = { prefix, connection, drainDelay: longestWaitSeconds };
+        return { worker: new RedisWorker<Ring>(name, process, { ...options, ...more }), cut };
       },
+      untilReady: monitor.untilReady,
+      explain: monitor.explain,
     },
     log,
   );
+  let isClosed = false;
+  ringing.once('ready', async () => {
+    const findings = await monitor.inspect();
+    if (isClosed) return;
+    for (const finding of findings) {
+      if (finding.level === 'warning') log.warn({ mend: finding.mend }, finding.text);
+      if (finding.level === 'failure') log.error({ mend: finding.mend }, finding.text);
+    }
+  });
   return {
     ...shared,
-    async check() {
-      await within(1_400, 'PING', ringing.ping()).catch((cause) => {
-        throw new QueueAwayError('Redis does not answer', { cause });
-      });
-    },
-    async inspect() {
-      return [];
-    },
+    check: monitor.check,
+    inspect: monitor.inspect,
     async close() {
+      isClosed = true;
       await shared.close();
       ringing.disconnect();
     },

@@ -1,0 +1,96 @@
+import { type Cluster, Redis } from 'ioredis';
+import type { Finding } from '../findings.ts';
+import { TooLateError, within } from '../within.ts';
+import { QueueAwayError } from './queue.ts';
+import type { RedisAddress } from './redis-address.ts';
+import type { RedisClient } from './redis-connection.ts';
+import { isFull, redisFindings, unfitness } from './redis-findings.ts';
+import { type RedisState, readRedisState } from './redis-state.ts';
+
+/** Below the 1.5 seconds that Queue.check has. */
+const patienceMs = 1_400;
+/** What a client waits for a ring. */
+const connectPatienceMs = 1_000;
+
+/** `check` and `inspect` of the queue on Redis, over the connection that rings. */
+export function monitorRedis(client: RedisClient, { host, port, cluster }: RedisAddress) {
+  const lastError = rememberErrors(client);
+  const readStates = async (): Promise<RedisState[]> => {
+    const failure = lastError();
+    if (failure && (client.status !== 'ready' || isRefusal(failure))) throw failure;
+    const asked = untilReady(client).then(() => Promise.all(serversOf(client).map(readRedisState)));
+    return within(patienceMs, 'Redis', asked).catch((error) => {
+      throw (error instanceof TooLateError && lastError()) || error;
+    });
+  };
+  const who = `Redis at ${host}:${port}`;
+  return {
+    /** Waits a moment for the first connection, which a process that has just begun is still making. @throws why there is none */
+    async untilReady(): Promise<void> {
+      const failure = lastError();
+      if (failure && client.status !== 'ready') throw failure;
+      await within(connectPatienceMs, 'the first connection', untilReady(client));
+    },
+    /** Says of an error of a command, mostly that there was no connection, why there was none. */
+    explain: (error: Error) => explain((client.status !== 'ready' && lastError()) || error, who),
+    async check(): Promise<void> {
+      const states = await readStates().catch((error) => {
+        throw explain(error, who);
+      });
+      for (const state of states) {
+        const [finding] = unfitness(state, cluster).filter(({ level }) => level === 'failure');
+        if (finding && 'mend' in finding) throw new Error(`${finding.text}. ${finding.mend}.`);
+        if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and takes no rings`);
+      }
+    },
+    async inspect(): Promise<Finding[]> {
+      try {
+        return (await readStates()).flatMap((state) => redisFindings(state, cluster));
+      } catch (error) {
+        const text = explain(error as Error, who).message;
+        return [{ level: 'failure', about: 'queue', text, mend: 'Mend QUEUE_URL, or what it leads to' }];
+      }
+    },
+  };
+}
+
+/** Gives why the client has no connection, or one that is not as it should be: what a server refused while it was made. */
+function rememberErrors(client: RedisClient): () => Error | undefined {
+  let last: Error | undefined;
+  let sinceConnect: Error | undefined;
+  client.on('error', (error: Error) => {
+    last = sinceConnect = reasonOf(error);
+  });
+  client.on('connect', () => {
+    sinceConnect = undefined;
+  });
+  // After a database that there is not, ioredis goes on with database 0.
+  client.on('ready', () => {
+    last = sinceConnect;
+  });
+  return () => last;
+}
+
+/** What a cluster says of all its nodes is less than what the last of them said. */
+const reasonOf = (error: Error & { lastNodeError?: Error | null }): Error => error.lastNodeError ?? error;
+
+async function untilReady(client: RedisClient): Promise<void> {
+  if (client.status === 'ready') return;
+  await new Promise<void>((resolve) => (client as Redis).once('ready', resolve));
+}
+
+const serversOf = (client: RedisClient): Redis[] =>
+  client instanceof Redis ? [client] : (client as Cluster).nodes('master');
+
+/** Waiting does not mend it: a wrong password, a certificate that does not fit, a database that there is not. */
+const isRefusal = ({ name, message, code }: Error & { code?: string }): boolean =>
+  name === 'ReplyError'
+    ? !/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|READONLY|ERR max number of clients)/.test(message)
+    : /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(code ?? '');
+
+function explain(cause: Error & { code?: string }, who: string): Error {
+  const what = cause.message || cause.code;
+  if (isRefusal(cause)) return new Error(`${who} refuses us: ${what}`, { cause });
+  if (cause instanceof TooLateError) return new QueueAwayError(`${who} does not answer within ${patienceMs} ms`);
+  return new QueueAwayError(`${who} cannot be reached: ${what}`, { cause });
+}
