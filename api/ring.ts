@@ -21,5 +21,5 @@ export async function ringExport({ queue, log }: RingDeps, exportId: string): Pr
 
 /** Rings for a pending delivery without waiting: a queue that is down or hangs keeps no client; worker/sweep.ts rings later. */
 export function ringDelivery({ queue, log }: RingDeps, deliveryId: string): void {
-  queue.ringDelivery(deliveryId).catch((err) => log.warn({ delivery: deliveryId, err }, 'the queue cannot be rung'));
+  queue.ringDelivery(deliveryId).catch((err) => log.warn({ delivery_id: deliveryId, err }, 'the queue cannot be rung'));
 }

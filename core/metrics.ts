@@ -83,7 +83,7 @@ export const metricList = {
   },
   logferry_deliveries_ended_total: {
     type: 'counter',
-    help: 'Webhook deliveries that ended; failed ones had no attempt left or no receiver any more',
+    help: 'Webhook deliveries that ended with an attempt; failed ones had none left',
     labels: { outcome: ['delivered', 'failed'] },
   },
   logferry_delivery_attempts_total: {

@@ -1,5 +1,6 @@
 import { parseJson } from '../core/json.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { formatTimestamp } from '../core/times.ts';
@@ -32,6 +33,7 @@ export type DeliveryDependencies = {
   /** A fresh link to the file of an export that is completed at this moment, else undefined. */
   linkFor(exportId: string): Promise<Link | undefined>;
   log: Log;
+  metrics: Metrics;
   deadlineMs?: number;
   /** Stamps the attempts; what is due when is the database's clock. */
   now?: () => Date;
@@ -82,10 +84,21 @@ export async function deliverWebhook(
     response_excerpt: result.excerpt,
   };
   const moved = await recordAttempt(prisma, claim, attempt, outcome);
-  const fields = { delivery: deliveryId, tenant: claim.tenantId, status_code: result.statusCode, err: result.cause };
+  meterAttempt(dependencies.metrics, result, moved ? outcome : undefined);
+  const fields = { delivery_id: deliveryId, tenant_id: tenantId, status_code: result.statusCode, err: result.cause };
   dependencies.log.info(fields, `webhook attempt: ${outcome.status}`);
   if (moved && outcome.status === 'pending') await ring(dependencies, deliveryId, outcome.delayMs);
   return tenantId;
+}
+
+/** @param outcome what the attempt has made of the delivery, if it has moved it */
+function meterAttempt(metrics: Metrics, { error, statusCode, durationMs }: PostResult, outcome?: Outcome): void {
+  const result = error === null ? 'delivered' : statusCode === null ? 'unreachable' : 'refused';
+  metrics.add('logferry_delivery_attempts_total', 1, { result });
+  metrics.observe('logferry_delivery_attempt_seconds', durationMs / 1000);
+  if (outcome && outcome.status !== 'pending') {
+    metrics.add('logferry_deliveries_ended_total', 1, { outcome: outcome.status });
+  }
 }
 
 async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, at: Date): Promise<PostResult> {
@@ -125,5 +138,7 @@ function outcomeOf(claim: ClaimedDelivery, { statusCode, error, retryAfterMs }: 
 
 /** A ring that fails is made up for by worker/sweep.ts. */
 async function ring({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
-  await queue.ringDelivery(id, { delayMs }).catch((err) => log.warn({ delivery: id, err }, 'the queue cannot be rung'));
+  await queue
+    .ringDelivery(id, { delayMs })
+    .catch((err) => log.warn({ delivery_id: id, err }, 'the queue cannot be rung'));
 }

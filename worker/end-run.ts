@@ -12,6 +12,7 @@ import {
 } from '../prisma/export-runs.ts';
 import { type ExportError, type ExportRow, requestOf } from '../prisma/export-view.ts';
 import { HandBackError, type Lease } from './hold-lease.ts';
+import { countRun, meterCompletion } from './meter-run.ts';
 import type { RunExportDeps } from './run-export.ts';
 import type { PublishedFile } from './write-file.ts';
 
@@ -35,6 +36,8 @@ export async function completeRun(
     progress: lease.finalProgress(file.rows, file.bytes),
     expiresAt: new Date(Date.now() + expiresIn * 1000),
   });
+  meterCompletion(deps.metrics, row);
+  countRun(deps.metrics, 'completed');
   await ringDeliveries(deps, deliveries);
 }
 
@@ -46,12 +49,12 @@ export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, e
   const { prisma } = deps.database;
   try {
     if (error instanceof LeaseLostError) {
-      deps.log.warn('another run has taken the export over');
-      return { outcome: 'done' };
+      return leaveToOther(deps);
     }
     if (error instanceof HandBackError) {
       deps.log.info(error.message);
       await handBack(prisma, run);
+      countRun(deps.metrics, error.reason === 'the worker stops' ? 'handed_back' : 'gave_way');
       return { outcome: 'handed-back' };
     }
     if (error instanceof CancelRequestedError) {
@@ -59,11 +62,17 @@ export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, e
     }
     return await settleFailure(deps, row, run, error);
   } catch (failure) {
-    if (failure instanceof LeaseLostError) return { outcome: 'done' };
+    if (failure instanceof LeaseLostError) return leaveToOther(deps);
     // The cancel came between the end of the run and now.
     if (failure instanceof CancelRequestedError) return settleRun(deps, row, run, failure);
     throw failure;
   }
+}
+
+function leaveToOther({ log, metrics }: RunExportDeps): Answer {
+  log.warn('another run has taken the export over');
+  countRun(metrics, 'lease_lost');
+  return { outcome: 'done' };
 }
 
 async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<Answer> {
@@ -77,6 +86,7 @@ async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, erro
   if (!retryable) return giveUp(deps, row, run, { status: 'failed', error: told });
   const delayMs = retryDelaysMs[Math.min(row.failures, retryDelaysMs.length - 1)]!;
   await requeueFailed(deps.database.prisma, run, told, new Date(Date.now() + delayMs));
+  countRun(deps.metrics, 'retried');
   return { outcome: 'retry', delayMs };
 }
 
@@ -95,6 +105,8 @@ async function giveUp(
 ): Promise<Answer> {
   await forgetUpload(deps, run);
   const deliveries = await endExport(deps.database.prisma, run, end);
+  countRun(deps.metrics, end.status);
+  deps.metrics.add('logferry_exports_ended_total', 1, { outcome: end.status });
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
   await deps.store.deleteObject(row.storageKey).catch((err) => deps.log.warn({ err }, 'file not deleted yet'));
   await ringDeliveries(deps, deliveries);

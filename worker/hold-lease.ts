@@ -6,9 +6,12 @@ import { isTurnOver } from '../prisma/turns.ts';
 
 /** The run ends for reasons that are not its own, and its export goes on elsewhere or later from its last checkpoint. */
 export class HandBackError extends Error {
-  constructor(reason: 'the worker stops' | 'other tenants wait') {
+  readonly reason: 'the worker stops' | 'other tenants wait';
+
+  constructor(reason: HandBackError['reason']) {
     super(`Handed back, because ${reason}`);
     this.name = 'HandBackError';
+    this.reason = reason;
   }
 }
 

@@ -1,6 +1,7 @@
 import { FinalError } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { Answer, Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
@@ -9,6 +10,7 @@ import type { ExportRow } from '../prisma/export-view.ts';
 import { takeTurn } from '../prisma/turns.ts';
 import { completeRun, settleRun } from './end-run.ts';
 import { holdLease } from './hold-lease.ts';
+import { meterRun } from './meter-run.ts';
 import { writeFile } from './write-file.ts';
 
 /** What a run needs, and how much it may use. */
@@ -17,6 +19,7 @@ export type RunExportDeps = {
   store: ObjectStore;
   queue: Queue;
   log: Log;
+  metrics: Metrics;
   leaseSeconds: number;
   turnSeconds: number;
   readers: number;
@@ -38,6 +41,7 @@ export async function runExport(deps: RunExportDeps, stopping: AbortSignal): Pro
   const { row, run } = claim;
   const log = deps.log.child({ export_id: row.id, tenant_id: row.tenantId, epoch: run.epoch });
   const { leaseSeconds, turnSeconds } = deps;
+  const meterEnd = meterRun(deps.metrics, row, run);
   const lease = holdLease({ database: deps.database, run, leaseSeconds, turnSeconds, stopping });
   try {
     log.info({ crashes: row.crashes, failures: row.failures }, 'export started');
@@ -52,7 +56,9 @@ export async function runExport(deps: RunExportDeps, stopping: AbortSignal): Pro
     await lease.release().catch(() => {});
     // When the lease ended the run, what the run then threw is only the echo.
     const error = lease.signal.aborted ? lease.signal.reason : thrown;
-    return settleRun({ ...deps, log }, row, run, error);
+    return await settleRun({ ...deps, log }, row, run, error);
+  } finally {
+    meterEnd();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Config } from '../core/config.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import { type Queue, queueNames } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
@@ -18,9 +19,12 @@ export type WorkerDeps = {
   queue: Queue;
   secretKey: SecretKey;
   log: Log;
+  metrics: Metrics;
 };
 
 export type RunningWorker = {
+  /** Milliseconds since its last sign of life, which comes every LOGFERRY_SWEEP_SECONDS when all is well. */
+  silentMs(): number;
   /** Hands running exports back, lets deliveries end, and stops. */
   stop(): Promise<void>;
 };
@@ -30,7 +34,7 @@ const deliveryGraceMs = 4_000;
 
 /** Runs exports and deliveries and sweeps, until stopped. */
 export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
-  const { config, queue, database, store, log } = deps;
+  const { config, queue, database, store, log, metrics } = deps;
   const stopping = new AbortController();
   const cut = new AbortController();
   const run = {
@@ -38,6 +42,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     store,
     queue,
     log,
+    metrics,
     leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
     readers: config.LOGFERRY_EXPORT_READERS,
     turnSeconds: config.LOGFERRY_TURN_SECONDS,
@@ -50,6 +55,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     queue,
     secretKey: deps.secretKey,
     log,
+    metrics,
     signal: cut.signal,
     guard: webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW }),
     linkFor: (exportId: string) =>
@@ -64,6 +70,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   ]);
   const sweeping = keepSweeping(deps, config.LOGFERRY_SWEEP_SECONDS);
   return {
+    silentMs: sweeping.silentMs,
     async stop() {
       stopping.abort(new HandBackError('the worker stops'));
       const timer = setTimeout(() => cut.abort(), deliveryGraceMs);

@@ -1,5 +1,6 @@
 import { exportIdOfKey } from '../core/exports.ts';
 import type { Log } from '../core/log.ts';
+import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
@@ -15,7 +16,7 @@ import {
   uploadOwners,
 } from '../prisma/sweep.ts';
 
-export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log };
+export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log; metrics: Metrics };
 
 /** Rows one sweep looks at for each of its duties; the next one does the rest. */
 const limit = 1000;
@@ -54,16 +55,27 @@ async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
     await queue.ringDelivery(id, { again: true });
 }
 
-/** Does something about each of them; one that fails keeps none behind it waiting. */
+/**
+ * Does something about each of them; one that fails keeps none behind it waiting.
+ * @throws Error that counts them, if some failed; why each did is in the log
+ */
 async function forEach<T>({ log }: SweepDeps, items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (const item of items) await work(item).catch((err) => log.warn({ err, item }, 'sweep'));
+  let failed = 0;
+  for (const item of items) {
+    await work(item).catch((err) => {
+      failed++;
+      log.warn({ err, item }, 'sweep');
+    });
+  }
+  if (failed > 0) throw new Error(`${failed} of ${items.length} failed`);
 }
 
 async function expireFiles(deps: SweepDeps): Promise<void> {
-  const { database, queue, log } = deps;
+  const { database, queue, log, metrics } = deps;
   await forEach(deps, await completedBefore(database.prisma, new Date(), limit), async (id) => {
     const expired = await expireExport(database.prisma, id);
     if (!expired) return;
+    metrics.add('logferry_exports_ended_total', 1, { outcome: 'expired' });
     log.info({ export_id: id }, 'export expired');
     for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
   });

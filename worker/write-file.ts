@@ -10,6 +10,7 @@ import type { ExportRows } from '../prisma/segments.ts';
 import { compressPieces } from './compress.ts';
 import { frameRows, type Piece } from './frame-rows.ts';
 import type { Lease } from './hold-lease.ts';
+import { meterCheckpoints, meterStore } from './meter-run.ts';
 import { readSegments } from './read-segments.ts';
 import type { RunExportDeps } from './run-export.ts';
 import { type Checkpoint, endOfFile, type WrittenFile, writeParts } from './write-parts.ts';
@@ -31,17 +32,22 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
   };
   void countRows(deps.database, rows, countLimitMs).then(lease.setTotal, () => {});
   const { upload, written } = await openUpload(deps, row, run);
+  const rowsBefore = written.at(-1)?.rows ?? 0;
+  const meterCheckpoint = meterCheckpoints(deps.metrics, rowsBefore);
   try {
-    lease.startWriting(written.at(-1)?.rows ?? 0);
+    lease.startWriting(rowsBefore);
     const file = await writeParts(blocksAfter(deps, rows, written.at(-1), lease.signal), {
-      store: deps.store,
+      store: meterStore(deps.metrics, deps.store),
       upload,
       written,
       plan: { firstPartBytes: Number(row.partBytes), maxParts: row.maxParts },
       partsInFlight: deps.partsInFlight,
       bytesInFlight: deps.bytesInFlight,
       signal: lease.storeSignal,
-      saveCheckpoint: (checkpoint) => saveCheckpoint(deps.database, run, checkpoint),
+      async saveCheckpoint(checkpoint) {
+        await saveCheckpoint(deps.database, run, checkpoint);
+        meterCheckpoint(checkpoint);
+      },
       onProgress: lease.setProgress,
     });
     lease.signal.throwIfAborted();

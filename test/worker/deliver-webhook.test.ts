@@ -4,6 +4,7 @@ import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '../../core/ids.ts';
 import { makeLog } from '../../core/log.ts';
+import { makeMetrics } from '../../core/metrics.ts';
 import { secretKey } from '../../core/secret-key.ts';
 import { webhookGuard } from '../../core/webhook-address.ts';
 import { newWebhookSecret } from '../../core/webhooks.ts';
@@ -18,6 +19,7 @@ import {
   updateWebhook,
 } from '../../prisma/webhooks.ts';
 import { answerDelivery, type DeliveryDependencies, deliverWebhook } from '../../worker/deliver-webhook.ts';
+import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../webhook-receiver.ts';
 
@@ -92,6 +94,7 @@ const deliver = (
       guard: webhookGuard({ allow: ['127.0.0.0/8'] }),
       linkFor: async () => link,
       log: makeLog('silent'),
+      metrics: makeMetrics(),
       ...overrides,
     },
     id,
@@ -186,6 +189,22 @@ test('walks the schedule to its end and then gives up', async () => {
     expect(delayMs / 1000).toBeGreaterThanOrEqual(seconds[index]!);
     expect(delayMs / 1000).toBeLessThanOrEqual(seconds[index]! * 1.1);
   }
+});
+
+test('enters each attempt and each end into the metrics', async () => {
+  const metrics = makeMetrics();
+  const { url } = await receiver((response, nth) => {
+    if (nth === 3) response.destroy();
+    else response.writeHead(nth === 1 ? 200 : 500).end();
+  });
+  await register(url);
+  for (let nth = 1; nth <= 3; nth++) await deliver(await record(), { metrics });
+  const families = readMetrics((await metrics.scrape()).text);
+  const attempts = (result: string) => valueIn(families, 'logferry_delivery_attempts_total', { result });
+  expect(['delivered', 'refused', 'unreachable'].map(attempts)).toEqual([1, 1, 1]);
+  expect(valueIn(families, 'logferry_delivery_attempt_seconds_count')).toBe(3);
+  expect(valueIn(families, 'logferry_deliveries_ended_total', { outcome: 'delivered' })).toBe(1);
+  expect(valueIn(families, 'logferry_deliveries_ended_total', { outcome: 'failed' })).toBe(0);
 });
 
 test('says in the row when the next attempt is, and makes it no earlier', async () => {

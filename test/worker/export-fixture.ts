@@ -34,6 +34,7 @@ export async function startExporting(environment: Record<string, string> = {}, {
   const work = async (changes: Partial<App['deps']> = {}): Promise<RunningWorker> => {
     const worker = await startWorker({ ...app.deps, ...changes });
     const running = {
+      ...worker,
       async stop() {
         workers.delete(running);
         await worker.stop();
