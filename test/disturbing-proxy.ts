@@ -16,6 +16,8 @@ export type S3Call =
   | 'delete'
   | 'get'
   | 'head'
+  | 'head bucket'
+  | 'list versions'
   | 'other';
 
 export type Disturbance =
@@ -44,6 +46,8 @@ export type DisturbingProxy = {
   /** Waits until a request of this kind has come since now. */
   next(call: S3Call): Promise<void>;
   calm(): void;
+  /** Requests whose connection is open and whose reply has not ended. */
+  openExchanges(): number;
   close(): Promise<void>;
 };
 
@@ -55,6 +59,7 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
   const { hostname, port } = new URL(target);
   const plans: { call: S3Call; disturbance: Disturbance; times: number }[] = [];
   const seen: DisturbingProxy['seen'] = [];
+  let underWay = 0;
   const waiting: { call: S3Call; heard: () => void }[] = [];
 
   const takePlan = (call: S3Call): Disturbance | undefined => {
@@ -65,6 +70,8 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
   const server = createServer((incoming, outgoing) => {
     const call = callOf(incoming);
     seen.push({ call, headers: incoming.headers });
+    underWay++;
+    outgoing.once('close', () => underWay--);
     for (const each of waiting) if (each.call === call) each.heard();
     incoming.on('error', () => {});
     serve({ incoming, outgoing, hostname, port }, takePlan(call)).catch(() => outgoing.destroy());
@@ -78,6 +85,7 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
     count: (call) => seen.filter((each) => each.call === call).length,
     disturb: (call, disturbance, times = 1) => void plans.push({ call, disturbance, times }),
     next: (call) => new Promise((heard) => waiting.push({ call, heard })),
+    openExchanges: () => underWay,
     calm: () => void plans.splice(0),
     async close() {
       server.closeAllConnections();
@@ -97,7 +105,9 @@ function callOf({ method, url }: IncomingMessage): S3Call {
   if (method === 'GET' && query.has('uploadId')) return 'list parts';
   if (method === 'GET' && query.has('uploads')) return 'list uploads';
   if (method === 'GET' && !isBucket) return 'get';
-  return method === 'HEAD' ? 'head' : 'other';
+  if (method === 'GET' && query.has('versions')) return 'list versions';
+  if (method === 'HEAD') return isBucket ? 'head bucket' : 'head';
+  return 'other';
 }
 
 type Exchange = { incoming: IncomingMessage; outgoing: ServerResponse; hostname: string; port: string };

@@ -1,7 +1,7 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectInfo } from './object-store.ts';
 import type { S3Clients } from './s3-client.ts';
-import { answerTo, orNothing } from './s3-errors.ts';
+import { answerTo, exceptFor } from './s3-errors.ts';
 import type { S3Options } from './s3-options.ts';
 
 /** What every operation works on: the bucket, and the clients that reach it. */
@@ -19,6 +19,8 @@ export const bareEtag = (etag: string | undefined): string => (etag ?? '').repla
 /** ObjectStore.statObject */
 export async function statObject(bucket: S3Bucket, key: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
   const command = new HeadObjectCommand(placeOf(bucket, key));
-  const found = await answerTo(bucket.clients.call.send(command, { abortSignal: signal }), signal).catch(orNothing);
+  const found = await answerTo(bucket.clients.call.send(command, { abortSignal: signal }), signal).catch(
+    exceptFor('NotFound', 'NoSuchKey'),
+  );
   return found && { bytes: found.ContentLength ?? 0, etag: bareEtag(found.ETag) };
 }

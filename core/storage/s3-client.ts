@@ -4,8 +4,8 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { S3Options } from './s3-options.ts';
 import { retryStrategy } from './s3-retries.ts';
 
-/** How often a call is made at most, by what is asked for. */
-const attempts = { check: 1, call: 5, data: 6, completion: 5 };
+/** How often a call is made at most, by what it is for. Between the first and the fifth time some three seconds go by. */
+const attempts = { check: 1, call: 5, data: 5, completion: 5 };
 type Purpose = keyof typeof attempts;
 
 /** One client for each purpose, and `links` for signing, which calls nobody. */

@@ -46,7 +46,9 @@ async function get(
 ): Promise<GetObjectCommandOutput> {
   const range = offset ? { Range: `bytes=${offset}-`, IfMatch: etag } : {};
   const command = new GetObjectCommand({ ...placeOf(bucket, key), ...range });
-  return answerTo(bucket.clients.data.send(command, { abortSignal: signal }), signal);
+  const found = await answerTo(bucket.clients.data.send(command, { abortSignal: signal }), signal);
+  if (offset && found.$metadata.httpStatusCode !== 206) throw new Error('The server does not know ranges of objects');
+  return found;
 }
 
 /** In Node the body is a stream of what comes in; the SDK's type has those of browsers in it too. */

@@ -49,8 +49,9 @@ export const isAnswer = (error: unknown, ...codes: string[]): boolean =>
 /** Whether there was no answer at all: nobody knows then whether the call was carried out. */
 export const isUnanswered = (error: unknown): boolean => error instanceof S3Error && error.status === undefined;
 
-/** undefined instead of a 404. For calls about an object: one about a bucket answers NoSuchBucket, which is an error. */
-export function orNothing(error: unknown): undefined {
-  if (isAnswer(error, 'NotFound', 'NoSuchKey')) return undefined;
-  throw error;
-}
+/** For `.catch`: nothing instead of answers of these codes. */
+export const exceptFor =
+  (...codes: string[]) =>
+  (error: unknown): undefined => {
+    if (!isAnswer(error, ...codes)) throw error;
+  };

@@ -48,7 +48,7 @@ async function lookAtVersioning({ clients, options }: S3Bucket): Promise<Finding
     const command = new GetBucketVersioningCommand({ Bucket: options.bucket });
     const { Status } = await answerTo(clients.call.send(command));
     if (!Status) return [{ level: 'ok', about, text: 'the bucket keeps no versions' }];
-    return [{ level: 'ok', about, text: `versions of files: ${Status}; deleting a file deletes its versions too` }];
+    return [{ level: 'ok', about, text: `the bucket keeps versions of files: ${Status}` }];
   } catch (error) {
     const mend = 'Allow s3:GetBucketVersioning to know whether the bucket keeps what is deleted.';
     const text = `whether the bucket keeps versions cannot be read (${(error as Error).message})`;

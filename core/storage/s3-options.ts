@@ -24,11 +24,12 @@ export type S3Options = {
 };
 
 /**
- * Only silence counts: a part of 64 MiB that goes at 1 MB/s is sent in a minute and is not late. Completing joins the
- * parts, which takes some servers minutes in which they say nothing. check() is asked every few seconds and is better
- * wrong than late.
+ * Only silence counts: a part of 64 MiB that goes at 1 MB/s is sent in a minute and is not late. But what the buffers of
+ * both kernels hold, some 10 MB, counts as sent: at 200 kB/s there is silence for 50 seconds until the reply. Completing
+ * joins the parts, which takes some servers minutes in which they say nothing. check() is asked every few seconds and is
+ * better wrong than late.
  */
-const idleMs = { check: 5_000, call: 15_000, data: 45_000, completion: 300_000 };
+const idleMs = { check: 5_000, call: 15_000, data: 60_000, completion: 300_000 };
 
 /** The least size of a part that is not the last one, by Amazon's limits (docs.aws.amazon.com, "qfacts"). */
 const leastPartMib = 5;

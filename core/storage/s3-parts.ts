@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { ListPartsCommand, type S3Client, UploadPartCommand } from '@aws-sdk/client-s3';
+import { UploadPartCommand } from '@aws-sdk/client-s3';
 import { type CallOptions, type NewPart, type PartReceipt, type Upload, UploadGoneError } from './object-store.ts';
 import { bareEtag, placeOf, type S3Bucket } from './s3-bucket.ts';
 import { answerTo, isAnswer, isUnanswered } from './s3-errors.ts';
+import { abortUpload, hasEnded } from './s3-uploads.ts';
 
 /**
  * ObjectStore.putPart. The receipt's etag holds the checksum too, as S3 wants to hear it again when the upload is
@@ -111,22 +112,18 @@ function sendPieces(command: UploadPartCommand, pieces: Buffer[], hash: string):
 }
 
 /**
- * A server that refuses a part before it has read it may close the connection in the middle of it, and then the refusal
- * is lost with the connection: so it is asked.
+ * Whether the upload has ended, or can take no more parts of ours. A server that refuses a part before it has read it may
+ * close the connection in the middle of it, and then the refusal is lost with the connection: so it is asked.
  */
 async function isGone(bucket: S3Bucket, upload: Upload, error: unknown): Promise<boolean> {
   if (isAnswer(error, 'NoSuchUpload')) return true;
+  if (wasBegunOtherwise(error)) {
+    await abortUpload(bucket, upload);
+    return true;
+  }
   return isUnanswered(error) && (await hasEnded(bucket, upload, bucket.clients.check).catch(() => false));
 }
 
-/** Whether an upload is completed or aborted. @throws S3Error */
-export async function hasEnded(bucket: S3Bucket, upload: Upload, client: S3Client): Promise<boolean> {
-  const command = new ListPartsCommand({ ...placeOf(bucket, upload.key), UploadId: upload.uploadId, MaxParts: 1 });
-  try {
-    await answerTo(client.send(command));
-    return false;
-  } catch (error) {
-    if (isAnswer(error, 'NoSuchUpload')) return true;
-    throw error;
-  }
-}
+/** S3_CHECKSUM is another one than when the upload was begun. Only the text tells this InvalidRequest from others. */
+const wasBegunOtherwise = (error: unknown): boolean =>
+  isAnswer(error, 'InvalidRequest') && /checksum type mismatch/i.test((error as Error).message);

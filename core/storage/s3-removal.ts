@@ -4,38 +4,42 @@ import {
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { placeOf, type S3Bucket } from './s3-bucket.ts';
-import { answerTo, isAnswer } from './s3-errors.ts';
+import { answerTo, exceptFor } from './s3-errors.ts';
 
 /**
  * ObjectStore.deleteObject. In a bucket with versions a deletion only hides the file, and a file that was asked to be
- * deleted must not stay: so its versions go too. Who may not delete versions has it hidden, and is told so by inspect().
+ * deleted must not stay: so its versions go too. Where the credentials may not do that it is `hidden`, of which inspect()
+ * tells.
  */
-export async function deleteObject(bucket: S3Bucket, key: string): Promise<void> {
+export async function deleteObject(bucket: S3Bucket, key: string, pageSize = 1000): Promise<'deleted' | 'hidden'> {
   const place = placeOf(bucket, key);
   const { VersionId, DeleteMarker } = await answerTo(bucket.clients.call.send(new DeleteObjectCommand(place)));
-  if (!VersionId && !DeleteMarker) return;
-  try {
-    for (const version of await versionsOf(bucket, key)) {
-      await answerTo(bucket.clients.call.send(new DeleteObjectCommand({ ...place, VersionId: version })));
-    }
-  } catch (error) {
-    if (!isAnswer(error, 'AccessDenied', 'NotImplemented')) throw error;
-  }
+  if (!VersionId && !DeleteMarker) return 'deleted';
+  return (await deleteVersions(bucket, key, pageSize).catch(exceptFor('AccessDenied', 'NotImplemented'))) ?? 'hidden';
 }
 
-/** All versions and delete markers of exactly this key. @throws S3Error */
-export async function versionsOf(bucket: S3Bucket, key: string): Promise<string[]> {
+/** The marker of the deletion goes last, so that nothing comes to light again on the way. */
+async function deleteVersions(bucket: S3Bucket, key: string, pageSize: number): Promise<'deleted'> {
+  for (const VersionId of await versionsOf(bucket, key, pageSize)) {
+    await answerTo(bucket.clients.call.send(new DeleteObjectCommand({ ...placeOf(bucket, key), VersionId })));
+  }
+  return 'deleted';
+}
+
+/** All versions and then delete markers of exactly this key. @throws S3Error */
+async function versionsOf(bucket: S3Bucket, key: string, pageSize: number): Promise<string[]> {
   const { Bucket, Key } = placeOf(bucket, key);
-  const found: string[] = [];
+  const found: { versions: string[]; markers: string[] } = { versions: [], markers: [] };
   let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {};
   while (marker) {
-    const command = new ListObjectVersionsCommand({ Bucket, Prefix: Key, ...marker });
+    const command = new ListObjectVersionsCommand({ Bucket, Prefix: Key, MaxKeys: pageSize, ...marker });
     const page: ListObjectVersionsCommandOutput = await answerTo(bucket.clients.call.send(command));
-    const all = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
-    found.push(...all.flatMap((version) => (version.Key === Key && version.VersionId ? version.VersionId : [])));
+    const ours = (each: { Key?: string; VersionId?: string }) => (each.Key === Key && each.VersionId) || [];
+    found.versions.push(...(page.Versions ?? []).flatMap(ours));
+    found.markers.push(...(page.DeleteMarkers ?? []).flatMap(ours));
     // In the order of keys, so those that only begin like ours come behind it.
     const { IsTruncated, NextKeyMarker: KeyMarker, NextVersionIdMarker: VersionIdMarker } = page;
     marker = IsTruncated && KeyMarker === Key ? { KeyMarker, VersionIdMarker } : undefined;
   }
-  return found;
+  return [...found.versions, ...found.markers];
 }

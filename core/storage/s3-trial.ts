@@ -6,10 +6,10 @@ import { placeOf, type S3Bucket, statObject } from './s3-bucket.ts';
 import { remedy } from './s3-check.ts';
 import { completeUpload } from './s3-completion.ts';
 import { readObject } from './s3-download.ts';
-import { answerTo, isAnswer } from './s3-errors.ts';
+import { answerTo } from './s3-errors.ts';
 import { signLink } from './s3-links.ts';
 import { putPart } from './s3-parts.ts';
-import { deleteObject, versionsOf } from './s3-removal.ts';
+import { deleteObject } from './s3-removal.ts';
 import { abortUpload, beginUpload, listUploads } from './s3-uploads.ts';
 
 const about = 'storage';
@@ -122,17 +122,13 @@ async function link(bucket: S3Bucket, key: string): Promise<Finding[]> {
 }
 
 async function remove(bucket: S3Bucket, key: string): Promise<Finding[]> {
-  await deleteObject(bucket, key);
+  const outcome = await deleteObject(bucket, key);
   if (await statObject(bucket, key)) throw new Error('the file is there still after it was deleted');
-  const versions = await versionsOf(bucket, key).catch((error) => {
-    if (isAnswer(error, 'AccessDenied', 'NotImplemented')) return undefined;
-    throw error;
-  });
-  if (versions === undefined || versions.length === 0) return [ok('the file was deleted')];
+  if (outcome === 'deleted') return [ok('the file was deleted')];
   return [
     warning(
       'the bucket keeps versions, and these credentials may not delete them: deleted files stay as old versions',
-      'Allow s3:DeleteObjectVersion, or add a lifecycle rule with NoncurrentVersionExpiration.',
+      'Allow s3:ListBucketVersions and s3:DeleteObjectVersion, or add a lifecycle rule with NoncurrentVersionExpiration.',
     ),
   ];
 }

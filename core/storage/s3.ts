@@ -27,7 +27,7 @@ export function openS3Store(options: S3Options): ObjectStore {
     listUploads: () => listUploads(bucket),
     readObject: (key, call) => readObject(bucket, key, call),
     statObject: (key) => statObject(bucket, key),
-    deleteObject: (key) => deleteObject(bucket, key),
+    deleteObject: async (key) => void (await deleteObject(bucket, key)),
     signLink: (key, link) => signLink(bucket, key, link),
     check: () => check(bucket),
     inspect: () => inspect(bucket),

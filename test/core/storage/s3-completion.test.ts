@@ -1,39 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { ListPartsCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ObjectStore, PartReceipt, Upload } from '../../../core/storage/object-store.ts';
-import { UploadGoneError } from '../../../core/storage/object-store.ts';
+import { type PartReceipt, UploadGoneError } from '../../../core/storage/object-store.ts';
 import { etagOf } from '../../../core/storage/s3-completion.ts';
-import { type DisturbingProxy, startDisturbingProxy } from '../../disturbing-proxy.ts';
 import { s3Service } from '../../services/services.ts';
-import { openTestStore, type TestStore } from './open-test-store.ts';
+import { type DisturbedStore, openDisturbedStore, timeToEnd } from './open-disturbed-store.ts';
 
 const s3 = await s3Service();
 
 describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
-  let opened: TestStore;
-  let proxy: DisturbingProxy;
-  let store: ObjectStore;
+  let disturbed: DisturbedStore;
+  let proxy: DisturbedStore['proxy'];
+  let store: DisturbedStore['store'];
   beforeAll(async () => {
     if ('missing' in s3) return;
-    proxy = await startDisturbingProxy(s3.endpoint);
-    opened = await openTestStore(s3);
-    store = opened.open({ endpoint: proxy.url });
+    disturbed = await openDisturbedStore(s3);
+    ({ proxy, store } = disturbed);
   });
-  afterEach(() => proxy.calm());
-  afterAll(async () => {
-    await opened?.close();
-    await proxy?.close();
-  });
+  afterEach(() => proxy?.calm());
+  afterAll(() => disturbed?.close());
 
-  const begun = async (text: string, key = `exports/${randomUUID()}`) => {
-    const upload = await store.beginUpload(key, 'text/csv');
-    return { upload, part: await store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from(text)] }) };
+  const begun = async (text: string, key?: string) => {
+    const upload = await disturbed.begin(key);
+    return { upload, part: await disturbed.putText(upload, text) };
   };
-  const partsOf = ({ key, uploadId }: Upload) =>
-    opened.client.send(
-      new ListPartsCommand({ Bucket: opened.bucket, Key: opened.options.prefix + key, UploadId: uploadId }),
-    );
   const error = (status: number, code: string) => ({ what: 'answer', status, code }) as const;
 
   it('is created, each of twenty times, though the reply was lost', async () => {
@@ -104,7 +93,7 @@ describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
     const { upload, part } = await begun('conflict');
     proxy.disturb('complete', error(409, 'ConditionalRequestConflict'), 100);
     await expect(store.completeUpload(upload, [part])).rejects.toBeInstanceOf(UploadGoneError);
-    await expect(partsOf(upload)).rejects.toMatchObject({ name: 'NoSuchUpload' });
+    await expect(disturbed.partsOf(upload)).rejects.toMatchObject({ name: 'NoSuchUpload' });
   });
 
   it.each([
@@ -113,7 +102,7 @@ describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
   ])('gives the upload up over %s, so that the export begins again', async (_, change: Partial<PartReceipt>) => {
     const { upload, part } = await begun('mine');
     await expect(store.completeUpload(upload, [{ ...part, ...change }])).rejects.toBeInstanceOf(UploadGoneError);
-    await expect(partsOf(upload)).rejects.toMatchObject({ name: 'NoSuchUpload' });
+    await expect(disturbed.partsOf(upload)).rejects.toMatchObject({ name: 'NoSuchUpload' });
     expect(await store.statObject(upload.key)).toBeUndefined();
   });
 
@@ -129,18 +118,11 @@ describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
     expect(calls.map(({ headers }) => headers['if-none-match'])).toEqual(['*', undefined]);
   });
 
-  it('ends at once when its signal says so', async () => {
+  it('ends at once by its signal', async () => {
     const { upload, part } = await begun('waited for');
     proxy.disturb('complete', { what: 'black hole' });
-    const reached = proxy.next('complete');
-    const abort = new AbortController();
-    const completing = store.completeUpload(upload, [part], { signal: abort.signal });
-    completing.catch(() => {});
-    await reached;
-    const before = performance.now();
-    abort.abort(new Error('canceled'));
-    await expect(completing).rejects.toThrow('canceled');
-    expect(performance.now() - before).toBeLessThan(1000);
+    const complete = (signal: AbortSignal) => store.completeUpload(upload, [part], { signal });
+    expect(await timeToEnd(complete, proxy.next('complete'))).toBeLessThan(1000);
     await store.abortUpload(upload);
   });
 });
