@@ -1,16 +1,21 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readinessChecks } from '../core/health.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
 import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
 import { buildApp } from './app.ts';
+import { watchRequests } from './requests-under-way.ts';
 
 export type RunningApi = {
   port: number;
-  /** Takes no more connections, lets requests under way end, and cuts those that do not within a few seconds. */
-  stop(): Promise<void>;
+  /**
+   * Takes no more connections, lets requests under way end, and cuts those that do not within a few seconds. Before that it
+   * serves on for `drainMs` while /readyz says that it stops: load balancers hear of it a moment later than we do.
+   */
+  stop(options?: { drainMs?: number }): Promise<void>;
 };
 
 /** Milliseconds that a stopping API gives requests under way, such as downloads and event streams. */
@@ -19,8 +24,16 @@ const graceMs = 5_000;
 /** Serves the API. @throws StartError when the port is taken */
 export async function startApi(deployment: Deployment): Promise<RunningApi> {
   const { config } = deployment;
-  const checks = readinessChecks(deployment, 'api');
+  let isStopping = false;
+  const stopping = {
+    name: 'process',
+    async check() {
+      if (isStopping) throw new Error('The process was told to stop');
+    },
+  };
+  const checks = [...readinessChecks(deployment, 'api'), stopping];
   const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks }));
+  const requests = watchRequests(server);
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
@@ -33,7 +46,10 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
   });
   return {
     port: (server.address() as AddressInfo).port,
-    async stop() {
+    async stop({ drainMs = 0 } = {}) {
+      isStopping = true;
+      requests.tellStopping();
+      await delay(drainMs);
       const closed = once(server, 'close');
       server.close();
       server.closeIdleConnections();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
 import type { ExportRow } from '../prisma/export-view.ts';
 import { isFinal } from '../prisma/exports.ts';
+import { isStopping } from './requests-under-way.ts';
 
 /** A `progress` event comes at least this often, whether something has changed or not: it also keeps proxies awake. */
 const everyMs = 500;
@@ -10,7 +11,8 @@ export type ProgressSource = { reload(): Promise<ExportRow>; view(row: ExportRow
 
 /**
  * Streams an export as server-sent events (the EventSource format of HTML): `progress` until it has ended, then one event
- * named by how it did, and the end of the reply. Ends when the client goes.
+ * named by how it did, and the end of the reply. Ends when the client goes, and when the process stops: an EventSource then
+ * asks again, and another process answers.
  */
 export async function streamProgress(row: ExportRow, response: Response, source: ProgressSource): Promise<void> {
   response.writeHead(200, {
@@ -28,6 +30,7 @@ export async function streamProgress(row: ExportRow, response: Response, source:
   let latest = row;
   while (!isFinal(latest.status) && !gone.signal.aborted) {
     await send('progress', latest);
+    if (isStopping(response)) return void response.end();
     await delay(everyMs, undefined, { signal: gone.signal }).catch(() => {});
     latest = await source.reload();
   }

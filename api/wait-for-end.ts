@@ -3,12 +3,13 @@ import type { Response } from 'express';
 import type { Prisma } from '../prisma/client.ts';
 import type { ExportRow } from '../prisma/export-view.ts';
 import { getExport, isFinal } from '../prisma/exports.ts';
+import { isStopping } from './requests-under-way.ts';
 
 /** The first looks come fast, for small exports end within a tenth of a second; then the database is spared. */
 const firstLookMs = 15;
 const longestPauseMs = 250;
 
-/** The export as it is once it has ended, `timeoutMs` are over, or the client has gone; whichever comes first. */
+/** The export as it is once it has ended, `timeoutMs` are over, or client or process go; whichever comes first. */
 export async function waitForEnd(
   prisma: Prisma,
   row: ExportRow,
@@ -18,7 +19,7 @@ export async function waitForEnd(
   const deadline = performance.now() + timeoutMs;
   let latest = row;
   let pauseMs = firstLookMs;
-  while (!isFinal(latest.status) && !response.destroyed) {
+  while (!isFinal(latest.status) && !response.destroyed && !isStopping(response)) {
     const left = deadline - performance.now();
     if (left <= 0) break;
     await delay(Math.min(pauseMs, left));

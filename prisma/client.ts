@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { within } from '../core/within.ts';
 import { PrismaClient } from './generated/client.ts';
 
 export type Prisma = PrismaClient;
@@ -15,8 +16,12 @@ export type Database = {
   runs: pg.Pool;
   /** For COPY and long scans, apart from the rest: exports that fill it keep no request waiting. */
   scans: pg.Pool;
+  /** Ends the connections, within seconds also if the server does not answer any more. */
   close(): Promise<void>;
 };
+
+/** Milliseconds for connections to end: one that waits for an answer from a server that is away would keep its pool. */
+const endLimitMs = 1_000;
 
 /**
  * Milliseconds for a transaction of Prisma's: to get a connection, and to end. Its own two and five seconds are too few for
@@ -58,8 +63,8 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
     runs,
     scans,
     async close() {
-      await prisma.$disconnect();
-      await Promise.all([pool.end(), runs.end(), scans.end()]);
+      const ended = prisma.$disconnect().then(() => Promise.all([pool, runs, scans].map((each) => each.end())));
+      await within(endLimitMs, 'the end of the connections', ended).catch(() => {});
     },
   };
 }

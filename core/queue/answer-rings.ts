@@ -10,7 +10,7 @@ import {
 } from 'bullmq';
 import type { Log } from '../log.ts';
 import { TooLateError, within } from '../within.ts';
-import type { OutageLog } from './outage-log.ts';
+import { type OutageLog, outageLog } from './outage-log.ts';
 import type { Answering, Handle, QueueName } from './queue.ts';
 
 /** The data of every job. It is stored as it is, so it names a row and tells nothing of it. */
@@ -43,7 +43,7 @@ const limits = {
   start: 5_000,
   letGo: 500,
   /** For handlers that were told to end: a stopping process has 10 seconds for everything. */
-  handlers: 6_500,
+  handlers: 6_000,
   /**
    * For what BullMQ has to say to its server after the last of them. It would wait for an answer without limit
    * (https://github.com/taskforcesh/bullmq/issues/4656).
@@ -61,11 +61,13 @@ export async function answerRings(
   const handling = new Set<Promise<unknown>>();
   let isStopping = false;
   let hasLetGo: Promise<void> | undefined;
+  const failed = outageLog(log, 'a ring could not be handled; it is given out again');
   const counted: Handle = (id) => {
     // BullMQ takes one more when its wait for rings is interrupted.
     if (isStopping) return Promise.resolve({ outcome: 'handed-back' });
     const handled = handle(id).finally(() => handling.delete(handled));
     handling.add(handled);
+    handled.catch(failed);
     return handled;
   };
   // BullMQ passes the AbortSignal only to processors of three declared parameters; ours are told by their caller.

@@ -42,7 +42,7 @@ export function bullQueue(
   log: Log,
 ): Pick<Queue, 'bullQueues' | 'ringExport' | 'ringDelivery' | 'answer' | 'close'> {
   const telemetry = queueTelemetry();
-  const heard = outageLog(log);
+  const heard = outageLog(log, 'queue connection');
   const open = (name: QueueName) =>
     makeQueue(name, { defaultJobOptions: jobSettings, streams, telemetry }).on('error', heard);
   const [exports, deliveries] = [open(queueNames.exports), open(queueNames.deliveries)];

@@ -1,8 +1,8 @@
 import type { Log } from '../log.ts';
 
-/** Is told of every error of a connection, again and again by each. */
+/** Is told of every error, again and again of the same. */
 export type OutageLog = ((error: Error) => void) & {
-  /** The connections are about to be ended: one that breaks then is no news. */
+  /** The connections are about to be ended: what breaks then is no news. */
   stop(): void;
 };
 
@@ -10,8 +10,8 @@ const repeatAfterMs = 60_000;
 /** Messages name ports and jobs, so there may be many. */
 const mostMessages = 100;
 
-/** Writes each message once a minute: a server that is away makes each connection fail every few seconds. */
-export function outageLog(log: Log): OutageLog {
+/** Writes each message once a minute: a server that is away makes everything that needs it fail every few seconds. */
+export function outageLog(log: Log, text: string): OutageLog {
   const written = new Map<string, number>();
   let isStopped = false;
   const hear = (error: Error) => {
@@ -19,7 +19,7 @@ export function outageLog(log: Log): OutageLog {
     if (isStopped || (last !== undefined && performance.now() - last < repeatAfterMs)) return;
     if (written.size >= mostMessages) written.clear();
     written.set(error.message, performance.now());
-    log.warn({ err: error }, 'queue connection');
+    log.warn({ err: error }, text);
   };
   return Object.assign(hear, {
     stop() {

@@ -10,6 +10,8 @@ const lockKey = 711_711;
  */
 export async function holdRuns(databaseUrl: string) {
   const client = new pg.Client({ connectionString: databaseUrl });
+  // A test may kill the server.
+  client.on('error', () => {});
   await client.connect();
   await client.query(`
     create table hold_points (export_id uuid, part_number integer);

@@ -1,0 +1,40 @@
+import type { Server, ServerResponse } from 'node:http';
+import type { Response } from 'express';
+
+/** The requests of a server that have no whole reply yet. */
+export type RequestsUnderWay = {
+  /**
+   * The process is about to stop: replies that only wait for something to happen end, and connections with theirs, so that
+   * clients turn to another process.
+   */
+  tellStopping(): void;
+};
+
+/** Whether the reply should end as soon as it may: what it waits for will not be seen by this process. */
+export const isStopping = (response: Response): boolean => response.locals.isStopping === true;
+
+export function watchRequests(server: Server): RequestsUnderWay {
+  const replies = new Set<ServerResponse & { locals?: Response['locals'] }>();
+  let stops = false;
+  const tell = (reply: ServerResponse & { locals?: Response['locals'] }) => {
+    // Express takes the locals that are there.
+    reply.locals = { ...reply.locals, isStopping: true };
+    reply.shouldKeepAlive = false;
+  };
+  // Before the app sees them.
+  server.prependListener('request', (_request, reply) => {
+    replies.add(reply);
+    reply.once('close', () => {
+      replies.delete(reply);
+      // Its headers may have promised to keep the connection.
+      if (stops) setImmediate(() => server.closeIdleConnections());
+    });
+    if (stops) tell(reply);
+  });
+  return {
+    tellStopping() {
+      stops = true;
+      for (const reply of replies) tell(reply);
+    },
+  };
+}

@@ -1,0 +1,55 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** Stands in front of a server of TCP, and can become a black hole: connections stay and are taken, and nothing comes through. */
+export type FreezableProxy = {
+  /** The URL that was given, with the host and port of this. */
+  url: string;
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+};
+
+export async function startFreezableProxy(target: string): Promise<FreezableProxy> {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let isFrozen = false;
+  const watch = (socket: Socket) => {
+    sockets.add(socket);
+    // Whoever is behind it hears of it by its own socket.
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    if (isFrozen) socket.pause();
+    return socket;
+  };
+  const server = createServer((near) => {
+    const far = watch(connect(Number(port), hostname));
+    watch(near);
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      from.on('data', (chunk) => to.write(chunk));
+      from.on('end', () => to.end());
+      from.on('close', () => to.destroy());
+      if (isFrozen) from.pause();
+    }
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const near = { hostname: '127.0.0.1', port: String((server.address() as AddressInfo).port) };
+  return {
+    url: Object.assign(new URL(target), near).href,
+    freeze() {
+      isFrozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      isFrozen = false;
+      for (const socket of sockets) socket.resume();
+    },
+    async close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
