@@ -7,6 +7,7 @@ import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
+import { scanConnections } from './connections.ts';
 import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
 
@@ -42,9 +43,7 @@ export async function openDeployment(
   );
   const store = openStore(config, key.linkKey);
   const queue = openQueue(config.QUEUE_URL ?? databaseUrl, log);
-  // Each export has the segment that is read and its readers' next ones open, and counts; estimates and verify come besides.
-  const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 2) + 6;
-  const database = openDatabase(databaseUrl, { scanConnections });
+  const database = openDatabase(databaseUrl, { scanConnections: scanConnections(config) });
   const close = async () => {
     await Promise.all([queue.close(), database.close()]);
   };
@@ -68,9 +67,12 @@ function explainDatabaseError(error: Error & { code?: string }): never {
   throw new ConfigError([`The database of DATABASE_URL cannot be used: ${error.message || error.code}`]);
 }
 
+/** The setting by which the database remembers its secret key. */
+export const fingerprintName = 'secret_key_fingerprint';
+
 /** With another key nothing that was sealed could be opened, and every link given out would break: so it is refused. */
 async function agreeOnSecretKey(prisma: Prisma, fingerprint: string): Promise<void> {
-  const name = 'secret_key_fingerprint';
+  const name = fingerprintName;
   await prisma.setting.createMany({ data: [{ name, value: fingerprint }], skipDuplicates: true });
   const { value } = await prisma.setting.findUniqueOrThrow({ where: { name } });
   if (value === fingerprint) return;

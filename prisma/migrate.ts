@@ -5,7 +5,9 @@ import pg from 'pg';
 
 /** The lock that `prisma migrate` takes too, so that the two never run at once. */
 const advisoryLock = 72707369;
-const oldestServer = 15;
+/** Major version of the oldest PostgreSQL that will do. */
+export const oldestServer = 15;
+const migrationsDirectory = join(import.meta.dirname, 'migrations');
 
 /** As Prisma makes it, to the letter: its CLI must find what it expects. */
 const journal = `create table if not exists _prisma_migrations (
@@ -18,6 +20,9 @@ const journal = `create table if not exists _prisma_migrations (
   started_at timestamptz not null default now(),
   applied_steps_count integer not null default 0
 )`;
+
+const appliedMigrations =
+  'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null';
 
 type Migration = { name: string; sql: string; checksum: string };
 type Applied = { migration_name: string; checksum: string; finished_at: Date | null };
@@ -37,7 +42,7 @@ export class MigrationError extends Error {
 export async function migrate(
   url: string,
   log: (line: string) => void = () => {},
-  directory = join(import.meta.dirname, 'migrations'),
+  directory = migrationsDirectory,
 ): Promise<string[]> {
   const migrations = await readMigrations(directory);
   return withClient(url, async (client) => {
@@ -45,9 +50,7 @@ export async function migrate(
     await client.query('select pg_advisory_lock($1)', [advisoryLock]);
     try {
       await client.query(journal);
-      const { rows } = await client.query<Applied>(
-        'select migration_name, checksum, finished_at from _prisma_migrations where rolled_back_at is null',
-      );
+      const { rows } = await client.query<Applied>(appliedMigrations);
       refuseMismatch(migrations, rows);
       const applied = new Set(rows.map((row) => row.migration_name));
       const pending = migrations.filter((migration) => !applied.has(migration.name));
@@ -60,6 +63,21 @@ export async function migrate(
       await client.query('select pg_advisory_unlock($1)', [advisoryLock]).catch(() => {});
     }
   });
+}
+
+/**
+ * Which migrations are still to be applied, and how many are; changes nothing.
+ * @throws MigrationError when an applied file was changed, or the database is of a newer version
+ */
+export async function migrationState(client: pg.Client): Promise<{ pending: string[]; applied: number }> {
+  const migrations = await readMigrations(migrationsDirectory);
+  const { rows: found } = await client.query(`select where to_regclass('_prisma_migrations') is not null`);
+  const names = migrations.map((migration) => migration.name);
+  if (found.length === 0) return { pending: names, applied: 0 };
+  const { rows } = await client.query<Applied>(appliedMigrations);
+  refuseMismatch(migrations, rows);
+  const applied = new Set(rows.map((row) => row.migration_name));
+  return { pending: names.filter((name) => !applied.has(name)), applied: applied.size };
 }
 
 /** Brings the tables of BullMQ's Postgres backend (schema `bullmq`) to what the installed BullMQ needs, under a lock of its own. */
