@@ -46,6 +46,8 @@ export type DisturbingProxy = {
   /** Waits until a request of this kind has come since now. */
   next(call: S3Call): Promise<void>;
   calm(): void;
+  /** Connections that were ever made. */
+  connections(): number;
   /** Requests whose connection is open and whose reply has not ended. */
   openExchanges(): number;
   close(): Promise<void>;
@@ -60,6 +62,7 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
   const plans: { call: S3Call; disturbance: Disturbance; times: number }[] = [];
   const seen: DisturbingProxy['seen'] = [];
   let underWay = 0;
+  let connections = 0;
   const waiting: { call: S3Call; heard: () => void }[] = [];
 
   const takePlan = (call: S3Call): Disturbance | undefined => {
@@ -76,6 +79,7 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
     incoming.on('error', () => {});
     serve({ incoming, outgoing, hostname, port }, takePlan(call)).catch(() => outgoing.destroy());
   });
+  server.on('connection', () => connections++);
   server.keepAliveTimeout = 60_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -86,6 +90,7 @@ export async function startDisturbingProxy(target: string): Promise<DisturbingPr
     disturb: (call, disturbance, times = 1) => void plans.push({ call, disturbance, times }),
     next: (call) => new Promise((heard) => waiting.push({ call, heard })),
     openExchanges: () => underWay,
+    connections: () => connections,
     calm: () => void plans.splice(0),
     async close() {
       server.closeAllConnections();
@@ -174,8 +179,10 @@ async function answer(
 ): Promise<void> {
   const xml = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code} by the proxy</Message></Error>`;
   if (!early) for await (const _chunk of incoming);
-  outgoing.writeHead(status, { 'Content-Type': 'application/xml', ...headers });
-  outgoing.end(body ?? (code ? xml : ''));
+  const text = body ?? (code ? xml : '');
+  const length = { 'Content-Length': String(Buffer.byteLength(text)) };
+  outgoing.writeHead(status, { 'Content-Type': 'application/xml', ...length, ...headers });
+  outgoing.end(text);
   if (early) outgoing.once('finish', () => incoming.socket.resetAndDestroy());
 }
 

@@ -6,7 +6,7 @@ import type { Finding } from '../findings.ts';
 import { errorCode, findStoredObject, layout } from './file-layout.ts';
 import { abortUpload, deleteObject, listUploads } from './file-removal.ts';
 import { beginUpload, completeUpload, putPart } from './file-uploads.ts';
-import type { ObjectStore } from './object-store.ts';
+import type { CallOptions, ObjectStore } from './object-store.ts';
 import { signPath } from './signed-path.ts';
 
 /** `linkKey` signs links: whoever serves them (api/files.ts) holds the same one. `publicUrl` is where that is reached. */
@@ -22,8 +22,8 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
   const publicUrl = options.publicUrl.replace(/\/+$/, '');
   return {
     beginUpload: (key, contentType) => beginUpload(directory, key, contentType),
-    putPart: (upload, part) => putPart(directory, upload, part),
-    completeUpload: (upload, parts) => completeUpload(directory, upload, parts),
+    putPart: (upload, part, call) => beforeItsEnd(call, () => putPart(directory, upload, part)),
+    completeUpload: (upload, parts, call) => beforeItsEnd(call, () => completeUpload(directory, upload, parts)),
     abortUpload: (upload) => abortUpload(directory, upload),
     listUploads: () => listUploads(directory),
     deleteObject: (key) => deleteObject(directory, key),
@@ -47,6 +47,12 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
 
     async close() {},
   };
+}
+
+/** A disk does not keep anybody waiting: what was begun is done, and what was ended before is not begun. */
+async function beforeItsEnd<T>({ signal }: CallOptions = {}, work: () => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  return work();
 }
 
 /** Bytes below which a disk counts as nearly full. */

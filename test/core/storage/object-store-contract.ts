@@ -50,6 +50,17 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       await expect(store.check()).resolves.toBeUndefined();
     });
 
+    it('finds nothing that keeps it from its work when it is inspected, and leaves nothing behind', async () => {
+      const findings = await store.inspect();
+      expect(findings.length).toBeGreaterThan(0);
+      expect(findings.filter(({ level }) => level === 'failure')).toEqual([]);
+      for (const finding of findings) {
+        expect(finding.text).not.toBe('');
+        if (finding.level !== 'ok') expect(finding.mend).not.toBe('');
+      }
+      expect(await store.listUploads()).toEqual([]);
+    });
+
     it('joins parts that were put at the same time and out of order', async () => {
       const upload = await begin();
       const bodies = [filled(partSizeBytes, 1), filled(partSizeBytes, 2), filled(1000, 3)];
@@ -200,6 +211,21 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       expect(await findUpload(aborted)).toBeUndefined();
       expect(await findUpload(completed)).toBeUndefined();
       await store.abortUpload(open);
+    });
+
+    it('ends a call by the reason of its signal', async () => {
+      const reason = new Error('ended before it began');
+      const options = { signal: AbortSignal.abort(reason) };
+      const upload = await begin();
+      const text = { partNumber: 1, offset: 0, body: [Buffer.from('unwanted')] };
+      await expect(store.putPart(upload, text, options)).rejects.toBe(reason);
+      const part = await store.putPart(upload, text);
+      await expect(store.completeUpload(upload, [part], options)).rejects.toBe(reason);
+      expect(await store.statObject(upload.key)).toBeUndefined();
+      await store.completeUpload(upload, [part]);
+      await expect(collect(store.readObject(upload.key, options))).rejects.toSatisfy(
+        (error: Error) => error === reason || error.cause === reason,
+      );
     });
 
     it('forgets a deleted object, whose key can then be used again', async () => {
