@@ -86,10 +86,12 @@ function verdictOf(error: unknown, condition: '*' | undefined): Verdict {
   if (isAnswer(error, 'NoSuchUpload', 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall')) return 'gone';
   // Joined, and removed by somebody since.
   if (error === undefined) return 'gone';
-  // Somebody deletes or writes the same key at this moment, or what stood there is gone by now.
-  if (isAnswer(error, 'ConditionalRequestConflict', 'PreconditionFailed')) return 'again';
-  // A server that does not know the condition. Without it an object of another run could be replaced, but by the same
-  // bytes: an export's parts follow from its row, and only the holder of the newest epoch says that it is complete.
-  if (condition && isAnswer(error, 'NotImplemented', 'InvalidArgument', 'InvalidRequest')) return 'without condition';
+  // Somebody deletes or writes the same key at this moment.
+  if (isAnswer(error, 'ConditionalRequestConflict')) return 'again';
+  // A server that does not know the condition, or takes a deleted object for one that stands (versitygw). Without it an
+  // object of another run could be replaced, but by the same bytes: an export's parts follow from its row, and only the
+  // holder of the newest epoch says that it is complete.
+  const refusals = ['NotImplemented', 'InvalidArgument', 'InvalidRequest', 'PreconditionFailed'];
+  if (condition && isAnswer(error, ...refusals)) return 'without condition';
   return 'failed';
 }

@@ -80,12 +80,9 @@ describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
     expect((await store.completeUpload(upload, [part])).outcome).toBe('created');
   });
 
-  it.each([
-    [409, 'ConditionalRequestConflict'],
-    [412, 'PreconditionFailed'],
-  ])('is tried again after a %i %s that nothing under the key explains', async (status, code) => {
-    const { upload, part } = await begun(code);
-    proxy.disturb('complete', error(status, code), 2);
+  it('is tried again after a conflict', async () => {
+    const { upload, part } = await begun('conflicts');
+    proxy.disturb('complete', error(409, 'ConditionalRequestConflict'), 2);
     expect((await store.completeUpload(upload, [part])).outcome).toBe('created');
   });
 
@@ -109,14 +106,18 @@ describe.skipIf('missing' in s3)('Completing an upload in S3', () => {
   it.each([
     [501, 'NotImplemented'],
     [400, 'InvalidArgument'],
-  ])('goes without the condition on a server that answers it with %i %s', async (status, code) => {
-    const { upload, part } = await begun('unconditional');
-    proxy.disturb('complete', error(status, code));
-    const before = proxy.seen.length;
-    expect((await store.completeUpload(upload, [part])).outcome).toBe('created');
-    const calls = proxy.seen.slice(before).filter(({ call }) => call === 'complete');
-    expect(calls.map(({ headers }) => headers['if-none-match'])).toEqual(['*', undefined]);
-  });
+    [412, 'PreconditionFailed'],
+  ])(
+    'goes without the condition where nothing stands under the key and the server answers %i %s',
+    async (status, code) => {
+      const { upload, part } = await begun('unconditional');
+      proxy.disturb('complete', error(status, code));
+      const before = proxy.seen.length;
+      expect((await store.completeUpload(upload, [part])).outcome).toBe('created');
+      const calls = proxy.seen.slice(before).filter(({ call }) => call === 'complete');
+      expect(calls.map(({ headers }) => headers['if-none-match'])).toEqual(['*', undefined]);
+    },
+  );
 
   it('ends at once by its signal', async () => {
     const { upload, part } = await begun('waited for');
