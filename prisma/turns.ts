@@ -24,8 +24,9 @@ const runningOf = (tenant: string) =>
  * longest since a run of his began. So tenants get equal shares of the workers, however much one of them has queued.
  *
  * One process takes a turn at a time, as each must see whom the others have taken. Both statements travel as one, so that
- * a process that stops in between holds the lock no longer than the server works. Leases run by the clock of the
- * database, so worker clocks may differ.
+ * a process that stops in between holds the lock no longer than the server works. An export that is canceled meanwhile, or
+ * whose worker has just said that it lives, is left alone: its condition is looked at again once it is locked. Leases run
+ * by the clock of the database, so worker clocks may differ.
  */
 export async function takeTurn(database: Database, leaseSeconds: number): Promise<Claim> {
   const lease = Math.ceil(leaseSeconds);
@@ -45,7 +46,8 @@ export async function takeTurn(database: Database, leaseSeconds: number): Promis
     update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => ${lease}),
       started_at = coalesce(started_at, now()), run_started_at = clock_timestamp(), retry_at = null, error = null,
       crashes = crashes + (status = 'running')::int
-    where id = coalesce((select id from lapsed), (select id from turn)) returning id, epoch;`);
+    where id = coalesce((select id from lapsed), (select id from turn))
+      and (status = 'queued' or status = 'running' and lease_until < now()) returning id, epoch;`);
   const taken = (results as unknown as { rows: { id: string; epoch: number }[] }[])[1]!.rows[0];
   if (taken) return startedClaim(database.prisma, { exportId: taken.id, epoch: taken.epoch });
   return { outcome: 'none', lapsesInMs: await nextLapse(database, lease) };
