@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { type WatchedProcess, watchProcess } from '../watch-process.ts';
+import type { App } from './start-app.ts';
+
+export type ApiProcess = WatchedProcess & { url: string };
+
+/** A real API process (api/main.ts) on a free port, with the database and the settings of the test's. */
+export async function startApiProcess({ deps }: App, environment: Record<string, string> = {}): Promise<ApiProcess> {
+  const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_ADMIN_KEY } = deps.config;
+  const child = spawn(process.execPath, ['api/main.ts'], {
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      DATABASE_URL,
+      STORAGE_URL,
+      LOGFERRY_SECRET_KEY,
+      LOGFERRY_ADMIN_KEY,
+      LOGFERRY_LOG_LEVEL: 'info',
+      LOGFERRY_RATE_LIMIT: '0',
+      ...environment,
+    } as NodeJS.ProcessEnv,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const watched = watchProcess(child);
+  const { port } = await watched.logged('API listens');
+  return { ...watched, url: `http://127.0.0.1:${port}` };
+}
