@@ -32,18 +32,17 @@ const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length
   error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
 });
 
-/** MiB that a worker takes at most for one export, by measurement, and for itself. */
-const memoryMib = { export: 120, process: 150 };
+/** MiB that a worker takes at most for one export, by measurement, and for itself; and what the machine or container has. */
+export const memoryMib = {
+  export: 120,
+  process: 150,
+  there: Math.floor(Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20),
+};
 
 /** As many exports at a time as there are cores, at least 2, if the memory of the machine or container is enough. */
 const affordableExports = Math.max(
   1,
-  Math.min(
-    Math.max(2, availableParallelism()),
-    Math.floor(
-      (Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20 - memoryMib.process) / memoryMib.export,
-    ),
-  ),
+  Math.min(Math.max(2, availableParallelism()), Math.floor((memoryMib.there - memoryMib.process) / memoryMib.export)),
 );
 
 /**

@@ -1,6 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { within } from '../core/within.ts';
+import { mostConnections } from './connections.ts';
 import { PrismaClient } from './generated/client.ts';
 
 export type Prisma = PrismaClient;
@@ -45,8 +46,9 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
   const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
   const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
   const limits = `-c statement_timeout=${limitsMs.statement} -c lock_timeout=${limitsMs.lock}`;
-  const pool = new pg.Pool({ ...session, max: 20, options: `${options} ${limits}`, application_name: 'logferry' });
-  const runs = new pg.Pool({ ...session, max: 4, options: `${options} ${limits}`, application_name: 'logferry-runs' });
+  const limited = { ...session, options: `${options} ${limits}` };
+  const pool = new pg.Pool({ ...limited, max: mostConnections.requests, application_name: 'logferry' });
+  const runs = new pg.Pool({ ...limited, max: mostConnections.runs, application_name: 'logferry-runs' });
   // Segments are read in parallel already, and are too short for JIT to pay.
   const scans = new pg.Pool({
     ...session,
@@ -98,7 +100,7 @@ export const openQueuePool = (url: string): pg.Pool =>
       keepAliveInitialDelayMillis: 10_000,
       query_timeout: 20_000,
       connectionTimeoutMillis: 10_000,
-      max: 10,
+      max: mostConnections.queue,
       application_name: 'logferry-queue',
     }),
   );

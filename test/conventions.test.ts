@@ -15,7 +15,7 @@ const find = (pattern: string): string[] =>
     .filter(isOurs)
     .sort();
 
-const folders = ['core', 'prisma', 'api', 'worker', 'local', 'bench'];
+const folders = ['core', 'prisma', 'api', 'worker', 'local', 'doctor', 'bench'];
 const sources = find(`{${folders.join(',')}}/**/*.ts`);
 
 /** What a file imports, statically or not: packages by name, our own files by their path from the root. */
@@ -45,6 +45,7 @@ describe('imports', () => {
     api: ['core', 'prisma', 'package.json'],
     worker: ['core', 'prisma', 'package.json'],
     local: ['core', 'prisma', 'api', 'worker'],
+    doctor: ['core', 'prisma'],
     bench: ['core', 'prisma', 'local'],
   };
 
@@ -98,15 +99,21 @@ describe('imports', () => {
 describe('construction', () => {
   /** Who may call what makes a thing that connects. */
   const makers: Record<string, string[]> = {
-    readConfig: ['api/main.ts', 'worker/main.ts', 'prisma/migrate.ts', 'local/start-local.ts'],
+    readConfig: [
+      'api/main.ts',
+      'worker/main.ts',
+      'prisma/migrate.ts',
+      'local/start-local.ts',
+      'doctor/read-configuration.ts',
+    ],
     openDeployment: ['api/main.ts', 'worker/main.ts', 'local/start-local.ts'],
     startApi: ['api/main.ts', 'local/start-local.ts'],
     startWorker: ['worker/main.ts', 'local/start-local.ts'],
     openDatabase: ['prisma/deployment.ts', 'local/check-demo-file.ts'],
-    openQueue: ['prisma/deployment.ts'],
+    openQueue: ['prisma/deployment.ts', 'doctor/examine.ts'],
     openPostgresQueue: ['prisma/open-queue.ts'],
     openRedisQueue: ['prisma/open-queue.ts'],
-    openStore: ['prisma/deployment.ts'],
+    openStore: ['prisma/deployment.ts', 'doctor/examine.ts'],
   };
 
   test.each(Object.entries(makers))('%s is called in %j alone', (maker, places) => {
@@ -121,13 +128,15 @@ describe('construction', () => {
       .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line))
       .some((line) => new RegExp(`(?<!function )\\b${name}\\(`).test(line));
 
-  test('the environment is read in core/config.ts, and by what local/ hands on or sets for other programs', () => {
+  test('the environment is read in core/config.ts, by what local/ hands on or sets for other programs, and by the doctor', () => {
     const readers = sources.filter((file) => read(file).includes('process.env'));
-    expect(readers.filter((file) => file !== 'core/config.ts' && !/^(local|bench)\//.test(file))).toEqual([]);
+    expect(readers.filter((file) => file !== 'core/config.ts' && !/^(local|bench)\/|^doctor\/main/.test(file))).toEqual(
+      [],
+    );
   });
 
   test('nothing connects, listens or waits when it is imported', () => {
-    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo.ts'];
+    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo.ts', 'doctor/main.ts'];
     const modules = sources.filter((file) => !programs.includes(file) && !file.startsWith('bench/'));
     const script = `
       import net from 'node:net';

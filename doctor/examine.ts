@@ -1,0 +1,72 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '../core/config.ts';
+import type { Finding } from '../core/findings.ts';
+import { makeLog } from '../core/log.ts';
+import { secretKey } from '../core/secret-key.ts';
+import { openStore } from '../core/storage/open-store.ts';
+import { inspectDatabase } from '../prisma/inspect-database.ts';
+import { openQueue } from '../prisma/open-queue.ts';
+import { checkConfiguration } from './check-configuration.ts';
+import { checkMachine } from './check-machine.ts';
+import { look } from './look.ts';
+import { readConfiguration } from './read-configuration.ts';
+
+/**
+ * Looks at all that a deployment needs, part by part and side by side: one that is down or hangs keeps none of the others
+ * from being looked at. Changes nothing but for a small object that the storage is to keep for a moment. Takes ten seconds
+ * at most, and some more to end.
+ */
+export async function examine(environment: Record<string, string | undefined>): Promise<Finding[]> {
+  const { config, spoiled, findings } = readConfiguration(environment);
+  const key = await findSecretKey(config).catch(() => undefined);
+  const unless = (name: string, about: string, work: () => Promise<Finding[]>) =>
+    spoiled.has(name) ? [] : look(about, work);
+  const looks = await Promise.all([
+    look('configuration', () => checkConfiguration(config)),
+    look('machine', () => checkMachine(config)),
+    unless('DATABASE_URL', 'database', () => lookAtDatabase(config, key)),
+    unless('QUEUE_URL', 'queue', () => lookAtQueue(config)),
+    unless('STORAGE_URL', 'storage', () => lookAtStorage(config, key)),
+  ]);
+  return [...findings, ...looks.flat()];
+}
+
+/** The key that processes would take: that of the environment, or the one that is kept. Makes none. */
+async function findSecretKey(config: Config): Promise<string> {
+  return config.LOGFERRY_SECRET_KEY ?? (await readFile(join(config.LOGFERRY_DATA, 'secret-key'), 'utf8')).trim();
+}
+
+async function lookAtDatabase(config: Config, key: string | undefined): Promise<Finding[]> {
+  if (!config.DATABASE_URL) {
+    const text =
+      'DATABASE_URL is not set: "npm start" brings its own PostgreSQL; "npm run api" and "npm run worker" need one';
+    return [{ level: 'ok', about: 'database', text }];
+  }
+  const fingerprint = key === undefined ? undefined : secretKey(key).fingerprint;
+  const hasQueue = config.QUEUE_URL === undefined;
+  return inspectDatabase(config.DATABASE_URL, { config, hasQueue, fingerprint });
+}
+
+async function lookAtQueue(config: Config): Promise<Finding[]> {
+  const url = config.QUEUE_URL ?? config.DATABASE_URL;
+  if (!url) return [{ level: 'ok', about: 'queue', text: 'QUEUE_URL is not set: the queue is in the database' }];
+  const queue = openQueue(url, makeLog('silent'));
+  try {
+    return await queue.inspect();
+  } finally {
+    await queue.close();
+  }
+}
+
+async function lookAtStorage(config: Config, key: string | undefined): Promise<Finding[]> {
+  // Links are signed by it; none is given out here.
+  const { linkKey } = secretKey(key ?? randomBytes(32).toString('base64'));
+  const store = openStore(config, linkKey);
+  try {
+    return await store.inspect();
+  } finally {
+    await store.close();
+  }
+}
