@@ -78,7 +78,8 @@ async function crc32Of(pieces: Buffer[]): Promise<string> {
  * left for those who have neither.
  */
 async function payloadHash({ options }: S3Bucket, pieces: Buffer[]): Promise<string> {
-  if (options.checksum !== 'none' || !options.endpoint?.startsWith('http:')) return 'UNSIGNED-PAYLOAD';
+  const isPlain = options.endpoint !== undefined && new URL(options.endpoint).protocol === 'http:';
+  if (options.checksum !== 'none' || !isPlain) return 'UNSIGNED-PAYLOAD';
   const hash = createHash('sha256');
   await inTurns(pieces, (piece) => hash.update(piece));
   return hash.digest('hex');

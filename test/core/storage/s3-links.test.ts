@@ -42,6 +42,16 @@ describe.skipIf('missing' in s3)('A link to an object of S3', () => {
     expect([part.status, await part.text()]).toEqual([206, 'outside']);
   });
 
+  it.each([
+    [{}, /^https:\/\/files-of-ours\.s3\.eu-central-1\.amazonaws\.com\/some\/prefix\/key\?/],
+    [{ forcePathStyle: true }, /^https:\/\/s3\.eu-central-1\.amazonaws\.com\/files-of-ours\/some\/prefix\/key\?/],
+    [{ bucket: 'dotted.name' }, /^https:\/\/s3\.eu-central-1\.amazonaws\.com\/dotted\.name\/some\/prefix\/key\?/],
+  ])('points to Amazon when no endpoint is set: %j', async (changes, expected) => {
+    const amazon = { endpoint: undefined, region: 'eu-central-1', bucket: 'files-of-ours', forcePathStyle: false };
+    const { url } = await sign(60, 'key', disturbed.opened.open({ ...amazon, ...changes }));
+    expect(url).toMatch(expected);
+  });
+
   it('asks for no checksum, which some servers refuse', async () => {
     const { url } = await sign(60);
     expect([...new URL(url).searchParams.keys()].filter((name) => /checksum/i.test(name))).toEqual([]);
