@@ -15,7 +15,7 @@ async function waitsAfter(info: ErrorInfo, attempts = 5): Promise<number[]> {
     token = next;
   }
 }
-const named = (name: string) => Object.assign(new Error(name), { name, $metadata: {}, $fault: 'client' as const });
+const named = (name: string) => Object.assign(new Error(name), { name }) as ErrorInfo['error'];
 
 describe('Calls of S3 that failed', () => {
   it('are made five times in all, with waits that grow and are never the same', async () => {
