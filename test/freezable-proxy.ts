@@ -5,7 +5,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export type FreezableProxy = {
   /** The URL that was given, with the host and port of this. */
   url: string;
-  freeze(): void;
+  /** `newOnes: false`: only the connections that there are, as by a firewall that has forgotten them. */
+  freeze(options?: { newOnes?: boolean }): void;
   thaw(): void;
   close(): Promise<void>;
 };
@@ -39,8 +40,8 @@ export async function startFreezableProxy(target: string): Promise<FreezableProx
   const near = { hostname: '127.0.0.1', port: String((server.address() as AddressInfo).port) };
   return {
     url: Object.assign(new URL(target), near).href,
-    freeze() {
-      isFrozen = true;
+    freeze({ newOnes = true } = {}) {
+      isFrozen = newOnes;
       for (const socket of sockets) socket.pause();
     },
     thaw() {

@@ -36,6 +36,20 @@ export function connectToAnswer(address: RedisAddress): { connection: RedisClien
   };
 }
 
+/** Connects once, to the one address of a cluster that is known, and gives why that fails. */
+export async function tryConnection(address: RedisAddress): Promise<Error | undefined> {
+  const { host, port, username, password, tls } = address;
+  const redis = new Redis({ host, port, username, password, tls, ...ringing, retryStrategy: null, lazyConnect: true });
+  let reason: Error | undefined;
+  redis.on('error', (error) => {
+    forgetCommand(error);
+    reason = error;
+  });
+  await redis.connect().catch(() => {});
+  redis.disconnect();
+  return reason;
+}
+
 function connect(address: RedisAddress, given: CommonRedisOptions, enableOfflineQueue: boolean): RedisClient {
   const { host, port, username, password, database, tls } = address;
   const options = { ...given, username, password, tls, keepAlive: 10_000, reconnectOnError };

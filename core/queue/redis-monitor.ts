@@ -3,7 +3,7 @@ import type { Finding } from '../findings.ts';
 import { TooLateError, within } from '../within.ts';
 import { QueueAwayError } from './queue.ts';
 import type { RedisAddress } from './redis-address.ts';
-import type { RedisClient } from './redis-connection.ts';
+import { type RedisClient, tryConnection } from './redis-connection.ts';
 import { isFull, redisFindings, unfitness } from './redis-findings.ts';
 import { type RedisState, readRedisState } from './redis-state.ts';
 
@@ -13,12 +13,20 @@ const patienceMs = 1_400;
 const connectPatienceMs = 1_000;
 
 /** `check` and `inspect` of the queue on Redis, over the connection that rings. */
-export function monitorRedis(client: RedisClient, { host, port, cluster }: RedisAddress) {
-  const lastError = rememberErrors(client);
-  const readStates = async (): Promise<RedisState[]> => {
+export function monitorRedis(client: RedisClient, address: RedisAddress) {
+  const { host, port, cluster } = address;
+  const lastError = rememberErrors(client, address);
+  const refuse = () => {
     const failure = lastError();
     if (failure && (client.status !== 'ready' || isRefusal(failure))) throw failure;
-    const asked = untilReady(client).then(() => Promise.all(serversOf(client).map(readRedisState)));
+  };
+  const untilUsable = async () => {
+    refuse();
+    await untilReady(client);
+    refuse();
+  };
+  const readStates = async (): Promise<RedisState[]> => {
+    const asked = untilUsable().then(() => Promise.all(serversOf(client).map(readRedisState)));
     return within(patienceMs, 'Redis', asked).catch((error) => {
       throw (error instanceof TooLateError && lastError()) || error;
     });
@@ -26,11 +34,7 @@ export function monitorRedis(client: RedisClient, { host, port, cluster }: Redis
   const who = `Redis at ${host}:${port}`;
   return {
     /** Waits a moment for the first connection, which a process that has just begun is still making. @throws why there is none */
-    async untilReady(): Promise<void> {
-      const failure = lastError();
-      if (failure && client.status !== 'ready') throw failure;
-      await within(connectPatienceMs, 'the first connection', untilReady(client));
-    },
+    untilReady: () => within(connectPatienceMs, 'the first connection', untilUsable()),
     /** Says of an error of a command, mostly that there was no connection, why there was none. */
     explain: (error: Error) => explain((client.status !== 'ready' && lastError()) || error, who),
     async check(): Promise<void> {
@@ -55,11 +59,14 @@ export function monitorRedis(client: RedisClient, { host, port, cluster }: Redis
 }
 
 /** Gives why the client has no connection, or one that is not as it should be: what a server refused while it was made. */
-function rememberErrors(client: RedisClient): () => Error | undefined {
+function rememberErrors(client: RedisClient, address: RedisAddress): () => Error | undefined {
   let last: Error | undefined;
   let sinceConnect: Error | undefined;
-  client.on('error', (error: Error) => {
-    last = sinceConnect = reasonOf(error);
+  client.on('error', async (error: Error) => {
+    last = sinceConnect = error;
+    // A cluster only says that no node gave an answer, whatever the reason.
+    const reason = address.cluster ? await tryConnection(address) : undefined;
+    if (reason && last === error) last = reason;
   });
   client.on('connect', () => {
     sinceConnect = undefined;
@@ -70,9 +77,6 @@ function rememberErrors(client: RedisClient): () => Error | undefined {
   });
   return () => last;
 }
-
-/** What a cluster says of all its nodes is less than what the last of them said. */
-const reasonOf = (error: Error & { lastNodeError?: Error | null }): Error => error.lastNodeError ?? error;
 
 async function untilReady(client: RedisClient): Promise<void> {
   if (client.status === 'ready') return;
