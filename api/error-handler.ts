@@ -3,7 +3,7 @@ import { AppError, type ErrorType } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import { isOutage, isTimeout } from '../prisma/outage.ts';
 import { allowedMethods } from './allowed-methods.ts';
-import { requestIdOf } from './request-log.ts';
+import { idsOf, requestIdOf } from './request-log.ts';
 
 /** Seconds after which a client should try again what failed for want of the database. */
 const outageRetrySeconds = 5;
@@ -46,7 +46,7 @@ export const noRoute: RequestHandler = (request) => {
 export function errorHandler(log: Log): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
     const error = toAppError(thrown);
-    if (error.status >= 500) log.error({ request_id: requestIdOf(response), err: thrown }, 'request failed');
+    if (error.status >= 500) log.error({ ...idsOf(response), err: thrown }, 'request failed');
     if (response.headersSent) {
       // Too late for a status. A cut connection tells the client that what it has is not the whole.
       response.destroy();

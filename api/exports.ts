@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Config } from '../core/config.ts';
 import { AppError, invalid } from '../core/errors.ts';
 import { type ExportRequest, exportRequestSchema } from '../core/exports.ts';
+import { isUuid } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { unknownName } from '../core/nearest-name.ts';
@@ -24,6 +25,7 @@ import { meterStream } from './metrics.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 import { uuidOf } from './path-id.ts';
 import { readIdempotencyKey, readWaitSeconds } from './request-headers.ts';
+import { logExportId } from './request-log.ts';
 import { ringDelivery, ringExport } from './ring.ts';
 import { streamProgress } from './stream-progress.ts';
 import { waitForEnd } from './wait-for-end.ts';
@@ -47,6 +49,10 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
   const { prisma } = deps.database;
   const router = Router();
   const mayExport = tenantRoute('export');
+  router.param('id', (_request, response, next, id) => {
+    if (isUuid(id)) logExportId(response, id);
+    next();
+  });
 
   router.post('/exports', mayExport, jsonBody(), async (request, response) => {
     refuseUnknownQuery(request.query, []);
@@ -140,6 +146,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
     idempotencyKey,
     sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
   });
+  logExportId(response, row.id);
   if (!replayed) deps.metrics.add('logferry_exports_created_total', 1);
   if (!isFinal(row.status)) await ringExport(deps, row.id);
   const latest = waitSeconds > 0 ? await waitForEnd(deps.database.prisma, row, waitSeconds * 1000, response) : row;

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { newId } from '../core/ids.ts';
-import type { Log } from '../core/log.ts';
+import type { Log, LogFields } from '../core/log.ts';
 import { findCaller, findTenantOf } from './authenticate.ts';
 
 const saneRequestId = /^[A-Za-z0-9._-]{1,128}$/;
@@ -24,14 +24,25 @@ export function logRequests(log: Log): RequestHandler {
 /** The id of this request, as in the reply's `X-Request-Id`. */
 export const requestIdOf = (response: Response): string => response.locals.requestId;
 
-const entryOf = (request: Request, response: Response, durationMs: number) => ({
+/** Has the line of this request name the export that it is about. */
+export const logExportId = (response: Response, id: string): void => {
+  response.locals.exportId = id;
+};
+
+/** Who and what the request is about, as far as that is known by now. */
+export const idsOf = (response: Response): LogFields => ({
   request_id: requestIdOf(response),
+  tenant_id: findTenantOf(response)?.id ?? findCaller(response)?.tenant?.id,
+  key_id: findCaller(response)?.keyId ?? undefined,
+  export_id: response.locals.exportId,
+});
+
+const entryOf = (request: Request, response: Response, durationMs: number): LogFields => ({
+  ...idsOf(response),
   method: request.method,
   path: request.originalUrl.split('?', 1)[0],
   status: response.statusCode,
   duration_ms: Math.round(durationMs * 10) / 10,
-  tenant_id: findTenantOf(response)?.id ?? findCaller(response)?.tenant?.id,
-  key_id: findCaller(response)?.keyId ?? undefined,
   // The client went away before it had the whole reply.
   ...(response.writableFinished ? {} : { aborted: true }),
 });

@@ -1,7 +1,51 @@
 import { pino } from 'pino';
 import pretty from 'pino-pretty';
+import { withoutSecrets } from './secrets-in-text.ts';
 
-export type Log = pino.Logger;
+/**
+ * Every field that a line of the log may have besides `level`, `time` and `msg`, and what it holds. Written down once, and held
+ * to by the type of Log, so that one id has one name in every process, and a search for it finds all that happened to it.
+ */
+export const logFields = {
+  err: 'an error: its type, code, message, stack and causes',
+  request_id: 'of an HTTP request; its reply has it as X-Request-Id',
+  tenant_id: 'whom it is about',
+  export_id: 'the export',
+  epoch: 'which run of the export, counted from 1',
+  delivery_id: 'the webhook delivery; its receiver has it as webhook-id',
+  key_id: 'of the API key that was used',
+  method: 'of an HTTP request',
+  path: 'of an HTTP request, without its query',
+  status: 'of the reply to an HTTP request',
+  duration_ms: 'of an HTTP request, to the end of its reply',
+  aborted: 'true if the client went away before it had the whole reply',
+  status_code: 'what the receiver of a webhook answered',
+  rows: 'of the file',
+  bytes: 'of the file',
+  crashes: 'workers that died with this export',
+  failures: 'runs of this export that failed',
+  retryable: 'whether a failed run is repeated',
+  check: 'the part that is, or is not, ready',
+  duty: 'of the sweep',
+  queue: 'its name',
+  handling: 'rings that were being handled',
+  mend: 'what to do about it',
+  host: 'that the process listens on',
+  port: 'that the process listens on',
+} as const;
+
+export type LogFields = { [Name in keyof typeof logFields]?: unknown };
+
+type Write = {
+  (message: string): void;
+  (fields: LogFields | undefined, message: string): void;
+};
+
+/** Writes lines, each with fields of the list above. */
+export type Log = Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', Write> & {
+  /** The same, with these fields in every line. */
+  child(fields: LogFields): Log;
+};
 
 /** Members that never reach a log line, wherever they stand. */
 const secretMembers = ['key', 'secret', 'authorization', 'download_url', 'token', 'password'];
@@ -16,6 +60,8 @@ export function makeLog(level: string): Log {
   const options: pino.LoggerOptions = {
     level,
     redact: { paths, censor: '[redacted]' },
+    // Secrets also stand in texts that others have made, such as the message of an error of a driver.
+    hooks: { streamWrite: withoutSecrets },
     serializers: { err: describeError },
     timestamp: pino.stdTimeFunctions.isoTime,
     base: null,

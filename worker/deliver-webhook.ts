@@ -1,5 +1,5 @@
 import { parseJson } from '../core/json.ts';
-import type { Log } from '../core/log.ts';
+import type { Log, LogFields } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
@@ -85,7 +85,12 @@ export async function deliverWebhook(
   };
   const moved = await recordAttempt(prisma, claim, attempt, outcome);
   meterAttempt(dependencies.metrics, result, moved ? outcome : undefined);
-  const fields = { delivery_id: deliveryId, tenant_id: tenantId, status_code: result.statusCode, err: result.cause };
+  const fields: LogFields = {
+    delivery_id: deliveryId,
+    tenant_id: tenantId,
+    status_code: result.statusCode,
+    err: result.cause,
+  };
   dependencies.log.info(fields, `webhook attempt: ${outcome.status}`);
   if (moved && outcome.status === 'pending') await ring(dependencies, deliveryId, outcome.delayMs);
   return tenantId;

@@ -56,15 +56,19 @@ async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
 }
 
 /**
- * Does something about each of them; one that fails keeps none behind it waiting.
+ * Does something about each of these exports, or of what is left of them; one that fails keeps none behind it waiting.
  * @throws Error that counts them, if some failed; why each did is in the log
  */
-async function forEach<T>({ log }: SweepDeps, items: T[], work: (item: T) => Promise<void>): Promise<void> {
+async function forEach<T extends { id?: string | undefined }>(
+  { log }: SweepDeps,
+  items: T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let failed = 0;
   for (const item of items) {
     await work(item).catch((err) => {
       failed++;
-      log.warn({ err, item }, 'sweep');
+      log.warn({ err, export_id: item.id }, 'sweep');
     });
   }
   if (failed > 0) throw new Error(`${failed} of ${items.length} failed`);
@@ -72,13 +76,18 @@ async function forEach<T>({ log }: SweepDeps, items: T[], work: (item: T) => Pro
 
 async function expireFiles(deps: SweepDeps): Promise<void> {
   const { database, queue, log, metrics } = deps;
-  await forEach(deps, await completedBefore(database.prisma, new Date(), limit), async (id) => {
-    const expired = await expireExport(database.prisma, id);
-    if (!expired) return;
-    metrics.add('logferry_exports_ended_total', 1, { outcome: 'expired' });
-    log.info({ export_id: id }, 'export expired');
-    for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
-  });
+  const over = await completedBefore(database.prisma, new Date(), limit);
+  await forEach(
+    deps,
+    over.map((id) => ({ id })),
+    async ({ id }) => {
+      const expired = await expireExport(database.prisma, id);
+      if (!expired) return;
+      metrics.add('logferry_exports_ended_total', 1, { outcome: 'expired' });
+      log.info({ export_id: id }, 'export expired');
+      for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
+    },
+  );
 }
 
 async function deleteFiles(deps: SweepDeps): Promise<void> {
@@ -102,13 +111,13 @@ async function abortUploads(deps: SweepDeps): Promise<void> {
 /** Uploads that were begun by a run which died before it could write them down. */
 async function abortStrayUploads(deps: SweepDeps): Promise<void> {
   const { database, store } = deps;
-  const uploads = (await store.listUploads()).map((upload) => ({ ...upload, exportId: exportIdOfKey(upload.key) }));
+  const uploads = (await store.listUploads()).map((upload) => ({ ...upload, id: exportIdOfKey(upload.key) }));
   const owners = await uploadOwners(
     database.prisma,
-    uploads.flatMap(({ exportId }) => exportId ?? []),
+    uploads.flatMap(({ id }) => id ?? []),
   );
-  const strays = uploads.filter(({ uploadId, begunAt, exportId }) => {
-    const owner = exportId && owners.get(exportId);
+  const strays = uploads.filter(({ uploadId, begunAt, id }) => {
+    const owner = id && owners.get(id);
     if (owner && (owner.hasEnded || owner.uploadId === uploadId)) return owner.uploadId !== uploadId;
     return begunAt.getTime() < Date.now() - (owner ? unwrittenUploadAgeMs : strayUploadAgeMs);
   });

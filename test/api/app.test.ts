@@ -98,6 +98,19 @@ describe('The API', () => {
     for (const hidden of [secret, key, app.adminKey]) expect(all).not.toContain(hidden);
   });
 
+  it('names the export that a request is about, whether it makes it or asks for it', async () => {
+    const { call, tenant } = await app.newTenant();
+    const headers = (id: string) => ({ headers: { 'x-request-id': id } });
+    const { id } = await bodyOf(call('/v1/exports', { json: { format: 'csv' }, ...headers('makes') }));
+    await call(`/v1/exports/${id}`, headers('asks'));
+    await call('/v1/exports/no-id', headers('errs'));
+    for (const request of ['makes', 'asks']) {
+      const line = await entry((each) => each.request_id === request);
+      expect(line).toMatchObject({ export_id: id, tenant_id: tenant.id });
+    }
+    expect(await entry((each) => each.request_id === 'errs')).not.toHaveProperty('export_id');
+  });
+
   it('tells the log of an error within, and the client only its request id', async () => {
     await app.database.pool.query('alter table webhooks rename to hidden_webhooks');
     const { call } = await app.newTenant();

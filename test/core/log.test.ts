@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
@@ -31,6 +32,22 @@ test('never writes secrets, wherever they stand', () => {
   expect(lines[0]).toMatchObject({
     key: '[redacted]',
     webhook: { secret: '[redacted]', more: { token: '[redacted]' } },
+  });
+});
+
+test('puts out secrets that stand in texts of others: messages, stacks, causes, paths, and the message itself', () => {
+  const secret = randomBytes(9).toString('hex');
+  const { lines } = logged(`
+    const cause = new Error('connect redis://:${secret}@cache.example.com failed');
+    const err = new Error('postgresql://logferry:${secret}@db.example.com/logferry: no', { cause });
+    log.error({ err, path: '/files/a?expires=1&signature=${secret}' }, 'sent Authorization: Bearer ${secret}');
+    log.child({ export_id: 'https://b.example.com/k?X-Amz-Signature=${secret}' }).warn('again');`);
+  expect(lines).toHaveLength(2);
+  expect(JSON.stringify(lines)).not.toContain(secret);
+  expect(lines[0]).toMatchObject({
+    msg: 'sent Authorization: Bearer [redacted]',
+    path: '/files/a?expires=1&signature=[redacted]',
+    err: { message: 'postgresql://logferry:[redacted]@db.example.com/logferry: no' },
   });
 });
 
