@@ -1,15 +1,40 @@
-import { defineConfig } from 'vitest/config';
+import { globSync, readFileSync } from 'node:fs';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { enginePairs } from './test/engine-pairs.ts';
+
+const all = globSync('test/**/*.test.ts', { cwd: import.meta.dirname });
+/** The export suite: every file that runs exports or asks for them, and so goes through queue and storage. */
+const exporting = all.filter(
+  (file) =>
+    readFileSync(`${import.meta.dirname}/${file}`, 'utf8').includes('/export-fixture.ts') ||
+    /^test\/api\/(exports|crowds)\.test\.ts$/.test(file),
+);
+
+/** Two of them in `npm test`: together they have each queue and each storage. `npm run test:engines` has all four. */
+const pairs = Object.entries(enginePairs).slice(0, process.env.TEST_ENGINES === 'all' ? 4 : 2);
+
+const settings = {
+  environment: 'node',
+  pool: 'forks',
+  testTimeout: 30_000,
+  hookTimeout: 30_000,
+  // On a busy machine everything takes its time; none of these tests is about how long.
+  expect: { poll: { timeout: 10_000 } },
+} as const;
 
 export default defineConfig({
   test: {
-    environment: 'node',
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default', './test/services/report-skipped.ts'],
-    pool: 'forks',
     // Each file has its own database, and Postgres wants a core too.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    projects: [
+      { test: { ...settings, name: 'rest', include: all.filter((file) => !exporting.includes(file)) } },
+      ...pairs.map(
+        ([name, engines]): TestProjectInlineConfiguration => ({
+          test: { ...settings, name, include: exporting, provide: { engines }, runner: './test/engine-runner.ts' },
+        }),
+      ),
+    ],
   },
 });

@@ -1,11 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { type AppDeps, buildApp } from '../../api/app.ts';
 import type { Scope } from '../../core/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
@@ -13,10 +9,11 @@ import { makeLog } from '../../core/log.ts';
 import { makeMetrics } from '../../core/metrics.ts';
 import type { Queue } from '../../core/queue/queue.ts';
 import { secretKey } from '../../core/secret-key.ts';
-import { openFileStore } from '../../core/storage/file.ts';
+import { openStore } from '../../core/storage/open-store.ts';
 import type { Plan } from '../../core/tenants.ts';
 import { openDatabase } from '../../prisma/client.ts';
 import { createTestDatabase } from '../database.ts';
+import { openTestStorage } from '../engines.ts';
 
 /** `json` is sent as the body; the method is then POST, unless another is given. */
 export type Init = RequestInit & { json?: unknown };
@@ -32,12 +29,15 @@ export type Tenant = {
 };
 
 /**
- * The whole API on a free port, with a database and a folder of its own, no worker and no rate limit.
- * @param environment variables as in README, over those defaults
+ * The whole API on a free port, with a database and a storage of its own, no worker and no rate limit.
+ * @param environment variables as in README, over those defaults; with a DATABASE_URL no database is made
  * @param overrides parts of the app to be replaced; the queue writes down who was rung for
  */
 export async function startApp(environment: Record<string, string> = {}, overrides: Partial<AppDeps> = {}) {
-  const [testDatabase, directory] = await Promise.all([createTestDatabase(), mkdtemp(join(tmpdir(), 'logferry-api-'))]);
+  const [testDatabase, storage] = await Promise.all([
+    environment.DATABASE_URL ? undefined : createTestDatabase(),
+    openTestStorage(),
+  ]);
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -48,8 +48,8 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     LOGFERRY_SECRET_KEY: randomBytes(32).toString('base64'),
     LOGFERRY_RATE_LIMIT: '0',
     LOGFERRY_LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
-    DATABASE_URL: testDatabase.url,
-    STORAGE_URL: pathToFileURL(directory).href,
+    DATABASE_URL: testDatabase?.url,
+    ...storage.environment,
     PUBLIC_URL: url,
     ...environment,
   });
@@ -62,7 +62,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     log: makeLog(config.LOGFERRY_LOG_LEVEL),
     metrics: makeMetrics(),
     queue: writtenDown(rings),
-    store: openFileStore({ directory, publicUrl: config.publicUrl, linkKey }),
+    store: openStore(config, linkKey),
     secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
     checks: [{ name: 'database', check: () => database.pool.query('select 1') }],
     ...overrides,
@@ -82,7 +82,6 @@ export async function startApp(environment: Record<string, string> = {}, overrid
   let tenants = 0;
   return {
     url,
-    directory,
     deps,
     database,
     rings,
@@ -103,8 +102,9 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     async close() {
       server.closeAllConnections();
       server.close();
+      await deps.store.close();
       if (!overrides.database) await database.close();
-      await Promise.all([testDatabase.drop(), rm(directory, { recursive: true, force: true })]);
+      await Promise.all([testDatabase?.drop(), storage.close()]);
     },
   };
 }

@@ -3,13 +3,15 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { makeLog } from '../../core/log.ts';
 import { readNewEvent } from '../../core/new-event.ts';
-import { openPostgresQueue } from '../../core/queue/postgres.ts';
-import { type Database, inTransaction, openQueuePool } from '../../prisma/client.ts';
+import { queueNames } from '../../core/queue/queue.ts';
+import { type Database, inTransaction } from '../../prisma/client.ts';
 import { appendEvents } from '../../prisma/events.ts';
 import type { ExportView } from '../../prisma/export-view.ts';
+import { openQueue } from '../../prisma/open-queue.ts';
 import { type RunningWorker, startWorker } from '../../worker/start-worker.ts';
 import { type App, type Call, startApp } from '../api/start-app.ts';
 import { createTestDatabase } from '../database.ts';
+import { openTestQueue } from '../engines.ts';
 
 export type FinishedExport = {
   view: ExportView;
@@ -21,20 +23,21 @@ export type FinishedExport = {
 };
 
 /**
- * The whole of Logferry: API, queue on Postgres and files on disk, with a worker in this process unless told otherwise.
+ * The whole of Logferry: API, queue and storage on the engines of this run, with a worker in this process unless told
+ * otherwise.
  * @param environment variables as in README
  */
 export async function startExporting(environment: Record<string, string> = {}, { worker: withWorker = true } = {}) {
   const testDatabase = await createTestDatabase();
-  // Each worker that a test starts listens to it.
-  const pool = openQueuePool(testDatabase.url).setMaxListeners(100);
-  const queue = openPostgresQueue(pool, makeLog('silent'));
-  const app: App = await startApp({ DATABASE_URL: testDatabase.url, ...environment }, { queue });
+  const testQueue = await openTestQueue(testDatabase.url);
+  const queue = openQueue(testQueue.environment.QUEUE_URL ?? testDatabase.url, makeLog('silent'));
+  const settings = { DATABASE_URL: testDatabase.url, ...testQueue.environment, ...environment };
+  const app: App = await startApp(settings, { queue });
   const workers = new Set<RunningWorker>();
   const work = async (changes: Partial<App['deps']> = {}): Promise<RunningWorker> => {
     const worker = await startWorker({ ...app.deps, ...changes });
     const running = {
-      ...worker,
+      silentMs: worker.silentMs,
       async stop() {
         workers.delete(running);
         await worker.stop();
@@ -49,11 +52,18 @@ export async function startExporting(environment: Record<string, string> = {}, {
     databaseUrl: testDatabase.url,
     /** Starts a worker in this process; parts of what it works with may be replaced. */
     work,
+    /** Has the queue lose all rings, as a Redis without persistence would. */
+    forgetRings: testQueue.forget,
+    /** Ids of the exports that somebody rang for and that no worker has been given yet. */
+    async rungExports(): Promise<string[]> {
+      const exports = queue.bullQueues.find(({ name }) => name === queueNames.exports)!;
+      return (await exports.getJobs()).map(({ data }) => data.id);
+    },
     async close() {
       for (const worker of workers) await worker.stop();
       await queue.close();
-      await pool.end();
       await app.close();
+      await testQueue.close();
       await testDatabase.drop();
     },
   };

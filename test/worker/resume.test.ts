@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ExportView } from '../../prisma/export-view.ts';
 import type { Call } from '../api/start-app.ts';
+import { leastPartMib } from '../engines.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
 import {
   addManyEvents,
@@ -45,7 +46,7 @@ describe('An export whose worker', () => {
     app = await startExporting({ ...workerSettings, LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8' }, { worker: false });
     const made = await app.newTenant();
     call = made.call;
-    await addManyEvents(app.database, made.tenant.id, { count, noiseBytes: 2000 });
+    await addManyEvents(app.database, made.tenant.id, { count, noiseBytes: 2000 * leastPartMib });
     runs = await holdRuns(app.databaseUrl);
     const worker = await app.work();
     const ids = await Promise.all(requests.map(queue));
@@ -70,7 +71,7 @@ describe('An export whose worker', () => {
     await app.database.pool.query(
       `update exports set lease_until = now() - interval '1 second' where status = 'running'`,
     );
-    await app.database.pool.query('delete from bullmq.job');
+    await app.forgetRings();
   };
   /** Waits until the worker holds at all points; says what it logged if it ends instead. */
   const reachedBy = (worker: WorkerProcess, points = 1): Promise<void> =>

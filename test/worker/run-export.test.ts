@@ -1,11 +1,10 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/storage/object-store.ts';
 import type { ExportView } from '../../prisma/export-view.ts';
 import type { RunningWorker } from '../../worker/start-worker.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
+import { leastPartMib } from '../engines.ts';
 import {
   addManyEvents,
   type Exporting,
@@ -28,7 +27,7 @@ describe('A run of an export', () => {
     store = app.deps.store;
     const made = await app.newTenant();
     call = made.call;
-    await addManyEvents(app.database, made.tenant.id, { count, noiseBytes: 2000 });
+    await addManyEvents(app.database, made.tenant.id, { count, noiseBytes: 2000 * leastPartMib });
   });
   afterEach(async () => {
     await worker?.stop();
@@ -176,10 +175,10 @@ describe('A run of an export', () => {
     await reached.promise;
     await expect.poll(async () => (await rowOf(id)).status).toBe('queued');
     await worker!.stop();
-    const { uploadId } = await rowOf(id);
-    await rm(join(app.directory, 'uploads', uploadId!), { recursive: true });
+    const { storageKey, uploadId } = await rowOf(id);
+    await store.abortUpload({ key: storageKey, uploadId: uploadId! });
     await setRow(id, 'retry_at = null, failures = 0');
-    await app.database.pool.query('delete from bullmq.job');
+    await app.forgetRings();
     await workWith();
     await fetchFile(await endedExport(call, id));
   });

@@ -46,7 +46,7 @@ describe('The sweep', () => {
   it('has exports run that nobody rang for, all of them', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => queueExport(call, { format: 'csv' })));
     // As FLUSHALL would leave a queue.
-    await pool().query('delete from bullmq.job');
+    await app.forgetRings();
     const worker = await app.work();
     for (const id of ids) expect(await endedExport(call, id)).toMatchObject({ status: 'completed', attempt: 1 });
     await worker.stop();
@@ -59,11 +59,11 @@ describe('The sweep', () => {
       `update exports set status = 'running', epoch = 1, lease_until = now() + interval '1 hour' where id = $1`,
       [held],
     );
-    await pool().query('delete from bullmq.job');
+    await app.forgetRings();
     await sweepNow();
-    const { rows } = await pool().query(`select data->>'id' as id from bullmq.job where queue = 'exports'`);
-    expect(rows.map((row) => row.id)).not.toContain(waiting);
-    expect(rows.map((row) => row.id)).not.toContain(held);
+    const rung = await app.rungExports();
+    expect(rung).not.toContain(waiting);
+    expect(rung).not.toContain(held);
     for (const id of [waiting, held]) await call(`/v1/exports/${id}`, { method: 'DELETE' });
     await pool().query(`update exports set status = 'canceled' where id = $1`, [held]);
   });
@@ -183,9 +183,8 @@ describe('The sweep', () => {
     const hanging = { ...app.deps.store, listUploads: never, deleteObject: never, abortUpload: never };
     const sweeping = keepSweeping({ ...app.deps, store: hanging }, 1);
     const id = await queueExport(call, { format: 'csv' });
-    await pool().query('delete from bullmq.job');
-    const rung = async () => (await pool().query(`select from bullmq.job where data->>'id' = $1`, [id])).rowCount;
-    await expect.poll(rung, { timeout: 15_000 }).toBe(1);
+    await app.forgetRings();
+    await expect.poll(app.rungExports, { timeout: 15_000 }).toContain(id);
     await sweeping.stop();
     await call(`/v1/exports/${id}`, { method: 'DELETE' });
   });

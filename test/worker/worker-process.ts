@@ -1,25 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { spawn } from 'node:child_process';
+import { leastPartMib } from '../engines.ts';
+import { type WatchedProcess, watchProcess } from '../watch-process.ts';
 import type { Exporting } from './export-fixture.ts';
 
-type Entry = { msg?: string; [member: string]: unknown };
-
-export type WorkerProcess = {
-  pid: number;
-  /** What it has logged so far. */
-  entries: Entry[];
-  /** The first entry with this message, now or when it comes; fails when the process ends without it. */
-  logged(message: string): Promise<Entry>;
-  /** Sends a signal. */
-  signal(name: NodeJS.Signals): void;
-  /** Sends a signal, if one is given, and waits for the end of the process: its code, or the signal that ended it. */
-  ended(name?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
-};
+/** A worker that the test started. */
+export type WorkerProcess = WatchedProcess;
 
 /** What every worker of these tests is set to: small parts and short leases, so that little work makes many steps. */
 export const workerSettings = {
-  LOGFERRY_PART_MIB: '1',
+  LOGFERRY_PART_MIB: String(leastPartMib),
   LOGFERRY_SEGMENT_ROWS: '1500',
   LOGFERRY_LEASE_SECONDS: '2',
   LOGFERRY_SWEEP_SECONDS: '1',
@@ -27,16 +16,26 @@ export const workerSettings = {
   LOGFERRY_EXPORT_READERS: '2',
 };
 
+/** What a worker must have in common with the API beside it. */
+const shared = [
+  'DATABASE_URL',
+  'QUEUE_URL',
+  'STORAGE_URL',
+  'S3_ENDPOINT',
+  'S3_REGION',
+  'S3_FORCE_PATH_STYLE',
+  'LOGFERRY_SECRET_KEY',
+  'PUBLIC_URL',
+] as const;
+
 /** A real worker process (worker/main.ts) beside the API of the test. */
 export function startWorkerProcess({ deps }: Exporting, environment: Record<string, string> = {}): WorkerProcess {
-  const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, PUBLIC_URL } = deps.config;
+  const { PATH, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = process.env;
+  const given = shared.filter((name) => deps.config[name] !== undefined);
   const child = spawn(process.execPath, ['worker/main.ts'], {
     env: {
-      PATH: process.env.PATH,
-      DATABASE_URL,
-      STORAGE_URL,
-      LOGFERRY_SECRET_KEY,
-      PUBLIC_URL,
+      ...{ PATH, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY },
+      ...Object.fromEntries(given.map((name) => [name, String(deps.config[name])])),
       LOGFERRY_LOG_LEVEL: 'info',
       LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8',
       ...workerSettings,
@@ -44,30 +43,5 @@ export function startWorkerProcess({ deps }: Exporting, environment: Record<stri
     } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  return watch(child);
-}
-
-function watch(child: ChildProcess): WorkerProcess {
-  const entries: Entry[] = [];
-  const lines = createInterface({ input: child.stderr! });
-  lines.on('line', (line) => entries.push(line.startsWith('{') ? JSON.parse(line) : { msg: line }));
-  const exit = once(child, 'exit').then(([code, signal]) => (signal ?? code) as number | NodeJS.Signals);
-  const end = once(lines, 'close');
-  return {
-    pid: child.pid!,
-    entries,
-    async logged(message) {
-      for (;;) {
-        const found = entries.find((entry) => entry.msg === message);
-        if (found) return found;
-        const next = await Promise.race([once(lines, 'line'), end.then(() => undefined)]);
-        if (!next) throw new Error(`The worker ended without "${message}": ${JSON.stringify(entries)}`);
-      }
-    },
-    signal: (name) => void child.kill(name),
-    ended(name) {
-      if (name) child.kill(name);
-      return exit;
-    },
-  };
+  return watchProcess(child);
 }
