@@ -11,6 +11,7 @@ import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';
 import { newWebhookSecret, webhookSecretSchema } from '../core/webhooks.ts';
+import { within } from '../core/within.ts';
 import type { Database } from '../prisma/client.ts';
 import { createExport } from '../prisma/create-export.ts';
 import { cancelExport, deleteExport, type Ending, markFileDeleted } from '../prisma/end-export.ts';
@@ -43,6 +44,8 @@ export type ExportRoutesDeps = {
 
 /** Seconds after which a client should ask again. */
 const retryAfterSeconds = 1;
+/** Milliseconds that a DELETE waits for the storage. */
+const deleteLimitMs = 10_000;
 
 /** /exports: the jobs. Every route needs the scope `export`; making one needs the plan `pro` too. */
 export function exportRoutes(deps: ExportRoutesDeps): Router {
@@ -117,12 +120,8 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
     refuseUnknownQuery(request.query, []);
     const by = auditContext(request, response);
     const ending = await deleteExport(prisma, tenantOf(response).id, uuidOf(request, 'export'), by);
-    const { row } = ending;
-    if (row.status === 'expired' && !row.fileDeletedAt) {
-      await deps.store.deleteObject(row.storageKey);
-      await markFileDeleted(prisma, row.id);
-    }
     announceEnding(deps, ending);
+    if (ending.row.status === 'expired' && !ending.row.fileDeletedAt) await deleteFile(deps, ending.row);
     response.status(204).end();
   });
 
@@ -155,6 +154,21 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
   response.location(`/v1/exports/${row.id}`);
   const webhook = secret && !replayed ? { webhook: { url: wanted.webhook!.url, secret } } : {};
   await answerExport(deps, response, waitSeconds > 0 && isFinal(latest.status) ? 200 : 202, latest, webhook);
+}
+
+/** @throws AppError unavailable when the storage does not delete it in time */
+async function deleteFile({ store, database, log }: ExportRoutesDeps, row: ExportRow): Promise<void> {
+  try {
+    await within(deleteLimitMs, 'the deletion of a file', store.deleteObject(row.storageKey));
+  } catch (err) {
+    log.warn({ err, export_id: row.id }, 'file not deleted yet');
+    throw new AppError(
+      'unavailable',
+      'The storage does not answer. The export has expired, and its file is deleted as soon as it does. Repeat the DELETE to make sure.',
+      { headers: { 'Retry-After': '10' } },
+    );
+  }
+  await markFileDeleted(database.prisma, row.id);
 }
 
 const layoutOf = (config: Config) => ({

@@ -1,6 +1,7 @@
 import { FinalError, isRetryable } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports.ts';
 import type { Answer } from '../core/queue/queue.ts';
+import { within } from '../core/within.ts';
 import {
   CancelRequestedError,
   endExport,
@@ -18,6 +19,9 @@ import type { PublishedFile } from './write-file.ts';
 
 /** Waits between failed runs. */
 const retryDelaysMs = [1_000, 5_000, 15_000, 60_000];
+
+/** Milliseconds for the store to remove what an export leaves. */
+const removalLimitMs = 1_500;
 
 /** Ends the export as completed. @throws LeaseLostError */
 export async function completeRun(
@@ -108,15 +112,20 @@ async function giveUp(
   countRun(deps.metrics, end.status);
   deps.metrics.add('logferry_exports_ended_total', 1, { outcome: end.status });
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
-  await deps.store.deleteObject(row.storageKey).catch((err) => deps.log.warn({ err }, 'file not deleted yet'));
+  await removed(deps, 'the deletion of the file', deps.store.deleteObject(row.storageKey));
   await ringDeliveries(deps, deliveries);
   return { outcome: 'done' };
 }
 
-/** Gives the parts of an export that ends back. The sweep does it again if this fails. @throws LeaseLostError */
-async function forgetUpload({ database, store, log }: RunExportDeps, run: Run): Promise<void> {
-  const upload = await heldUpload(database.prisma, run);
-  if (upload) await store.abortUpload(upload).catch((err) => log.warn({ err }, 'upload not aborted yet'));
+/** Gives the parts of an export that ends back. @throws LeaseLostError */
+async function forgetUpload(deps: RunExportDeps, run: Run): Promise<void> {
+  const upload = await heldUpload(deps.database.prisma, run);
+  if (upload) await removed(deps, 'the abort of the upload', deps.store.abortUpload(upload));
+}
+
+/** Waits for the store a little: what it does not do now, the sweep has it do, and a cancel must not wait for it. */
+async function removed({ log }: RunExportDeps, what: string, removal: Promise<void>): Promise<void> {
+  await within(removalLimitMs, what, removal).catch((err) => log.warn({ err }, 'left to the sweep'));
 }
 
 async function ringDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   addEvents,
   type Exporting,
@@ -118,6 +118,18 @@ describe('An export that has ended', () => {
     expect((await bodyOf(reply)).error).toEqual({ type: 'conflict', message: expect.stringMatching(/completed/) });
     expect((await bodyOf(call(`/v1/exports/${view.id}`))).status).toBe('completed');
     expect(await actions(view.id)).toEqual(['created']);
+  });
+
+  it('says by 503 that its file is not deleted yet, and deletes it when asked again', async () => {
+    const { view } = await exportFile(call, { format: 'csv' });
+    const { storageKey } = await app.database.prisma.export.findUniqueOrThrow({ where: { id: view.id } });
+    const refusing = vi.spyOn(app.deps.store, 'deleteObject').mockRejectedValueOnce(new Error('not now'));
+    const reply = await call(`/v1/exports/${view.id}`, { method: 'DELETE' });
+    expect([reply.status, reply.headers.get('retry-after')]).toEqual([503, '10']);
+    expect((await bodyOf(call(`/v1/exports/${view.id}`))).status).toBe('expired');
+    expect((await call(`/v1/exports/${view.id}`, { method: 'DELETE' })).status).toBe(204);
+    expect(await app.deps.store.statObject(storageKey)).toBeUndefined();
+    refusing.mockRestore();
   });
 
   it('loses its file by DELETE before the reply, and keeps its record as expired', async () => {

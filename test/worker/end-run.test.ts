@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
 import { cancelExport } from '../../prisma/end-export.ts';
-import { replaceUpload } from '../../prisma/export-runs.ts';
+import { CancelRequestedError, replaceUpload } from '../../prisma/export-runs.ts';
 import { takeTurn } from '../../prisma/turns.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
+import { sweep } from '../../worker/sweep.ts';
 import { type Exporting, queueExport, startExporting } from './export-fixture.ts';
 
 let app: Exporting;
@@ -61,6 +62,21 @@ it.each([
   await cancelExport(app.database.prisma, row.tenantId, row.id, by);
   expect(await settle(error)).toEqual({ outcome: 'done' });
   expect(await read()).toMatchObject({ status: 'canceled', leaseUntil: null });
+});
+
+it('ends an export that is canceled while the store hangs, and leaves what is stored to the sweep', async () => {
+  const { row, run, read } = await startRun();
+  const { store } = app.deps;
+  const upload = await store.beginUpload(row.storageKey, 'text/csv');
+  await replaceUpload(app.database.prisma, run, upload.uploadId);
+  await cancelExport(app.database.prisma, row.tenantId, row.id, by);
+  const never = () => new Promise<never>(() => {});
+  const hanging = { ...store, abortUpload: never, deleteObject: never };
+  const deps = { ...app.deps, ...limits, store: hanging, leaseSeconds: 60, turnSeconds: 60, exportTtlSeconds: 60 };
+  expect(await settleRun(deps, row, run, new CancelRequestedError())).toEqual({ outcome: 'done' });
+  expect(await read()).toMatchObject({ status: 'canceled', uploadId: upload.uploadId });
+  await sweep(app.deps);
+  expect(await store.listUploads()).not.toContainEqual(expect.objectContaining(upload));
 });
 
 it('gives a run up whose renewals get no answer, and does not wait for them', async () => {
