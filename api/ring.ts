@@ -1,5 +1,6 @@
 import type { Log } from '../core/log.ts';
 import type { Queue } from '../core/queue/queue.ts';
+import { within } from '../core/within.ts';
 
 export type RingDeps = { queue: Queue; log: Log };
 
@@ -8,15 +9,10 @@ const ringTimeoutMs = 1_000;
 
 /** Rings for a queued export, and waits for the queue a little: most clients poll at once. */
 export async function ringExport({ queue, log }: RingDeps, exportId: string): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ringTimeoutMs);
-  });
   const ring = queue
     .ringExport(exportId)
     .catch((err) => log.warn({ export_id: exportId, err }, 'the queue cannot be rung'));
-  await Promise.race([ring, patience]);
-  clearTimeout(timer);
+  await within(ringTimeoutMs, 'a ring', ring).catch(() => {});
 }
 
 /** Rings for a pending delivery without waiting: a queue that is down or hangs keeps no client; worker/sweep.ts rings later. */
