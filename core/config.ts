@@ -52,7 +52,7 @@ const affordableExports = Math.max(
 export const variables = {
   PORT: { read: integer(0, 65535), default: '3000', about: 'port of the API' },
   HOST: { read: z.string().min(1), default: '127.0.0.1', about: 'address the API listens on' },
-  WORKER_PORT: { read: integer(0, 65535), about: 'where a worker on its own serves /livez and /readyz' },
+  WORKER_PORT: { read: integer(0, 65535), about: 'where a worker on its own serves /livez, /readyz and /metrics' },
   LOGFERRY_DATA: { read: z.string().min(1), default: './.data', about: 'database, files and keys of the local mode' },
   LOGFERRY_SECRET_KEY: { read: base64Key, secret: true, about: 'seals stored secrets, signs links' },
   LOGFERRY_ADMIN_KEY: {

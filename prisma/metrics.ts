@@ -28,19 +28,17 @@ export type Figures = {
  */
 export const figuresQuery = {
   text: `
-    with queued as materialized (
-      select coalesce(retry_at, created_at) as due_at from exports where status = 'queued' limit $1
-    ), running as materialized (
-      select lease_until from exports where status = 'running' limit $1
-    )
-    select (select count(*) from queued) as "queued",
-      (select count(*) from running) as "running",
-      (select count(*) from running where lease_until < now()) as "silent",
-      (select count(*) from queued where due_at <= now()) as "due",
-      (select coalesce(extract(epoch from now() - min(due_at)), 0) from queued where due_at <= now()) as "oldestDueSeconds",
-      (select count(*) from (select from deliveries where status = 'pending' limit $1) pending) as "deliveriesPending",
+    select q.count as "queued", q.due, q.seconds as "oldestDueSeconds", r.count as "running", r.silent,
+      d.count as "deliveriesPending",
       coalesce((select extract(epoch from now() - next_attempt_at) from deliveries
-        where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds"`,
+        where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds"
+    from (
+      select count(*), count(*) filter (where due_at <= now()) as due,
+        greatest(0, coalesce(extract(epoch from now() - min(due_at)), 0)) as seconds
+      from (select coalesce(retry_at, created_at) as due_at from exports where status = 'queued' limit $1) queued) q,
+    (select count(*), count(*) filter (where lease_until < now()) as silent
+      from (select lease_until from exports where status = 'running' limit $1) running) r,
+    (select count(*) from (select from deliveries where status = 'pending' limit $1) pending) d`,
   values: [mostCounted],
   // A statement that is late takes its connection with it: nobody else is to wait behind it.
   query_timeout: timeoutMs,

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { type RunningProcess, runLocal, runNpm } from './run-process.ts';
 
 // Whole processes with a database each, on whatever machine.
@@ -57,6 +58,10 @@ test('prints lines that write an event and export it when pasted, and finds tena
     expect.stringContaining(',user.login,'),
     '',
   ]);
+  const { origin } = new URL(/http:\/\/\S+/.exec(write!)![0]);
+  const metrics = readMetrics(await (await fetch(`${origin}/metrics`)).text());
+  expect(valueIn(metrics, 'logferry_events_written_total')).toBe(1);
+  expect(valueIn(metrics, 'logferry_exports_ended_total', { outcome: 'completed' })).toBe(1);
   for (const name of ['admin-key', 'tenant-key', 'secret-key']) {
     expect((await stat(join(directory, 'kept', name))).mode & 0o777).toBe(0o600);
   }
@@ -109,13 +114,13 @@ test('says each mistake of the configuration in a line of its own, and what keep
   const lines = await Promise.all([
     fails({ PORT: 'http', LOGFERRY_RATE_LIMI: '5' }),
     fails({ DATABASE_URL: 'postgresql://127.0.0.1:1/none' }),
-    fails({ QUEUE_URL: 'redis://127.0.0.1:1' }),
+    fails({ QUEUE_URL: 'redis://127.0.0.1:1?clutser=true' }),
     fails({ LOGFERRY_DATA: join(import.meta.dirname, 'start.test.ts') }),
   ]);
   expect(lines).toEqual([
     [expect.stringContaining('did you mean "LOGFERRY_RATE_LIMIT"?'), 'PORT must be a whole number, not "http"'],
     [expect.stringMatching(/^The database of DATABASE_URL cannot be used: connect ECONNREFUSED/)],
-    [expect.stringMatching(/^QUEUE_URL: this version keeps its queue in PostgreSQL/)],
+    [expect.stringMatching(/^QUEUE_URL: unknown parameter "clutser", did you mean "cluster"/)],
     [expect.stringMatching(/^E(EXIST|NOTDIR): /)],
   ]);
 });
