@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type MetricName, makeMetrics, metricList } from '../../core/metrics.ts';
 import { readMetrics, valueIn } from './read-metrics.ts';
@@ -23,6 +25,21 @@ describe('The list of metrics', () => {
   it('has no label whose values grow with use', () => {
     const labels = names.flatMap((name) => Object.keys((metricList[name] as { labels?: object }).labels ?? {}));
     expect(labels.filter((label) => /tenant|export|delivery|key|path|url|id$/.test(label))).toEqual([]);
+  });
+
+  it('stands in the README, metric by metric, with the labels', () => {
+    const readme = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+    const rows = new Map(
+      [...readme.matchAll(/^\| `(logferry_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => [
+        name,
+        labels ?? '',
+      ]),
+    );
+    const expected = names.map((name) => [
+      name,
+      Object.keys((metricList[name] as { labels?: object }).labels ?? {}).join(', '),
+    ]);
+    expect([...rows].sort()).toEqual(expected.sort());
   });
 });
 
