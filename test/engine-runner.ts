@@ -1,4 +1,5 @@
 import { inject, TestRunner } from 'vitest';
+import { isMissing } from './services/missing.ts';
 import { redisService, s3Service } from './services/services.ts';
 
 /** Runs test files on the engines of their project; where one is missing, each of their tests is skipped. */
@@ -15,5 +16,5 @@ async function isOneMissing(): Promise<boolean> {
   const { queue, storage } = inject('engines')!;
   const needed = [...(queue === 'redis' ? [redisService] : []), ...(storage === 's3' ? [s3Service] : [])];
   const found = await Promise.all(needed.map((ask) => ask()));
-  return found.some((service) => 'missing' in service);
+  return found.some(isMissing);
 }

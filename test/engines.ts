@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { type Engines, enginePairs } from './engine-pairs.ts';
-import type { Missing } from './services/find-s3.ts';
+import { isMissing, type Missing } from './services/missing.ts';
 import { giveBackRedis, redisService, s3Service } from './services/services.ts';
 import { createTestBucket } from './services/test-bucket.ts';
 
@@ -73,6 +73,6 @@ async function deleteJobs(url: string): Promise<void> {
 
 /** test/engine-runner.ts skips the files for which something is missing. */
 function present<T extends object>(service: T | Missing): T {
-  if ('missing' in service) throw new Error(service.missing);
+  if (isMissing(service)) throw new Error(service.missing);
   return service;
 }

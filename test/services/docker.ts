@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
+import type { Missing } from './missing.ts';
 import { firstLineOf } from './own-process.ts';
 
 const run = promisify(execFile);
@@ -25,10 +26,15 @@ export type Docker = {
   run(container: Container): Promise<{ address: string; stop(): Promise<void> }>;
 };
 
-/** The Docker engine of this machine, if one answers. */
-export async function findDocker(): Promise<Docker | undefined> {
+/** Starts something in Docker, if an engine answers and can: it may have no access to the images. */
+export async function tryDocker<T>(start: (docker: Docker) => Promise<T>): Promise<T | Missing> {
   const version = await firstLineOf('docker', ['info', '--format', '{{.ServerVersion}}']);
-  return version ? { run: runContainer } : undefined;
+  if (!version) return { missing: 'no Docker engine answers' };
+  try {
+    return await start({ run: runContainer });
+  } catch (error) {
+    return { missing: `Docker could not: ${(error as Error).message.trim()}` };
+  }
 }
 
 async function runContainer(container: Container) {

@@ -1,4 +1,5 @@
-import { type Docker, findDocker } from './docker.ts';
+import { type Docker, tryDocker } from './docker.ts';
+import type { Stop } from './find-redis.ts';
 import {
   findLocalStack,
   initDirectory,
@@ -7,10 +8,9 @@ import {
   localStackSettings,
   startLocalStack,
 } from './localstack.ts';
+import { isMissing, type Missing } from './missing.ts';
 
-export type Missing = { missing: string };
 export type S3Service = { endpoint: string; region: string; accessKeyId: string; secretAccessKey: string };
-export type Stop = () => Promise<void>;
 
 /** S3_TEST_ENDPOINT, else LocalStack: in Docker, or as a process here. What was started is ended by what is put on `stops`. */
 export async function findS3(stops: Stop[]): Promise<S3Service | Missing> {
@@ -23,15 +23,22 @@ export async function findS3(stops: Stop[]): Promise<S3Service | Missing> {
       secretAccessKey: AWS_SECRET_ACCESS_KEY ?? 'test',
     };
   }
-  const docker = await findDocker();
-  const found = docker ? undefined : findLocalStack();
-  if (found && 'missing' in found) return found;
-  const localStack = found ? await startLocalStack(found.python) : await startInDocker(docker!);
+  const inDocker = await tryDocker((docker) => startInDocker(docker));
+  const localStack = isMissing(inDocker) ? await startHere(inDocker) : inDocker;
+  if (isMissing(localStack)) return localStack;
   stops.push(localStack.stop);
   return { endpoint: localStack.endpoint, region: 'us-east-1', accessKeyId: 'test', secretAccessKey: 'test' };
 }
 
-async function startInDocker(docker: Docker): Promise<{ endpoint: string; stop: Stop }> {
+type Started = { endpoint: string; stop: Stop };
+
+async function startHere(inDocker: Missing): Promise<Started | Missing> {
+  const found = findLocalStack();
+  if (isMissing(found)) return { missing: `${found.missing} (${inDocker.missing})` };
+  return startLocalStack(found.python);
+}
+
+async function startInDocker(docker: Docker): Promise<Started> {
   const { address, stop } = await docker.run({
     service: 'localstack',
     port: 4566,

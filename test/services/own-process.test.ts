@@ -1,18 +1,23 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { isRunning } from '../../local/claim-directory.ts';
 import { firstLineOf, startOwnProcess } from './own-process.ts';
+import { startInAnotherProcess } from './start-in-another-process.ts';
 
 /** A server that starts another process, as LocalStack does. */
 const family = { name: 'family', program: '/bin/sh', args: () => ['-c', 'sleep 600 & echo "sleeps as $!"; wait'] };
 
 describe('a process of the tests', () => {
   it('ends with its directory when the process that started it is killed', async () => {
-    const { child, line } = await startInAnotherProcess();
+    const { child, line } = await startInAnotherProcess(`
+      import { startOwnProcess } from ${JSON.stringify(join(import.meta.dirname, 'own-process.ts'))};
+      let directory;
+      const { pid } = await startOwnProcess({
+        name: 'killed', program: '/bin/sleep', args: (own) => { directory = own; return ['600']; },
+        isReady: async () => true, deadlineMs: 5000,
+      });
+      console.log(JSON.stringify({ pid, directory }));`);
     const { pid, directory } = JSON.parse(line) as { pid: number; directory: string };
     expect(lives(pid)).toBe(true);
     child.kill('SIGKILL');
@@ -72,21 +77,4 @@ function lives(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-async function startInAnotherProcess() {
-  const script = `
-    import { startOwnProcess } from ${JSON.stringify(join(import.meta.dirname, 'own-process.ts'))};
-    let directory;
-    const { pid } = await startOwnProcess({
-      name: 'killed', program: '/bin/sleep', args: (own) => { directory = own; return ['600']; },
-      isReady: async () => true, deadlineMs: 5000,
-    });
-    console.log(JSON.stringify({ pid, directory }));
-    setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  return { child, line: line as string };
 }

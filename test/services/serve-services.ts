@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { findRedis } from './find-redis.ts';
-import { findS3, type Missing, type Stop } from './find-s3.ts';
+import { findRedis, type Stop } from './find-redis.ts';
+import { findS3 } from './find-s3.ts';
+import { isMissing } from './missing.ts';
 import { shareRedis } from './redis-databases.ts';
 
 /**
@@ -62,8 +63,6 @@ function answerer(stops: Stop[]): (method: string, url: URL) => Promise<unknown>
     return answer(url);
   };
 }
-
-const isMissing = (found: object): found is Missing => 'missing' in found;
 
 function onFirstCall<T>(work: () => Promise<T>): () => Promise<T> {
   let result: Promise<T> | undefined;

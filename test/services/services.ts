@@ -1,6 +1,7 @@
 import { inject } from 'vitest';
 import type { RedisService } from './find-redis.ts';
-import type { Missing, S3Service } from './find-s3.ts';
+import type { S3Service } from './find-s3.ts';
+import { isMissing, type Missing } from './missing.ts';
 
 /**
  * The S3 server of this run, for `await` at the top of a test file: the first call starts it (10 to 30 seconds), all files
@@ -28,5 +29,3 @@ async function ask<T>(method: string, path: string, name: string): Promise<T | M
   if (process.env.REQUIRE_SERVICES && isMissing(body)) throw new Error(`${name} is required, but ${body.missing}`);
   return body;
 }
-
-const isMissing = (body: unknown): body is Missing => typeof body === 'object' && body !== null && 'missing' in body;
