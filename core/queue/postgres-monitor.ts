@@ -27,20 +27,26 @@ export async function checkPostgres(pool: PgPool): Promise<void> {
 
 /** As Queue.inspect. */
 export async function inspectPostgres(pool: PgPool): Promise<Finding[]> {
+  const unfit = await checkPostgres(pool).catch((error: Error) => error);
+  if (unfit) return [failure(unfit)];
   try {
-    await checkPostgres(pool);
     return [...(await within(patienceMs, 'PostgreSQL', askServer(pool))), await tryNotifications(pool)];
   } catch (error) {
-    const { message } = explain(error as Error);
-    return [{ level: 'failure', about, text: message, mend: 'Mend QUEUE_URL, or what it leads to' }];
+    return [failure(explain(error as Error))];
   }
 }
+
+const failure = ({ message }: Error): Finding => ({
+  level: 'failure',
+  about,
+  text: message,
+  mend: 'Mend QUEUE_URL, or what it leads to',
+});
 
 /** Of passwords, rights and names of databases (classes 28, 3D, 42): waiting does not mend them. */
 const isRefusal = (code: string | undefined): boolean => /^(28|3D|3F|42)/.test(code ?? '');
 
 function explain(cause: Error & { code?: string }): Error {
-  if (cause instanceof QueueAwayError) return cause;
   if (cause.name === 'SchemaMigrationRequiredError') {
     return new Error('The queue in PostgreSQL has no tables yet. Run "npm run migrate".', { cause });
   }
