@@ -67,6 +67,7 @@ describe('imports', () => {
     'prisma/generated': ['prisma/'],
     pg: ['prisma/'],
     bullmq: ['core/queue/', 'prisma/migrate.ts'],
+    'bullmq-otel': ['core/queue/telemetry.ts'],
     ioredis: ['core/queue/redis'],
     undici: ['worker/'],
     pino: ['core/log.ts'],
