@@ -8,29 +8,39 @@ export type RedisDatabases = {
   /** @returns the URL of an empty database. @throws Error when all are lent */
   lend(): Promise<string>;
   giveBack(url: string): Promise<void>;
+  /** Empties all that were lent, also those that nobody gave back. */
+  empty(): Promise<void>;
 };
 
 export async function shareRedis(serverUrl: string): Promise<RedisDatabases> {
   const count = await withRedis(serverUrl, async (redis) =>
     Number(((await redis.config('GET', 'databases')) as string[])[1]),
   );
-  const givenBack: number[] = [];
-  let lent = 0;
   const urlOf = (number: number) => Object.assign(new URL(serverUrl), { pathname: `/${number}` }).href;
+  const ours = new Set<string>();
+  const free: string[] = [];
+  let last = 0;
+  const flush = (url: string) => withRedis(url, (redis) => redis.flushdb());
   return {
     async lend() {
-      const returned = givenBack.shift();
-      if (returned !== undefined) {
-        await withRedis(urlOf(returned), (redis) => redis.flushdb());
-        return urlOf(returned);
+      const returned = free.shift();
+      if (returned) {
+        await flush(returned);
+        return returned;
       }
-      while (++lent < count) {
-        if ((await withRedis(urlOf(lent), (redis) => redis.dbsize())) === 0) return urlOf(lent);
+      while (++last < count) {
+        const url = urlOf(last);
+        if ((await withRedis(url, (redis) => redis.dbsize())) > 0) continue;
+        ours.add(url);
+        return url;
       }
       throw new Error(`All ${count} databases of Redis are lent or hold data: start it with --databases 1000`);
     },
     async giveBack(url) {
-      givenBack.push(Number(new URL(url).pathname.slice(1)));
+      free.push(url);
+    },
+    async empty() {
+      for (const url of ours) await flush(url);
     },
   };
 }

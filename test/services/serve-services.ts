@@ -36,7 +36,10 @@ function answerer(stops: Stop[]): (method: string, url: URL) => Promise<unknown>
   const s3 = onFirstCall(() => findS3(stops));
   const redis = onFirstCall(async () => {
     const found = await findRedis(stops);
-    return isMissing(found) ? found : shareRedis(found.url);
+    if (isMissing(found)) return found;
+    const databases = await shareRedis(found.url);
+    stops.unshift(databases.empty);
+    return databases;
   });
   const answers: Record<string, (url: URL) => Promise<unknown>> = {
     'GET /s3': async () => {
