@@ -9,7 +9,7 @@ test('gives what the work gives in time, and throws what it throws', async () =>
 test('says what took too long, and how long', async () => {
   const error = await within(10, 'an answer', new Promise(() => {})).catch((thrown) => thrown);
   expect(error).toBeInstanceOf(TooLateError);
-  expect(error.message).toBe('an answer took more than 10 ms');
+  expect((error as Error).message).toBe('an answer took more than 10 ms');
 });
 
 test('drops what the work throws later', async () => {
