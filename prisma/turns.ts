@@ -24,9 +24,9 @@ const runningOf = (tenant: string) =>
  * longest since a run of his began. So tenants get equal shares of the workers, however much one of them has queued.
  *
  * One process takes a turn at a time, as each must see whom the others have taken. Both statements travel as one, so that
- * a process that stops in between holds the lock no longer than the server works. An export that is canceled meanwhile, or
- * whose worker has just said that it lives, is left alone: its condition is looked at again once it is locked. Leases run
- * by the clock of the database, so worker clocks may differ.
+ * a process that stops in between holds the lock no longer than the server works; and the second waits for no export that
+ * somebody else is changing: one that is being canceled is no one's, and a worker that stands still in the middle of a
+ * transaction must not keep all others standing. Leases run by the clock of the database, so worker clocks may differ.
  */
 export async function takeTurn(database: Database, leaseSeconds: number): Promise<Claim> {
   const lease = Math.ceil(leaseSeconds);
@@ -34,24 +34,31 @@ export async function takeTurn(database: Database, leaseSeconds: number): Promis
   const results = await database.runs.query(`
     select pg_advisory_xact_lock(${turnLock});
     with recursive ${waitingTenants},
-    lapsed as (select id from exports where status = 'running' and lease_until < now() order by lease_until limit 1),
-    turn as (
-      select next.id from waiting w
+    lapsed as (
+      select id from exports where status = 'running' and lease_until < now()
+      order by lease_until limit 1 for update skip locked),
+    candidates as (
+      select next.id, row_number() over (order by ${runningOf('w.tenant_id')},
+        (select max(run_started_at) from exports l where l.tenant_id = w.tenant_id) nulls first, next.id) as place
+      from waiting w
       cross join lateral (
         select id from exports where status = 'queued' and tenant_id = w.tenant_id
-          and (retry_at is null or retry_at <= now()) order by id limit 1) next
-      order by ${runningOf('w.tenant_id')},
-        (select max(run_started_at) from exports l where l.tenant_id = w.tenant_id) nulls first, next.id
-      limit 1)
+          and (retry_at is null or retry_at <= now()) order by id limit 1) next),
+    turn as (
+      select e.id from candidates c join exports e on e.id = c.id
+      where e.status = 'queued' and not exists (select from lapsed)
+      order by c.place limit 1 for update of e skip locked)
     update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => ${lease}),
       started_at = coalesce(started_at, now()), run_started_at = clock_timestamp(), retry_at = null, error = null,
       crashes = crashes + (status = 'running')::int
-    where id = coalesce((select id from lapsed), (select id from turn))
-      and (status = 'queued' or status = 'running' and lease_until < now()) returning id, epoch;`);
+    where id = (select id from lapsed union all select id from turn) returning id, epoch;`);
   const taken = (results as unknown as { rows: { id: string; epoch: number }[] }[])[1]!.rows[0];
   if (taken) return startedClaim(database.prisma, { exportId: taken.id, epoch: taken.epoch });
   return { outcome: 'none', lapsesInMs: await nextLapse(database, lease) };
 }
+
+/** One that has lapsed and was not taken is being changed by somebody; so many milliseconds later it may not be any more. */
+const lockedMs = 1_000;
 
 /** Milliseconds until the lease of a run ends that seems dead, as it has not been renewed for some time; none if all live. */
 async function nextLapse({ runs }: Database, leaseSeconds: number): Promise<number | undefined> {
@@ -60,7 +67,8 @@ async function nextLapse({ runs }: Database, leaseSeconds: number): Promise<numb
      where status = 'running' and lease_until < now() + make_interval(secs => $1)`,
     [leaseSeconds * (2 / 3)],
   );
-  return rows[0]?.ms == null ? undefined : Math.max(0, rows[0].ms);
+  const ms = rows[0]?.ms ?? undefined;
+  return ms !== undefined && ms < 0 ? lockedMs : ms;
 }
 
 /**

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { exportRequestSchema } from '../../core/exports.ts';
 import { inTransaction } from '../../prisma/client.ts';
 import { createExport } from '../../prisma/create-export.ts';
-import type { Claim, Run } from '../../prisma/export-runs.ts';
+import type { Run } from '../../prisma/export-runs.ts';
 import { isTurnOver, takeTurn } from '../../prisma/turns.ts';
 import { type EventDatabase, openEventDatabase } from './event-database.ts';
 
@@ -94,25 +94,23 @@ describe('takeTurn', () => {
     expect(claim).toMatchObject({ outcome: 'started', run: { exportId: dead, epoch: 2 }, row: { crashes: 1 } });
   });
 
-  it('leaves an export alone that is being canceled, or whose worker says that it lives, at this very moment', async () => {
-    const [canceled, alive] = await queue(0, 1);
-    const change = async (sets: string, id: string | undefined): Promise<Claim> => {
-      let taking: Promise<Claim> | undefined;
-      await inTransaction(events.database.pool, async (sql) => {
-        await sql(`update exports set ${sets} where id = $1`, [id]);
-        taking = take();
-        await events.untilLockIsAwaited();
-      });
-      return taking!;
-    };
-    expect(await change(`status = 'canceled', epoch = epoch + 1`, canceled)).toMatchObject({ outcome: 'none' });
-    const run = await takeRun();
-    expect(run).toMatchObject({ exportId: alive, epoch: 1 });
-    await events.sql(`update exports set lease_until = now() - interval '1 second' where id = $1`, [alive]);
-    expect(await change(`lease_until = now() + interval '1 minute'`, alive)).toMatchObject({ outcome: 'none' });
+  it('leaves an export alone that somebody is changing at this very moment, and waits for nobody', async () => {
+    const [canceled, completing] = await queue(0, 1);
+    await inTransaction(events.database.pool, async (sql) => {
+      await sql(`update exports set status = 'canceled', epoch = epoch + 1 where id = $1`, [canceled]);
+      expect(await takeRun()).toMatchObject({ exportId: completing, epoch: 1 });
+      await sql(`update exports set lease_until = now() - interval '1 second' where id = $1`, [completing]);
+    });
+    await inTransaction(events.database.pool, async (sql) => {
+      await sql(`update exports set status = 'completed' where id = $1`, [completing]);
+      expect(await take()).toEqual({ outcome: 'none', lapsesInMs: 1000 });
+      const [other] = await queue(2);
+      expect((await takeRun()).exportId).toBe(other);
+    });
     const rows = await events.sql('select status, epoch, crashes from exports order by id');
     expect(rows).toEqual([
       { status: 'canceled', epoch: 1, crashes: 0 },
+      { status: 'completed', epoch: 1, crashes: 0 },
       { status: 'running', epoch: 1, crashes: 0 },
     ]);
   });
