@@ -33,8 +33,10 @@ const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
 /**
  * Milliseconds. A list whose filter finds nothing must not scan a log for ever, and whoever waits for a tenant's chain
  * holds a connection; both give up before clients do. Streams of events, which may take longer, set their own limits.
+ * A process that stands still, or whose machine is gone without a word, must not keep its locks until TCP gives it up,
+ * after two hours: whoever waits for them still gets them.
  */
-const limitsMs = { statement: 30_000, lock: 25_000 };
+const limitsMs = { statement: 30_000, lock: 25_000, idleInTransaction: 20_000 };
 
 /**
  * Opens the pools; nothing connects before the first query.
@@ -46,7 +48,8 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
   const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
   const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
   const limits = `-c statement_timeout=${limitsMs.statement} -c lock_timeout=${limitsMs.lock}`;
-  const limited = { ...session, options: `${options} ${limits}` };
+  const idle = `-c idle_in_transaction_session_timeout=${limitsMs.idleInTransaction}`;
+  const limited = { ...session, options: `${options} ${limits} ${idle}` };
   const pool = new pg.Pool({ ...limited, max: mostConnections.requests, application_name: 'logferry' });
   const runs = new pg.Pool({ ...limited, max: mostConnections.runs, application_name: 'logferry-runs' });
   // Segments are read in parallel already, and are too short for JIT to pay.

@@ -1,6 +1,6 @@
-/** Codes of connections that fail: of sockets (Node), of PostgreSQL (class 08, 57P0x, 53300) and of Prisma. */
+/** Codes of connections that fail: of sockets (Node), of PostgreSQL (class 08, 25P03, 57P0x, 53300) and of Prisma. */
 const codes =
-  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|08\w{3}|57P0\d|53300|P1001|P1002|P1008|P1017|P2024|P2028)$/;
+  /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT|08\w{3}|25P03|57P0\d|53300|P1001|P1002|P1008|P1017|P2024|P2028)$/;
 
 /** What pg says without a code. */
 const messages =

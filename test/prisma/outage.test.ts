@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../prisma/client.ts';
+import { type Database, inTransaction, openDatabase } from '../../prisma/client.ts';
 import { isOutage } from '../../prisma/outage.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
@@ -35,6 +35,25 @@ describe('isOutage', () => {
     const end = 'select pg_terminate_backend(pg_backend_pid())';
     expect(isOutage(await errorOf(database.pool.query(end)))).toBe(true);
     expect(isOutage(await errorOf(database.prisma.$queryRawUnsafe(end)))).toBe(true);
+  });
+
+  it('is true when the server has ended a transaction that stood still', async () => {
+    const late = async (next: () => Promise<unknown>) => {
+      const ended = `select from pg_stat_activity where query like '%stood still%' and state = 'idle in transaction'`;
+      await expect.poll(async () => (await database.runs.query(ended)).rowCount).toBe(0);
+      return next();
+    };
+    const standStill = `set local idle_in_transaction_session_timeout = 1; /* stood still */`;
+    const ended = inTransaction(database.pool, async (sql) => {
+      await sql(standStill);
+      await late(() => sql('select 1'));
+    });
+    expect(isOutage(await errorOf(ended))).toBe(true);
+    const endedInPrisma = database.prisma.$transaction(async (tx) => {
+      await tx.$executeRawUnsafe(standStill);
+      await late(() => tx.tenant.count());
+    });
+    expect(isOutage(await errorOf(endedInPrisma))).toBe(true);
   });
 
   it('is true when the server hangs up without a word', async () => {
