@@ -19,7 +19,7 @@ export class HandBackError extends Error {
 export type Lease = {
   /** Aborted when the run must end: the lease is lost, a cancel was asked for, or the export is to be handed back. */
   signal: AbortSignal;
-  /** Aborted when calls to the store must end, too. Before an export is handed back they get some time. */
+  /** Aborted when calls to the store must end, too. They get some time if the export goes on elsewhere. */
   storeSignal: AbortSignal;
   setTotal(count: RowCount): void;
   startWriting(rowsBefore: number): void;
@@ -33,7 +33,11 @@ export type Lease = {
 
 /** Progress is written, and a cancel is heard, this often. */
 const renewEveryMs = 1000;
-/** What parts under way get to be stored in before an export is handed back; a stopping process has 10 s in all. */
+/**
+ * What parts under way get to be stored in before an export is handed back; a stopping process has 10 s in all. So do those
+ * of a run that has lost its export: whoever goes on puts the same bytes, and a server may take half a part, sent again and
+ * cut off, for the whole.
+ */
 const storeGraceMs = 5_000;
 
 /** Renews the lease every second and writes the progress with it, until released. */
@@ -123,12 +127,13 @@ export function holdLease({
   };
 }
 
-/** Follows `signal`: at once, or some time later if it tells of a hand-back. */
+/** Follows `signal`: at once if the export is to end, some time later if it goes on elsewhere. */
 function graciously(signal: AbortSignal): { signal: AbortSignal; release(): void } {
   const later = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const follow = () => {
-    const graceMs = signal.reason instanceof HandBackError ? storeGraceMs : 0;
+    const goesOn = signal.reason instanceof HandBackError || signal.reason instanceof LeaseLostError;
+    const graceMs = goesOn ? storeGraceMs : 0;
     timer = setTimeout(() => later.abort(signal.reason), graceMs);
   };
   signal.addEventListener('abort', follow, { once: true });

@@ -107,6 +107,11 @@ async function publish(
 ): Promise<PublishedFile> {
   const { outcome, object } = await store.completeUpload(upload, file.parts, { signal });
   if (outcome === 'exists') await store.abortUpload(upload);
+  if (object.bytes !== file.bytes && outcome === 'created') {
+    // The store has lost something of what it acknowledged: nobody has seen this file, so it can be made again.
+    await store.deleteObject(upload.key);
+    throw new UploadGoneError(upload, new Error(`${object.bytes} bytes were stored instead of ${file.bytes}`));
+  }
   if (object.bytes !== file.bytes) {
     throw new FinalError(
       'stored_file_differs',

@@ -122,6 +122,24 @@ describe('A run of an export', () => {
     expect(await endedExport(call, id)).toMatchObject({ status: 'failed', attempt: 1, error });
   });
 
+  it('makes the file again when the store has lost some of what it acknowledged', async () => {
+    const id = await queue();
+    let isFirst = true;
+    await workWith({
+      async completeUpload(...call) {
+        const completion = await store.completeUpload(...call);
+        const { object } = completion;
+        if (!isFirst) return completion;
+        isFirst = false;
+        return { outcome: 'created', object: { ...object, bytes: object.bytes - 1 } };
+      },
+    });
+    const view = await endedExport(call, id);
+    expect(view).toMatchObject({ status: 'completed', attempt: 2 });
+    await fetchFile(view);
+    expect(await allUploads()).toEqual([]);
+  });
+
   it('never takes a foreign file under its key for its own', async () => {
     const id = await queue();
     const { storageKey } = await rowOf(id);

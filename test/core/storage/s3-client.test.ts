@@ -48,9 +48,10 @@ describe.skipIf('missing' in s3)('Calls of S3', () => {
     expect(without.map(({ call }) => call)).toEqual([]);
   });
 
-  it('fail for the bucket of another account', async (context) => {
-    context.skip(disturbed.opened.isLocalStack, 'LocalStack does not look whose a bucket is');
+  it('fail for the bucket of another account, where the server looks whose it is', async () => {
     const store = open({ expectedBucketOwner: '999999999999' });
+    // LocalStack does not look; once it does, this says so.
+    if (disturbed.opened.isLocalStack) return expect(await store.check()).toBeUndefined();
     await expect(store.check()).rejects.toThrow(/gives these credentials no access/);
     await expect(store.beginUpload('key', 'text/csv')).rejects.toMatchObject({ code: 'AccessDenied' });
   });
