@@ -1,29 +1,31 @@
 import type { Request, RequestHandler } from 'express';
-import { hashApiKey, isWellFormedApiKey, sameHash, scopes } from '../core/api-keys.ts';
+import { hashApiKey, isWellFormedApiKey, sameHash } from '../core/api-keys.ts';
 import type { Config } from '../core/config.ts';
 import type { AppError } from '../core/errors.ts';
 import type { Recent } from '../core/recent.ts';
 import type { KnownKey } from '../prisma/api-keys.ts';
-import { type Caller, unauthorized } from './authenticate.ts';
+import { unauthorized } from './authenticate.ts';
+import { callerOfConfiguredKey, callerOfKey } from './caller.ts';
 
 export type IdentifyDeps = {
   config: Pick<Config, 'LOGFERRY_ADMIN_KEY'>;
-  /** Keys by their text, at most a few seconds old (see api/app.ts). */
+  /** Keys by their text, at most a few seconds old (see api/door.ts). */
   keys: Recent<KnownKey>;
   /** Milliseconds, for tests. */
   clock?: () => number;
 };
 
 /**
- * Finds out who calls, from `Authorization: Bearer <key>`. It refuses nobody: rate limits come first, and they count by
+ * Finds out who calls, from `Authorization: Bearer <key>` or, as SDKs of Frontegg send it, `x-access-token: <key>`. It refuses nobody: rate limits come first, and they count by
  * the key. requireCaller() refuses.
  */
 export function identify({ config, keys, clock = Date.now }: IdentifyDeps): RequestHandler {
   const configured = config.LOGFERRY_ADMIN_KEY === undefined ? undefined : hashApiKey(config.LOGFERRY_ADMIN_KEY);
   return async (request, response, next) => {
-    const token = bearerToken(request);
+    const token = bearerToken(request) ?? accessToken(request);
     if (token === undefined) response.locals.refusal = missingKey(request);
-    else if (configured && sameHash(hashApiKey(token), configured)) response.locals.caller = configuredCaller;
+    else if (configured && sameHash(hashApiKey(token), configured))
+      response.locals.caller = callerOfConfiguredKey('api_key');
     else {
       const key = isWellFormedApiKey(token) ? await keys.get(token) : undefined;
       if (!key)
@@ -35,26 +37,14 @@ export function identify({ config, keys, clock = Date.now }: IdentifyDeps): Requ
   };
 }
 
-const configuredCaller: Caller = {
-  management: true,
-  keyId: null,
-  keyName: 'LOGFERRY_ADMIN_KEY',
-  scopes,
-  tenant: undefined,
-};
-
-const callerOfKey = (key: KnownKey): Caller => ({
-  management: key.tenantId === null,
-  keyId: key.id,
-  keyName: key.name,
-  scopes: scopes.filter((scope) => key.scopes.includes(scope)),
-  tenant: key.tenant ?? undefined,
-});
-
 /** RFC 6750: the scheme in any case, one space or more, and a token without spaces. */
 function bearerToken(request: Request): string | undefined {
   return /^Bearer +([!-~]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
 }
+
+/** Only when no Bearer token is there: a proxy may add an Authorization of its own to what an SDK sends. */
+const accessToken = (request: Request): string | undefined =>
+  /^([!-~]+)$/.exec(request.get('x-access-token')?.trim() ?? '')?.[1];
 
 const missingKey = (request: Request): AppError =>
   unauthorized(

@@ -21,7 +21,7 @@ export function limitRate(perMinute: number, metrics: Metrics): RequestHandler {
     standardHeaders: false,
     keyGenerator(request, response) {
       const caller = findCaller(response);
-      return caller ? `key ${caller.keyId}` : `address ${ipKeyGenerator(request.ip ?? '')}`;
+      return caller ? caller.countedAs : `address ${ipKeyGenerator(request.ip ?? '')}`;
     },
     handler(request, _response, next) {
       metrics.add('logferry_http_rate_limited_total', 1);

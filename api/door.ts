@@ -1,0 +1,43 @@
+import type { RequestHandler } from 'express';
+import { keepRecent, type Recent } from '../core/recent.ts';
+import { findKey } from '../prisma/api-keys.ts';
+import { findTenant, type TenantRow } from '../prisma/tenants.ts';
+import type { AppDeps } from './app.ts';
+import { identify } from './identify.ts';
+import { limitRate } from './rate-limit.ts';
+
+/** What every request goes through that is for more than the public. */
+export type Door = {
+  /** Finds out who calls, then limits how often. It refuses no caller for being unknown: requireCaller() does. */
+  enter: RequestHandler[];
+  /** Tenants by id or external id, at most a few seconds old. */
+  tenants: Recent<TenantRow>;
+  /** Drops what is kept of keys and tenants. For those who have just changed one. */
+  forget(): void;
+};
+
+/**
+ * Milliseconds for which a process goes by what it read of a key or a tenant. A revoked key must be refused within 5 s on
+ * every process.
+ */
+const recentMs = 3000;
+
+/** Opens the one door for all that is behind it, so that guesses at keys count together wherever they are tried. */
+export function openDoor({ config, database: { prisma }, metrics, clock }: AppDeps): Door {
+  const keys = keepRecent((key) => findKey(prisma, key), { maxAgeMs: recentMs, clock });
+  const tenants = keepRecent((name) => findTenant(prisma, name), {
+    maxAgeMs: recentMs,
+    // A tenant may be made by another process and be used here at once.
+    keepMissing: false,
+    clock,
+  });
+  return {
+    // Who calls is found out first, as limits count by key.
+    enter: [identify({ config, keys, clock }), limitRate(config.LOGFERRY_RATE_LIMIT, metrics)],
+    tenants,
+    forget() {
+      keys.forget();
+      tenants.forget();
+    },
+  };
+}
