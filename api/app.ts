@@ -11,6 +11,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { apiKeyRoutes } from './api-keys.ts';
+import { authVendorRoutes } from './auth-vendor.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
 import { deliveryRoutes } from './deliveries.ts';
@@ -19,6 +20,7 @@ import { errorHandler, noRoute } from './error-handler.ts';
 import { eventRoutes } from './events.ts';
 import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
+import { fronteggErrors, fronteggPaths, traceForFrontegg } from './frontegg-errors.ts';
 import { healthRoutes } from './health.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './metrics.ts';
 import { regionRoutes } from './regions.ts';
@@ -57,9 +59,12 @@ export function buildApp(deps: AppDeps): Express {
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }
   const door = openDoor(deps);
+  app.use(fronteggPaths, traceForFrontegg);
   app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
   app.use('/v1', rememberMount, door.enter, versionOne(deps, door));
+  app.use(['/auth', '/frontegg/auth'], authVendorRoutes({ config, secretKey, door }));
   app.use(noRoute);
+  app.use(fronteggPaths, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));
   return app;
 }

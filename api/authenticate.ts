@@ -25,8 +25,8 @@ export function callerOf(response: Response): Caller {
 export const findCaller = (response: Response): Caller | undefined => response.locals.caller;
 
 /** RFC 9110 section 15.5.2: a 401 names the scheme that is asked for. */
-export const unauthorized = (message: string): AppError =>
-  new AppError('authentication_error', message, { headers: { 'WWW-Authenticate': 'Bearer' } });
+export const unauthorized = (message: string, cause?: unknown): AppError =>
+  new AppError('authentication_error', message, { cause, headers: { 'WWW-Authenticate': 'Bearer' } });
 
 export type TenantRouteDeps = {
   config: Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS'>;

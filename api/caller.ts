@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Scope, scopes } from '../core/api-keys.ts';
+import type { User } from '../core/tokens-of-users.ts';
 import type { KnownKey } from '../prisma/api-keys.ts';
 import type { AuditContext } from '../prisma/export-audit.ts';
 import type { TenantRow } from '../prisma/tenants.ts';
@@ -46,16 +47,6 @@ export function callerOfKey(key: KnownKey, { byToken = false } = {}): Caller {
     countedAs: `key ${key.id}`,
   };
 }
-
-/** A user as a verified token tells of him. */
-export type User = {
-  /** The tenant by its id or external id. */
-  tenantName: string;
-  id: string | null;
-  name: string | null;
-  email: string | null;
-  scopes: readonly Scope[];
-};
 
 /** A user, of a tenant that may not be known here. */
 export const callerOfUser = (user: User, tenant: TenantRow | undefined): Caller => ({
