@@ -1,12 +1,16 @@
-import type { Database } from '../prisma/client.ts';
-import { copyRows, type Slab } from '../prisma/copy-rows.ts';
-import { type ExportRows, type Key, planSegments, segmentStatement } from '../prisma/segments.ts';
+import type { FramedRows } from '../core/frame-rows.ts';
+import type { Database } from './client.ts';
+import { copyRows, type Slab } from './copy-rows.ts';
+import { type ExportRows, type Key, planSegments, segmentStatement } from './segments.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
 
 /** A slab and the position behind it. */
 export type ReadSlab = Slab & { position: Position };
+
+/** A piece of the file of an export (core/frame-rows.ts). */
+export type Piece = FramedRows<Position>;
 
 export type ReadOptions = { from: Position; readers: number; signal: AbortSignal };
 
