@@ -55,11 +55,7 @@ export function openUserTokens(config: UserTokenConfig, log: Log, clock = Date.n
   return {
     async read(token) {
       refuseLongToken(token);
-      try {
-        return userOf(await verify(token, verifier.key, options()), config);
-      } catch (error) {
-        throw error instanceof errors.JOSEError ? explained(error) : error;
-      }
+      return userOf(await verify(token, verifier.key, options()).catch(explain), config);
     },
   };
 }
@@ -113,15 +109,15 @@ function userOf(claims: JWTPayload, config: UserTokenConfig): User {
 const isText = (value: unknown, most: number): value is string =>
   typeof value === 'string' && value !== '' && value.length <= most && !findUnstorableText(value, '');
 
-/** What to say to whoever sent it: enough for an honest client, and nothing that only a forger needs. */
-function explained(error: errors.JOSEError): TokenError {
-  if (error instanceof errors.JWTExpired) return expiredToken(error.payload.exp, error);
+/** Says to whoever sent it enough for an honest client, and nothing that only a forger needs. */
+function explain(error: unknown): never {
+  if (error instanceof errors.JWTExpired) throw expiredToken(error.payload.exp, error);
   if (error instanceof errors.JWTClaimValidationFailed) {
-    return new TokenError(`The claim "${error.claim}" of the token is missing, or not what is taken here.`, {
-      cause: error,
-    });
+    const message = `The claim "${error.claim}" of the token is missing, or not what is taken here.`;
+    throw new TokenError(message, { cause: error });
   }
-  return new TokenError('The token cannot be verified: it is damaged, or signed with another key or algorithm.', {
-    cause: error,
-  });
+  // Of a key in the set that is too short, jose says so by a TypeError.
+  if (!(error instanceof errors.JOSEError || error instanceof TypeError)) throw error;
+  const message = 'The token cannot be verified: it is damaged, or signed with another key or algorithm.';
+  throw new TokenError(message, { cause: error });
 }

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { headLimitBytes } from '../../api/answer-unreadable.ts';
 import { type AppDeps, buildApp } from '../../api/app.ts';
 import type { Scope } from '../../core/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
@@ -38,7 +39,7 @@ export type Tenant = {
  */
 export async function startApp(environment: Record<string, string> = {}, overrides: Partial<AppDeps> = {}) {
   const [testDatabase, directory] = await Promise.all([createTestDatabase(), mkdtemp(join(tmpdir(), 'logferry-api-'))]);
-  const server = createServer();
+  const server = createServer({ maxHeaderSize: headLimitBytes });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
