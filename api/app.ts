@@ -6,6 +6,7 @@ import type { ReadinessCheck } from '../core/health.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
+import type { RedisCounter } from '../core/queue/redis-counter.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
@@ -14,6 +15,7 @@ import { apiKeyRoutes } from './api-keys.ts';
 import { authVendorRoutes } from './auth-vendor.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
+import { crossOrigin } from './cors.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { type Door, openDoor } from './door.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
@@ -40,6 +42,8 @@ export type AppDeps = {
   secretKey: SecretKey;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
+  /** Where all API processes count requests together; without it, each counts by itself. */
+  counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */
   clock?: () => number;
 };
@@ -50,9 +54,11 @@ export function buildApp(deps: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // Without any, the address of a client is that of its connection, whatever it says.
+  app.set('trust proxy', config.LOGFERRY_TRUST_PROXY);
   // A repeated parameter is a list. Without a limit of names, as the default drops the rest in silence.
   app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
-  app.use(logRequests(log), meterRequests(metrics));
+  app.use(logRequests(log), meterRequests(metrics), crossOrigin(config.CORS_ORIGINS));
   app.use(healthRoutes({ checks, log }), metricsRoutes(metrics));
   if (config.storageUrl.startsWith('file:')) {
     app.use('/files', countStream(metrics, 'files'));

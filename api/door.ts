@@ -30,7 +30,7 @@ export type Door = {
 const recentMs = 3000;
 
 /** Opens the one door for all that is behind it, so that guesses at keys count together wherever they are tried. */
-export function openDoor({ config, database: { prisma }, log, metrics, secretKey, clock }: AppDeps): Door {
+export function openDoor({ config, database: { prisma }, log, metrics, secretKey, counter, clock }: AppDeps): Door {
   // By their text or, for tokens made for them, by their id: no key is a UUID.
   const findEither = (name: string) => (isUuid(name) ? findKeyById(prisma, name) : findKey(prisma, name));
   const keys = keepRecent(findEither, { maxAgeMs: recentMs, clock });
@@ -49,7 +49,7 @@ export function openDoor({ config, database: { prisma }, log, metrics, secretKey
     userTokens: openUserTokens(config, log, clock),
     clock,
   });
-  const limit = limitRate(config.LOGFERRY_RATE_LIMIT, metrics);
+  const limit = limitRate({ perMinute: config.LOGFERRY_RATE_LIMIT, metrics, log, counter });
   return {
     // Who calls is found out first, as limits count by key.
     enter: [identify(identity), limit],

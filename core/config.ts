@@ -38,6 +38,20 @@ const publicKey = z.string().superRefine((text, context) => {
 /** RFC 6761 section 6.3 has names below localhost, too. */
 const isLoopback = (host: string): boolean => /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/.test(host);
 
+/** Addresses and CIDRs, or how many proxies there are, one behind the other. */
+const proxies = list.transform((entries, context): number | string[] => {
+  if (entries.length === 1 && /^[1-9]\d?$/.test(entries[0]!)) return Number(entries[0]);
+  if (entries.every(isRange)) return entries;
+  context.addIssue({ code: 'custom', message: 'must be CIDRs such as 10.0.0.0/8, or the number of proxies' });
+  return z.NEVER;
+});
+
+const origins = list.refine((entries) => entries.every(isOrigin) || (entries.length === 1 && entries[0] === '*'), {
+  error: 'must be * or origins such as https://app.example.com, without a path',
+});
+
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
+
 const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
   error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
 });
@@ -116,6 +130,11 @@ export const variables = {
     default: '1000',
     about: 'requests a minute for each key; 0 = no limit',
   },
+  LOGFERRY_TRUST_PROXY: {
+    read: proxies,
+    default: '',
+    about: 'proxies whose X-Forwarded-For is believed',
+  },
   LOGFERRY_WEBHOOK_ALLOW: {
     read: list.refine((entries) => entries.every(isRange), { error: 'must be CIDRs such as 10.0.0.0/8, or addresses' }),
     default: '',
@@ -148,7 +167,7 @@ export const variables = {
     default: '{"fe.secure.read.audits": ["events:read", "export"]}',
     about: 'permission → scopes',
   },
-  CORS_ORIGINS: { read: list, default: '*', about: 'origins that browsers may call from' },
+  CORS_ORIGINS: { read: origins, default: '*', about: 'origins that browsers may call from' },
   LOGFERRY_EXPORT_CONCURRENCY: {
     read: integer(1, 256),
     default: String(affordableExports),
