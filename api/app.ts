@@ -24,6 +24,7 @@ import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
 import { fronteggErrors, fronteggPaths, traceForFrontegg } from './frontegg-errors.ts';
 import { healthRoutes } from './health.ts';
+import { limitRoutes, openPlanChecks } from './limits.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './metrics.ts';
 import { regionRoutes } from './regions.ts';
 import { logRequests } from './request-log.ts';
@@ -88,7 +89,8 @@ function versionOne(deps: AppDeps, { tenants, forget }: Door): Router {
   router.use(verifyRoutes({ database }));
   router.use(eventRoutes({ database }));
   router.use(deliveryRoutes(deps));
-  router.use(exportRoutes({ ...deps, guard }));
+  router.use(exportRoutes({ ...deps, guard, planChecks: openPlanChecks(deps) }));
+  router.use(limitRoutes(deps));
   router.use(webhookRoutes({ ...deps, guard }));
   return router;
 }

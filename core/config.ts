@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { scopes } from './api-keys.ts';
 import { unknownName } from './nearest-name.ts';
+import { planLimitsSchema } from './plan-limits.ts';
 import { readPublicKey } from './public-key.ts';
 import { plans } from './tenants.ts';
 import { isRange } from './webhook-address.ts';
@@ -124,6 +125,11 @@ export const variables = {
     read: z.enum(plans),
     default: 'pro',
     about: 'plan of a tenant made without one',
+  },
+  LOGFERRY_PLAN_LIMITS: {
+    read: json(planLimitsSchema, '{"pro": {"unfinished_exports": 100, "exported_rows_per_day": null}}'),
+    default: '{}',
+    about: 'limits of plans that differ from the usual ones',
   },
   LOGFERRY_RATE_LIMIT: {
     read: integer(0, 1e9),

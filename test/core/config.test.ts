@@ -53,6 +53,15 @@ describe('readConfig', () => {
     ['JWT_SECRET', 'short', 'at least 32 characters'],
     ['JWT_SECRET', generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString(), 'PEM'],
     ['JWT_PUBLIC_KEY', 'not a key', 'must be a public key'],
+    ['LOGFERRY_TRUST_PROXY', 'true', 'must be CIDRs'],
+    ['LOGFERRY_TRUST_PROXY', '1,2', 'must be CIDRs'],
+    ['LOGFERRY_TRUST_PROXY', '0', 'must be CIDRs'],
+    ['CORS_ORIGINS', 'https://app.example.com/', 'without a path'],
+    ['CORS_ORIGINS', 'app.example.com', 'without a path'],
+    ['CORS_ORIGINS', '*,https://app.example.com', 'must be * or origins'],
+    ['LOGFERRY_PLAN_LIMITS', '{"gold": {}}', 'must be JSON such as'],
+    ['LOGFERRY_PLAN_LIMITS', '{"pro": {"exports": 1}}', 'must be JSON such as'],
+    ['LOGFERRY_PLAN_LIMITS', '{"pro": {"unfinished_exports": -1}}', 'must be JSON such as'],
     ['JWT_PERMISSIONS', '{"a": ["events:raed"]}', 'must be JSON such as'],
   ])('refuses %s=%j', (name, value, message) => {
     expect(mistakes({ [name]: value })).toEqual([expect.stringContaining(message)]);
@@ -62,6 +71,12 @@ describe('readConfig', () => {
     'takes keys from %s',
     (url) => expect(readConfig({ JWT_JWKS_URL: url }).JWT_JWKS_URL).toBe(url),
   );
+
+  it('takes proxies by their addresses or by their number', () => {
+    expect(readConfig({ LOGFERRY_TRUST_PROXY: '10.0.0.0/8, ::1' }).LOGFERRY_TRUST_PROXY).toEqual(['10.0.0.0/8', '::1']);
+    expect(readConfig({ LOGFERRY_TRUST_PROXY: '2' }).LOGFERRY_TRUST_PROXY).toBe(2);
+    expect(readConfig({}).LOGFERRY_TRUST_PROXY).toEqual([]);
+  });
 
   it("wants one way to verify users' tokens", () => {
     const two = { JWT_SECRET: 'x'.repeat(32), JWT_JWKS_URL: 'https://login.example.com' };
