@@ -61,6 +61,9 @@ describe('imports', () => {
   const homes: Record<string, string[]> = {
     express: ['api/'],
     'express-rate-limit': ['api/'],
+    'rate-limit-redis': ['api/'],
+    cors: ['api/'],
+    jose: ['core/tokens'],
     '@prisma/client': ['prisma/'],
     '@prisma/adapter-pg': ['prisma/'],
     'prisma/generated': ['prisma/'],
@@ -106,6 +109,7 @@ describe('construction', () => {
     openQueue: ['prisma/deployment.ts'],
     openPostgresQueue: ['prisma/open-queue.ts'],
     openRedisQueue: ['prisma/open-queue.ts'],
+    openRedisCounter: ['api/start-api.ts'],
     openStore: ['prisma/deployment.ts'],
   };
 
