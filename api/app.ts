@@ -12,7 +12,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { apiKeyRoutes } from './api-keys.ts';
-import { authVendorRoutes } from './auth-vendor.ts';
+import { authPaths, authVendorRoutes } from './auth-vendor.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
 import { crossOrigin } from './cors.ts';
@@ -69,7 +69,7 @@ export function buildApp(deps: AppDeps): Express {
   app.use(fronteggPaths, traceForFrontegg);
   app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
   app.use('/v1', rememberMount, door.enter, versionOne(deps, door));
-  app.use(['/auth', '/frontegg/auth'], authVendorRoutes({ config, secretKey, door }));
+  app.use(authPaths, authVendorRoutes({ config, secretKey, door }));
   app.use(noRoute);
   app.use(fronteggPaths, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));

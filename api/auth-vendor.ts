@@ -13,6 +13,9 @@ import { countAs } from './metrics.ts';
 
 export type AuthVendorDeps = { config: Config; secretKey: SecretKey; door: Door };
 
+/** Where it is. An SDK of Frontegg's whose base URL ends with a slash asks with two of them (seen on the wire). */
+export const authPaths = /^\/+(?:frontegg\/+)?auth(?=\/|$)/i;
+
 /** Bytes: an id, a key, and what a client adds. */
 const bodyLimitBytes = 16 * 1024;
 
@@ -32,7 +35,7 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
   };
 
   router.post(
-    '/vendor',
+    /^\/+vendor\/*$/i,
     countAs('/auth/vendor'),
     readBody,
     identify,

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeApiKey, scopes } from '../../core/api-keys.ts';
 import { type App, bodyOf, startApp } from './start-app.ts';
 
+const run = promisify(execFile);
 const clock = { ms: Date.now() };
 const json = { 'content-type': 'application/json' };
 
@@ -27,6 +30,7 @@ describe('POST /auth/vendor', () => {
   it.each([
     ['JSON', '/auth/vendor', json, JSON.stringify],
     ['JSON, with a slash at the end', '/auth/vendor/', json, JSON.stringify],
+    ['JSON, with the slashes of a base URL that ends with one', '//auth/vendor', json, JSON.stringify],
     ['JSON, as browsers prefix it', '/frontegg/auth/vendor', json, JSON.stringify],
     [
       'a form',
@@ -40,6 +44,24 @@ describe('POST /auth/vendor', () => {
     expect(reply.status).toBe(200);
     expect(reply.headers.get('cache-control')).toBe('no-store');
     expect(await bodyOf(reply)).toEqual({ token: expect.any(String), expiresIn: 3600 });
+  });
+
+  it("gives one to Frontegg's own SDK, unchanged", async () => {
+    const { id, key } = await managementKey();
+    for (const base of [app.url, `${app.url}/`]) {
+      // Its addresses are read when it is loaded, so it is loaded in a process of its own.
+      const script = `
+        const { FronteggAuthenticator } = require('@frontegg/client');
+        const authenticator = new FronteggAuthenticator();
+        authenticator.init(process.env.ID, process.env.KEY).then(() => {
+          process.stdout.write(authenticator.accessToken);
+          return authenticator.shutdown();
+        });`;
+      const env = { ...process.env, FRONTEGG_API_GATEWAY_URL: base, ID: id, KEY: key };
+      const { stdout } = await run(process.execPath, ['-e', script], { env });
+      const token = stdout.split('\n').at(-1)!;
+      expect((await app.caller(token)('/v1/tenants')).status).toBe(200);
+    }
   });
 
   it('writes into it what clients of Frontegg look for, and nothing of the key', async () => {
