@@ -63,7 +63,7 @@ function blocksAfter(
 ): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
-  const slabs = readSegments(deps.database, rows, {
+  const slabs = readSegments(deps.database.scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
     readers: deps.readers,
     signal,
