@@ -9,6 +9,7 @@ import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
 import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
+import { streamConnections } from './stream-scans.ts';
 
 /** What every process of one installation shares: the database, the queue, the storage and the secret key. */
 export type Deployment = {
@@ -42,8 +43,10 @@ export async function openDeployment(
   );
   const store = openStore(config, key.linkKey);
   const queue = openQueue(config.QUEUE_URL ?? databaseUrl, log);
-  // Each export has the segment that is read and its readers' next ones open, and counts; estimates and verify come besides.
-  const scanConnections = config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 2) + 6;
+  // Each export has the segment that is read and its readers' next ones open, and counts; estimates and verify come besides,
+  // and streams.
+  const scanConnections =
+    config.LOGFERRY_EXPORT_CONCURRENCY * (config.LOGFERRY_EXPORT_READERS + 2) + 6 + streamConnections;
   const database = openDatabase(databaseUrl, { scanConnections });
   const close = async () => {
     await Promise.all([queue.close(), database.close()]);
