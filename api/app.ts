@@ -19,7 +19,9 @@ import { crossOrigin } from './cors.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { type Door, openDoor } from './door.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
+import { type EventStreams, openEventStreams } from './event-streams.ts';
 import { eventRoutes } from './events.ts';
+import { exportEventRoutes } from './export-events.ts';
 import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
 import { fronteggErrors, fronteggPaths, traceForFrontegg } from './frontegg-errors.ts';
@@ -43,6 +45,8 @@ export type AppDeps = {
   secretKey: SecretKey;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
+  /** Given by those who wait for them at the end. */
+  streams?: EventStreams;
   /** Where all API processes count requests together; without it, each counts by itself. */
   counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */
@@ -66,9 +70,10 @@ export function buildApp(deps: AppDeps): Express {
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }
   const door = openDoor(deps);
+  const streams = deps.streams ?? openEventStreams(deps);
   app.use(fronteggPaths, traceForFrontegg);
   app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
-  app.use('/v1', rememberMount, door.enter, versionOne(deps, door));
+  app.use('/v1', rememberMount, door.enter, versionOne({ ...deps, streams }, door));
   app.use(authPaths, authVendorRoutes({ config, secretKey, door }));
   app.use(noRoute);
   app.use(fronteggPaths, errorHandler(log, fronteggErrors));
@@ -77,7 +82,7 @@ export function buildApp(deps: AppDeps): Express {
 }
 
 /** Behind the door: the routes that anybody may call, then the others. */
-function versionOne(deps: AppDeps, { tenants, forget }: Door): Router {
+function versionOne(deps: AppDeps & { streams: EventStreams }, { tenants, forget }: Door): Router {
   const { config, database } = deps;
   const guard = webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW });
   const router = Router();
@@ -87,6 +92,7 @@ function versionOne(deps: AppDeps, { tenants, forget }: Door): Router {
   router.use(apiKeyRoutes({ database, forget }));
   router.use(writeEventRoutes({ database, batcher: databaseBatcher(database), metrics: deps.metrics }));
   router.use(verifyRoutes({ database }));
+  router.use(exportEventRoutes(deps));
   router.use(eventRoutes({ database }));
   router.use(deliveryRoutes(deps));
   router.use(exportRoutes({ ...deps, guard, planChecks: openPlanChecks(deps) }));

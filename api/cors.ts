@@ -17,7 +17,7 @@ const allowedHeaders = [
 const exposedHeaders = [
   ...['X-Request-Id', 'Location', 'Retry-After', 'X-RateLimit-Limit', 'X-RateLimit-Remaining', 'X-RateLimit-Reset'],
   ...['Content-Disposition', 'Content-Range', 'Accept-Ranges', 'ETag', 'Idempotency-Replayed', 'Preference-Applied'],
-  ...['WWW-Authenticate', 'Allow', 'frontegg-trace-id', 'X-Rate-Limit-Reset'],
+  ...['WWW-Authenticate', 'Allow', 'Logferry-As-Of-Sequence', 'frontegg-trace-id', 'X-Rate-Limit-Reset'],
 ];
 
 /** Seconds for which a browser need not ask again; none keeps it for longer than this. */

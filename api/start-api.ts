@@ -9,6 +9,7 @@ import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
 import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
 import { buildApp } from './app.ts';
+import { openEventStreams } from './event-streams.ts';
 
 export type RunningApi = {
   port: number;
@@ -28,7 +29,8 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
   const { config } = deployment;
   const checks = readinessChecks(deployment, 'api');
   const counter = openCounter(config, deployment.log);
-  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks, counter }));
+  const streams = openEventStreams(deployment);
+  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks, streams, counter }));
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
@@ -49,6 +51,7 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
       clearTimeout(timer);
+      await streams.settled();
       counter?.close();
     },
   };
