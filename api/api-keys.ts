@@ -11,7 +11,7 @@ import {
   revokeApiKey,
 } from '../prisma/api-keys.ts';
 import type { Database } from '../prisma/client.ts';
-import { callerOf, findActingFor, requireHere, requireScope, tenantNamed } from './authenticate.ts';
+import { callerOf, findActingFor, isNameOf, requireHere, requireScope, tenantNamed } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 
@@ -83,16 +83,13 @@ const keyManagement: RequestHandler = (_request, response, next) => {
  */
 async function ownerOf(request: Request, response: Response, named: string | undefined): Promise<KeyOwner> {
   const acting = await findActingFor(request, response);
-  if (named === undefined || (acting && isNamed(acting, named))) return acting?.id;
+  if (named === undefined || (acting && isNameOf(acting, named))) return acting?.id;
   if (!callerOf(response).management) throw notOwn('is another tenant than that of the key; leave it out');
   const tenant = await tenantNamed(response, named);
   if (acting && acting.id !== tenant.id) throw notOwn('is another tenant than the header Logferry-Tenant names');
   requireHere(response, tenant);
   return tenant.id;
 }
-
-const isNamed = (tenant: { id: string; externalId: string | null }, name: string): boolean =>
-  name.toLowerCase() === tenant.id || name === tenant.externalId;
 
 const notOwn = (message: string): AppError => invalid([{ path: 'tenant_id', message }]);
 

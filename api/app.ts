@@ -1,42 +1,39 @@
 import querystring from 'node:querystring';
 import { fileURLToPath } from 'node:url';
-import express, { type Express, type RequestHandler, Router } from 'express';
+import express, { type Express, Router } from 'express';
 import type { Config } from '../core/config.ts';
 import type { ReadinessCheck } from '../core/health.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
-import { keepRecent, type Recent } from '../core/recent.ts';
+import type { RedisCounter } from '../core/queue/redis-counter.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
-import { findKey, type KnownKey } from '../prisma/api-keys.ts';
 import type { Database } from '../prisma/client.ts';
-import { findTenant } from '../prisma/tenants.ts';
 import { apiKeyRoutes } from './api-keys.ts';
+import { authPaths, authVendorRoutes } from './auth-vendor.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
+import { crossOrigin } from './cors.ts';
 import { deliveryRoutes } from './deliveries.ts';
+import { type Door, openDoor } from './door.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
+import { type EventStreams, openEventStreams } from './event-streams.ts';
 import { eventRoutes } from './events.ts';
+import { exportEventRoutes } from './export-events.ts';
 import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
+import { fronteggErrors, fronteggPaths, traceForFrontegg } from './frontegg-errors.ts';
 import { healthRoutes } from './health.ts';
-import { identify } from './identify.ts';
+import { limitRoutes, openPlanChecks } from './limits.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './metrics.ts';
-import { limitRate } from './rate-limit.ts';
 import { regionRoutes } from './regions.ts';
 import { logRequests } from './request-log.ts';
 import { tenantRoutes } from './tenants.ts';
 import { verifyRoutes } from './verify.ts';
 import { webhookRoutes } from './webhooks.ts';
 import { databaseBatcher, writeEventRoutes } from './write-events.ts';
-
-/**
- * Milliseconds for which a process goes by what it read of a key or a tenant. A revoked key must be refused within 5 s on
- * every process.
- */
-const recentMs = 3000;
 
 export type AppDeps = {
   config: Config;
@@ -48,6 +45,10 @@ export type AppDeps = {
   secretKey: SecretKey;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
+  /** Given by those who wait for them at the end. */
+  streams?: EventStreams;
+  /** Where all API processes count requests together; without it, each counts by itself. */
+  counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */
   clock?: () => number;
 };
@@ -58,52 +59,44 @@ export function buildApp(deps: AppDeps): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
+  // Without any, the address of a client is that of its connection, whatever it says.
+  app.set('trust proxy', config.LOGFERRY_TRUST_PROXY);
   // A repeated parameter is a list. Without a limit of names, as the default drops the rest in silence.
   app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
-  app.use(logRequests(log), meterRequests(metrics));
+  app.use(logRequests(log), meterRequests(metrics), crossOrigin(config.CORS_ORIGINS));
   app.use(healthRoutes({ checks, log }), metricsRoutes(metrics));
   if (config.storageUrl.startsWith('file:')) {
     app.use('/files', countStream(metrics, 'files'));
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }
-  const { keys, door } = openDoor(deps);
-  app.use(boardPath, boardRoutes({ queue: deps.queue, door }));
-  app.use('/v1', rememberMount, door, versionOne(deps, keys));
+  const door = openDoor(deps);
+  const streams = deps.streams ?? openEventStreams(deps);
+  app.use(fronteggPaths, traceForFrontegg);
+  app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
+  app.use('/v1', rememberMount, door.enter, versionOne({ ...deps, streams }, door));
+  app.use(authPaths, authVendorRoutes({ config, secretKey, door }));
   app.use(noRoute);
+  app.use(fronteggPaths, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));
   return app;
 }
 
-/** Who calls is found out first, as limits count by key. One door for all: guesses at it count together. */
-function openDoor({ config, database, metrics, clock }: AppDeps): { keys: Recent<KnownKey>; door: RequestHandler[] } {
-  const keys = keepRecent((key) => findKey(database.prisma, key), { maxAgeMs: recentMs, clock });
-  return { keys, door: [identify({ config, keys, clock }), limitRate(config.LOGFERRY_RATE_LIMIT, metrics)] };
-}
-
 /** Behind the door: the routes that anybody may call, then the others. */
-function versionOne(deps: AppDeps, keys: Recent<KnownKey>): Router {
-  const { config, database, clock } = deps;
+function versionOne(deps: AppDeps & { streams: EventStreams }, { tenants, forget }: Door): Router {
+  const { config, database } = deps;
   const guard = webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW });
-  const tenants = keepRecent((id) => findTenant(database.prisma, id), {
-    maxAgeMs: recentMs,
-    // A tenant may be made by another process and be used here at once.
-    keepMissing: false,
-    clock,
-  });
-  const forget = () => {
-    keys.forget();
-    tenants.forget();
-  };
   const router = Router();
   router.use(regionRoutes({ config }));
-  router.use(requireCaller, withTenants({ config, tenants }));
+  router.use(requireCaller, withTenants({ config, tenants, tenantHeader: 'Logferry-Tenant' }));
   router.use(tenantRoutes({ config, database, forget }));
   router.use(apiKeyRoutes({ database, forget }));
   router.use(writeEventRoutes({ database, batcher: databaseBatcher(database), metrics: deps.metrics }));
   router.use(verifyRoutes({ database }));
+  router.use(exportEventRoutes(deps));
   router.use(eventRoutes({ database }));
   router.use(deliveryRoutes(deps));
-  router.use(exportRoutes({ ...deps, guard }));
+  router.use(exportRoutes({ ...deps, guard, planChecks: openPlanChecks(deps) }));
+  router.use(limitRoutes(deps));
   router.use(webhookRoutes({ ...deps, guard }));
   return router;
 }

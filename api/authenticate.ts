@@ -6,17 +6,7 @@ import type { Recent } from '../core/recent.ts';
 import { type Plan, plans } from '../core/tenants.ts';
 import type { AuditContext } from '../prisma/export-audit.ts';
 import type { TenantRow } from '../prisma/tenants.ts';
-
-/** Who calls: a tenant's key, or a management key, which may act for any tenant. */
-export type Caller = {
-  management: boolean;
-  /** Null for the key that the configuration names: it has no row. */
-  keyId: string | null;
-  keyName: string;
-  scopes: readonly Scope[];
-  /** The tenant of a tenant's key. For the one that a management key acts for, see tenantOf(). */
-  tenant: TenantRow | undefined;
-};
+import type { Caller } from './caller.ts';
 
 /** @throws AppError authentication_error with what identify() found wrong */
 export const requireCaller: RequestHandler = (_request, response, next) => {
@@ -35,16 +25,15 @@ export function callerOf(response: Response): Caller {
 export const findCaller = (response: Response): Caller | undefined => response.locals.caller;
 
 /** RFC 9110 section 15.5.2: a 401 names the scheme that is asked for. */
-export const unauthorized = (message: string): AppError =>
-  new AppError('authentication_error', message, { headers: { 'WWW-Authenticate': 'Bearer' } });
-
-/** By which a management key says for whom it acts. */
-export const tenantHeader = 'Logferry-Tenant';
+export const unauthorized = (message: string, cause?: unknown): AppError =>
+  new AppError('authentication_error', message, { cause, headers: { 'WWW-Authenticate': 'Bearer' } });
 
 export type TenantRouteDeps = {
   config: Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS'>;
-  /** Tenants by id or external id, at most a few seconds old (see api/app.ts). */
+  /** Tenants by id or external id, at most a few seconds old (see api/door.ts). */
   tenants: Recent<TenantRow>;
+  /** The header by which the management says for whom it acts. Each of the APIs that are spoken here has its own. */
+  tenantHeader: 'Logferry-Tenant' | 'frontegg-tenant-id';
 };
 
 /** Gives tenantRoute() of all routes behind it what it needs. */
@@ -56,11 +45,11 @@ export const withTenants =
   };
 
 /**
- * For routes of one tenant: the caller must have the scope, and tenantOf() is the key's tenant, or the one that a
- * management key names in the header `Logferry-Tenant` (id or external id).
+ * For routes of one tenant: the caller must have the scope, and tenantOf() is the caller's tenant, or the one that the
+ * management names in the header (id or external id).
  *
- * Fails with AppError: 403 scope_error; 400 when a management key names nobody; 404 for a tenant that is unknown, or
- * another one than the key's; 421 for one that lives in another region.
+ * Fails with AppError: 403 scope_error; 400 when the management names nobody; 404 for a tenant that is unknown, or
+ * another one than the caller's; 421 for one that lives in another region.
  */
 export function tenantRoute(scope: Scope): RequestHandler {
   return async (request, response, next) => {
@@ -72,9 +61,9 @@ export function tenantRoute(scope: Scope): RequestHandler {
 
 /** @throws AppError scope_error that names the scope */
 export function requireScope(response: Response, scope: Scope): void {
-  const { scopes } = callerOf(response);
+  const { scopes, kind } = callerOf(response);
   if (scopes.includes(scope)) return;
-  const message = `This call needs the scope "${scope}"; the key has ${scopes.join(', ') || 'none'}.`;
+  const message = `This call needs the scope "${scope}"; the ${kind === 'api_key' ? 'key' : 'token'} has ${scopes.join(', ') || 'none'}.`;
   throw new AppError('scope_error', message);
 }
 
@@ -82,20 +71,39 @@ export function requireScope(response: Response, scope: Scope): void {
 export async function actingFor(request: Request, response: Response): Promise<TenantRow> {
   const tenant = await findActingFor(request, response);
   if (tenant) return tenant;
+  const { tenantHeader } = depsOf(response);
   const message = `A management key acts for a tenant: name it in the header "${tenantHeader}" by its id or external_id.`;
   throw new AppError('bad_request', message);
 }
 
-/** The same, but undefined for a management key that names nobody. */
+/** The same, but undefined for the management when it names nobody. */
 export async function findActingFor(request: Request, response: Response): Promise<TenantRow | undefined> {
-  const named = request.get(tenantHeader)?.trim() || undefined;
-  const { tenant: own } = callerOf(response);
-  const tenant = own ?? (named === undefined ? undefined : await tenantNamed(response, named));
-  if (own && named !== undefined && named.toLowerCase() !== own.id && named !== own.externalId)
-    throw notFound('tenant');
-  if (tenant) requireHere(response, tenant);
+  const { isNamed, tenant } = await lookForTenant(request, response);
+  if (isNamed && !tenant) throw notFound('tenant');
   return tenant;
 }
+
+/** For whom a request is made; with `isNamed` and no tenant, for one that is not known. */
+export type ActingFor = { isNamed: boolean; name: string | undefined; tenant: TenantRow | undefined };
+
+/**
+ * The same for routes that have something to do for a tenant that is not known yet. `name` is that of the header, if any.
+ * @throws AppError not_found for another tenant than the caller's own, misdirected_request
+ */
+export async function lookForTenant(request: Request, response: Response): Promise<ActingFor> {
+  const { tenantHeader, tenants } = depsOf(response);
+  const name = request.get(tenantHeader)?.trim() || undefined;
+  const caller = callerOf(response);
+  if (caller.management && name === undefined) return { isNamed: false, name, tenant: undefined };
+  const tenant = caller.management ? await tenants.get(name!) : caller.tenant;
+  if (!caller.management && name !== undefined && !(tenant && isNameOf(tenant, name))) throw notFound('tenant');
+  if (tenant) requireHere(response, tenant);
+  return { isNamed: true, name, tenant };
+}
+
+/** Whether the text is the tenant's id or its external id. */
+export const isNameOf = (tenant: TenantRow, name: string): boolean =>
+  name.toLowerCase() === tenant.id || name === tenant.externalId;
 
 /** The tenant of this id or external id. @throws AppError not_found */
 export async function tenantNamed(response: Response, idOrExternalId: string): Promise<TenantRow> {
@@ -127,7 +135,7 @@ export function tenantOf(response: Response): TenantRow {
 /** The tenant that the request is about, if that is known. */
 export const findTenantOf = (response: Response): TenantRow | undefined => response.locals.tenant;
 
-/** For routes of the management alone. @throws AppError scope_error for a tenant's key */
+/** For routes of the management alone. @throws AppError scope_error for everybody else */
 export const managementRoute: RequestHandler = (_request, response, next) => {
   if (!callerOf(response).management) throw new AppError('scope_error', 'This call needs a management key.');
   next();
@@ -143,9 +151,8 @@ export function requirePlan(response: Response, least: Plan): void {
 
 /** Who calls, and from where, as an event of the tenant's audit log has it. */
 export function auditContext(request: Request, response: Response): AuditContext {
-  const caller = callerOf(response);
   return {
-    actor: { id: caller.keyId, type: caller.management ? 'management_key' : 'api_key', name: caller.keyName },
+    actor: callerOf(response).actor,
     context: { ip: request.ip?.replace(/^::ffff:/, '') ?? null, user_agent: request.get('user-agent') ?? null },
   };
 }

@@ -39,11 +39,24 @@ export const noRoute: RequestHandler = (request) => {
   throw new AppError('method_not_allowed', message, { headers: { Allow: allow.join(', ') } });
 };
 
+/** How one of the APIs that are spoken here writes its errors. */
+export type ErrorFamily = {
+  contentType: string;
+  /** Besides those of the error itself. */
+  headersOf?(error: AppError): Record<string, string>;
+  bodyOf(error: AppError, requestId: string): object;
+};
+
+/** RFC 9457 problem documents that carry the LogProof member `error` as well. */
+const problems: ErrorFamily = {
+  contentType: 'application/problem+json; charset=utf-8',
+  bodyOf: (error, requestId) => problemOf(error, requestId),
+};
+
 /**
- * Turns whatever was thrown into an RFC 9457 problem document that carries the LogProof member `error` as well. The text
- * of an error that is not for clients goes to the log, never into the reply.
+ * Answers whatever was thrown. The text of an error that is not for clients goes to the log, never into the reply.
  */
-export function errorHandler(log: Log): ErrorRequestHandler {
+export function errorHandler(log: Log, family: ErrorFamily = problems): ErrorRequestHandler {
   return (thrown: unknown, request, response, _next) => {
     const error = toAppError(thrown);
     if (error.status >= 500) log.error({ ...idsOf(response), err: thrown }, 'request failed');
@@ -52,21 +65,26 @@ export function errorHandler(log: Log): ErrorRequestHandler {
       response.destroy();
       return;
     }
-    sendProblem(request, response, error);
+    sendError(request, response, { error, family });
   };
 }
 
-function sendProblem(request: Request, response: Response, error: AppError): void {
+type Reply = { error: AppError; family: ErrorFamily };
+
+function sendError(request: Request, response: Response, { error, family }: Reply): void {
   for (const name of response.getHeaderNames()) {
     // What the route had set for its own body is wrong for this one.
     if (/^(content-|etag$|last-modified$|accept-ranges$)/.test(name)) response.removeHeader(name);
   }
-  response.status(error.status).set('Cache-Control', 'no-store').set(error.headers);
-  response.set('Content-Type', 'application/problem+json; charset=utf-8');
-  response.end(request.method === 'HEAD' ? undefined : JSON.stringify(problemOf(error, requestIdOf(response))));
+  response
+    .status(error.status)
+    .set('Cache-Control', 'no-store')
+    .set({ ...error.headers, ...family.headersOf?.(error) });
+  response.set('Content-Type', family.contentType);
+  response.end(request.method === 'HEAD' ? undefined : JSON.stringify(family.bodyOf(error, requestIdOf(response))));
 }
 
-/** The body of an error reply. */
+/** The body of a problem document. */
 export const problemOf = (error: AppError, requestId: string) => ({
   type: `https://logferry.dev/errors/${error.type}`,
   title: titles[error.type],

@@ -22,6 +22,7 @@ import { type ExportStatus, exportStatuses, getExport, isFinal, listExports } fr
 import { auditContext, requirePlan, tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
 import { estimateExport } from './estimate-export.ts';
+import type { PlanChecks } from './limits.ts';
 import { meterStream } from './metrics.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 import { uuidOf } from './path-id.ts';
@@ -40,6 +41,7 @@ export type ExportRoutesDeps = {
   guard: WebhookGuard;
   log: Log;
   metrics: Metrics;
+  planChecks: PlanChecks;
 };
 
 /** Seconds after which a client should ask again. */
@@ -142,6 +144,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
     request: wanted,
     by: auditContext(request, response),
     layout: layoutOf(deps.config),
+    limits: await deps.planChecks(tenantOf(response)),
     idempotencyKey,
     sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
   });

@@ -1,67 +1,127 @@
 import type { Request, RequestHandler } from 'express';
-import { hashApiKey, isWellFormedApiKey, sameHash, scopes } from '../core/api-keys.ts';
+import { hashApiKey, isWellFormedApiKey, sameHash } from '../core/api-keys.ts';
 import type { Config } from '../core/config.ts';
-import type { AppError } from '../core/errors.ts';
+import { AppError } from '../core/errors.ts';
+import { isUuid } from '../core/ids.ts';
 import type { Recent } from '../core/recent.ts';
+import { looksLikeToken, TokenError } from '../core/tokens.ts';
+import { KeysAwayError } from '../core/tokens-jwks.ts';
+import type { KeyTokens } from '../core/tokens-of-keys.ts';
+import type { UserTokens } from '../core/tokens-of-users.ts';
 import type { KnownKey } from '../prisma/api-keys.ts';
-import { type Caller, unauthorized } from './authenticate.ts';
+import type { TenantRow } from '../prisma/tenants.ts';
+import { unauthorized } from './authenticate.ts';
+import { type Caller, callerOfConfiguredKey, callerOfKey, callerOfUser } from './caller.ts';
 
 export type IdentifyDeps = {
   config: Pick<Config, 'LOGFERRY_ADMIN_KEY'>;
-  /** Keys by their text, at most a few seconds old (see api/app.ts). */
+  /** Keys by their text or their id, at most a few seconds old (see api/door.ts). */
   keys: Recent<KnownKey>;
+  /** Tenants by id or external id, as old. */
+  tenants: Recent<TenantRow>;
+  keyTokens: KeyTokens;
+  /** Undefined where users' tokens are refused. */
+  userTokens: UserTokens | undefined;
   /** Milliseconds, for tests. */
   clock?: () => number;
 };
 
+/** Finds out whose a key or a token is. Both fail with AppError: authentication_error, or unavailable. */
+export type Identity = {
+  ofKey(key: string): Promise<Caller>;
+  ofKeyOrToken(text: string): Promise<Caller>;
+};
+
 /**
- * Finds out who calls, from `Authorization: Bearer <key>`. It refuses nobody: rate limits come first, and they count by
- * the key. requireCaller() refuses.
+ * Finds out who calls, from `Authorization: Bearer <key or token>` or, as SDKs of Frontegg send it, `x-access-token`. It
+ * refuses nobody: rate limits come first, and they count by the key. requireCaller() refuses.
  */
-export function identify({ config, keys, clock = Date.now }: IdentifyDeps): RequestHandler {
-  const configured = config.LOGFERRY_ADMIN_KEY === undefined ? undefined : hashApiKey(config.LOGFERRY_ADMIN_KEY);
-  return async (request, response, next) => {
-    const token = bearerToken(request);
-    if (token === undefined) response.locals.refusal = missingKey(request);
-    else if (configured && sameHash(hashApiKey(token), configured)) response.locals.caller = configuredCaller;
-    else {
-      const key = isWellFormedApiKey(token) ? await keys.get(token) : undefined;
-      if (!key)
-        response.locals.refusal = unauthorized('The API key is not known: mistyped, revoked, or of another place.');
-      else if (key.expiresAt && key.expiresAt.getTime() <= clock()) response.locals.refusal = expired(key.expiresAt);
-      else response.locals.caller = callerOfKey(key);
-    }
+export const identify =
+  (identity: Identity): RequestHandler =>
+  async (request, response, next) => {
+    const text = bearerToken(request) ?? accessToken(request);
+    await rememberCaller(response.locals, text === undefined ? missing(request) : () => identity.ofKeyOrToken(text));
     next();
+  };
+
+/** Keeps who it is for callerOf(), or why it is nobody for requireCaller(). */
+export async function rememberCaller(
+  locals: { caller?: Caller; refusal?: AppError },
+  find: () => Promise<Caller>,
+): Promise<void> {
+  try {
+    locals.caller = await find();
+  } catch (error) {
+    if (!(error instanceof AppError && error.status < 500)) throw error;
+    locals.refusal = error;
+  }
+}
+
+export function makeIdentity(deps: IdentifyDeps): Identity {
+  const { config, keys, tenants, keyTokens, userTokens, clock = Date.now } = deps;
+  const configured = config.LOGFERRY_ADMIN_KEY === undefined ? undefined : hashApiKey(config.LOGFERRY_ADMIN_KEY);
+
+  async function ofKey(text: string): Promise<Caller> {
+    if (configured && sameHash(hashApiKey(text), configured)) return callerOfConfiguredKey('api_key');
+    const key = isWellFormedApiKey(text) ? await keys.get(text) : undefined;
+    if (!key) throw unauthorized('The API key is not known: mistyped, revoked, or of another place.');
+    refuseExpired(key);
+    return callerOfKey(key);
+  }
+
+  async function ofKeyToken(subject: string): Promise<Caller> {
+    if (configured && subject === keyTokens.subjectOf(configured)) return callerOfConfiguredKey('environment_token');
+    const key = isUuid(subject) ? await keys.get(subject) : undefined;
+    if (!key) throw unauthorized('The API key behind this token is not there any more: revoked, or replaced.');
+    refuseExpired(key);
+    return callerOfKey(key, { byToken: true });
+  }
+
+  async function ofToken(token: string): Promise<Caller> {
+    const ours = await keyTokens.read(token);
+    if (ours) return await ofKeyToken(ours.subject);
+    if (!userTokens)
+      throw unauthorized("The token is not one of POST /auth/vendor, and users' tokens are not taken here.");
+    const user = await userTokens.read(token);
+    return callerOfUser(user, await tenants.get(user.tenantName));
+  }
+
+  function refuseExpired({ expiresAt }: KnownKey): void {
+    if (!expiresAt || expiresAt.getTime() > clock()) return;
+    throw unauthorized(`The API key expired at ${expiresAt.toISOString()}. Make a new one with POST /v1/api-keys.`);
+  }
+
+  return {
+    ofKey,
+    // Whatever it looks like, LOGFERRY_ADMIN_KEY is a key.
+    async ofKeyOrToken(text) {
+      const isToken = looksLikeToken(text) && !(configured && sameHash(hashApiKey(text), configured));
+      return await (isToken ? ofToken(text).catch(explain) : ofKey(text));
+    },
   };
 }
 
-const configuredCaller: Caller = {
-  management: true,
-  keyId: null,
-  keyName: 'LOGFERRY_ADMIN_KEY',
-  scopes,
-  tenant: undefined,
-};
-
-const callerOfKey = (key: KnownKey): Caller => ({
-  management: key.tenantId === null,
-  keyId: key.id,
-  keyName: key.name,
-  scopes: scopes.filter((scope) => key.scopes.includes(scope)),
-  tenant: key.tenant ?? undefined,
-});
+function explain(error: unknown): never {
+  if (error instanceof TokenError) throw unauthorized(error.message, error);
+  if (!(error instanceof KeysAwayError)) throw error;
+  const message =
+    'The token cannot be verified just now, as the keys of its issuer cannot be had. Try again in a few seconds.';
+  throw new AppError('unavailable', message, { cause: error, headers: { 'Retry-After': '5' } });
+}
 
 /** RFC 6750: the scheme in any case, one space or more, and a token without spaces. */
 function bearerToken(request: Request): string | undefined {
   return /^Bearer +([!-~]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-const missingKey = (request: Request): AppError =>
-  unauthorized(
+/** Only when no Bearer token is there: a proxy may add an Authorization of its own to what an SDK sends. */
+const accessToken = (request: Request): string | undefined =>
+  /^([!-~]+)$/.exec(request.get('x-access-token')?.trim() ?? '')?.[1];
+
+const missing = (request: Request) => async (): Promise<never> => {
+  throw unauthorized(
     request.headers.authorization === undefined
-      ? 'An API key is needed. Send it as "Authorization: Bearer <key>".'
+      ? 'An API key or a token is needed. Send it as "Authorization: Bearer <key>".'
       : 'The Authorization header cannot be read. Send it as "Authorization: Bearer <key>".',
   );
-
-const expired = (at: Date): AppError =>
-  unauthorized(`The API key expired at ${at.toISOString()}. Make a new one with POST /v1/api-keys.`);
+};

@@ -2,11 +2,15 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Config } from '../core/config.ts';
 import { readinessChecks } from '../core/health.ts';
+import type { Log } from '../core/log.ts';
+import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
 import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
 import { buildApp } from './app.ts';
+import { openEventStreams } from './event-streams.ts';
 import { watchRequests } from './requests-under-way.ts';
 
 export type RunningApi = {
@@ -21,6 +25,10 @@ export type RunningApi = {
 /** Milliseconds that a stopping API gives requests under way, such as downloads and event streams. */
 const graceMs = 5_000;
 
+/** Requests are counted where the queue is, if that is made for it. */
+const openCounter = ({ QUEUE_URL, LOGFERRY_RATE_LIMIT }: Config, log: Log): RedisCounter | undefined =>
+  QUEUE_URL?.startsWith('redis') && LOGFERRY_RATE_LIMIT > 0 ? openRedisCounter(QUEUE_URL, log) : undefined;
+
 /** Serves the API. @throws StartError when the port is taken */
 export async function startApi(deployment: Deployment): Promise<RunningApi> {
   const { config } = deployment;
@@ -32,13 +40,16 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
     },
   };
   const checks = [...readinessChecks(deployment, 'api'), stopping];
-  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks }));
+  const counter = openCounter(config, deployment.log);
+  const streams = openEventStreams(deployment);
+  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks, streams, counter }));
   const requests = watchRequests(server);
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
   server.listen(config.PORT, config.HOST);
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
+    counter?.close();
     if (error.code !== 'EADDRINUSE') throw error;
     throw new StartError(
       `Port ${config.PORT} of ${config.HOST} is taken. End what listens there, or set PORT to another one.`,
@@ -56,6 +67,8 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
       const timer = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
       clearTimeout(timer);
+      await streams.settled();
+      counter?.close();
     },
   };
 }

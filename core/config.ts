@@ -2,7 +2,10 @@ import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { scopes } from './api-keys.ts';
 import { unknownName } from './nearest-name.ts';
+import { planLimitsSchema } from './plan-limits.ts';
+import { readPublicKey } from './public-key.ts';
 import { plans } from './tenants.ts';
 import { isRange } from './webhook-address.ts';
 
@@ -27,6 +30,28 @@ const json = <T extends z.ZodType>(schema: T, example: string) =>
     return z.NEVER;
   });
 const list = z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean));
+
+const publicKey = z.string().superRefine((text, context) => {
+  const read = readPublicKey(text);
+  if ('mistake' in read) context.addIssue({ code: 'custom', message: read.mistake });
+});
+
+/** RFC 6761 section 6.3 has names below localhost, too. */
+const isLoopback = (host: string): boolean => /^(127(\.\d+){3}|\[::1\]|(.+\.)?localhost)$/.test(host);
+
+/** Addresses and CIDRs, or how many proxies there are, one behind the other. */
+const proxies = list.transform((entries, context): number | string[] => {
+  if (entries.length === 1 && /^[1-9]\d?$/.test(entries[0]!)) return Number(entries[0]);
+  if (entries.every(isRange)) return entries;
+  context.addIssue({ code: 'custom', message: 'must be CIDRs such as 10.0.0.0/8, or the number of proxies' });
+  return z.NEVER;
+});
+
+const origins = list.refine((entries) => entries.every(isOrigin) || (entries.length === 1 && entries[0] === '*'), {
+  error: 'must be * or origins such as https://app.example.com, without a path',
+});
+
+const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 
 const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
   error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
@@ -100,10 +125,20 @@ export const variables = {
     default: 'pro',
     about: 'plan of a tenant made without one',
   },
+  LOGFERRY_PLAN_LIMITS: {
+    read: json(planLimitsSchema, '{"pro": {"unfinished_exports": 100, "exported_rows_per_day": null}}'),
+    default: '{}',
+    about: 'limits of plans that differ from the usual ones',
+  },
   LOGFERRY_RATE_LIMIT: {
     read: integer(0, 1e9),
     default: '1000',
     about: 'requests a minute for each key; 0 = no limit',
+  },
+  LOGFERRY_TRUST_PROXY: {
+    read: proxies,
+    default: '',
+    about: 'proxies whose X-Forwarded-For is believed',
   },
   LOGFERRY_WEBHOOK_ALLOW: {
     read: list.refine((entries) => entries.every(isRange), { error: 'must be CIDRs such as 10.0.0.0/8, or addresses' }),
@@ -112,21 +147,32 @@ export const variables = {
   },
   DOWNLOAD_URL_TTL: { read: integer(1, 604_800), default: '900', about: 'life of a download link in seconds' },
   EXPORT_TTL: { read: integer(60, 7_776_000), default: '604800', about: 'life of a finished file in seconds' },
-  JWT_JWKS_URL: { read: url(['https:', 'http:']), about: "where users' tokens have their keys" },
-  JWT_PUBLIC_KEY: { read: z.string().min(1), about: "public key of users' tokens (PEM)" },
+  JWT_JWKS_URL: {
+    read: url(['https:', 'http:']).refine((text) => /^https:/i.test(text) || isLoopback(new URL(text).hostname), {
+      error: 'must be https, unless it is of this machine: whoever can change it on its way can sign tokens',
+    }),
+    about: "where users' tokens have their keys",
+  },
+  // A private key set by mistake must not be repeated, either.
+  JWT_PUBLIC_KEY: { read: publicKey, secret: true, about: "public key of users' tokens (PEM)" },
   JWT_SECRET: {
-    read: z.string().min(32, 'must have at least 32 characters'),
+    read: z
+      .string()
+      .min(32, 'must have at least 32 characters')
+      .refine((text) => !text.includes('-----BEGIN '), {
+        error: 'is a key in PEM: a public one is set as JWT_PUBLIC_KEY, as everybody could sign with it as a secret',
+      }),
     secret: true,
     about: "shared secret of users' tokens",
   },
-  JWT_ISSUER: { read: z.string().min(1), about: "issuer of users' tokens" },
-  JWT_AUDIENCE: { read: z.string().min(1), about: "audience of users' tokens" },
+  JWT_ISSUER: { read: list, about: "issuers of users' tokens" },
+  JWT_AUDIENCE: { read: list, about: "audiences of users' tokens" },
   JWT_PERMISSIONS: {
-    read: json(z.record(z.string(), z.array(z.string())), '{"fe.secure.read.audits": ["events:read", "export"]}'),
+    read: json(z.record(z.string(), z.array(z.enum(scopes))), '{"fe.secure.read.audits": ["events:read", "export"]}'),
     default: '{"fe.secure.read.audits": ["events:read", "export"]}',
     about: 'permission → scopes',
   },
-  CORS_ORIGINS: { read: list, default: '*', about: 'origins that browsers may call from' },
+  CORS_ORIGINS: { read: origins, default: '*', about: 'origins that browsers may call from' },
   LOGFERRY_EXPORT_CONCURRENCY: {
     read: integer(1, 256),
     default: String(affordableExports),
@@ -178,6 +224,8 @@ export type Config = Readonly<Values> & {
   readonly storageUrl: string;
 };
 
+const waysToVerify: readonly VariableName[] = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'];
+
 /** The environment holds mistakes; `message` has one line for each. */
 export class ConfigError extends Error {
   constructor(lines: string[]) {
@@ -207,6 +255,9 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     const parsed = variable.read.safeParse(text);
     if (parsed.success) values[name] = parsed.data;
     else mistakes.push(`${name} ${parsed.error.issues[0]!.message}${'secret' in variable ? '' : `, not "${text}"`}`);
+  }
+  if (waysToVerify.filter((name) => name in values).length > 1) {
+    mistakes.push(`Set one of ${waysToVerify.join(', ')}: users' tokens are verified in one way`);
   }
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const config = values as Values;

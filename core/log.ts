@@ -30,6 +30,7 @@ export const logFields = {
   queue: 'its name',
   handling: 'rings that were being handled',
   mend: 'what to do about it',
+  url: 'of another server that was asked',
   host: 'that the process listens on',
   port: 'that the process listens on',
 } as const;

@@ -14,6 +14,8 @@ export type SecretKey = {
   tokenKey: Buffer;
   /** Tells two keys apart without telling the key: 16 hex digits. */
   fingerprint: string;
+  /** A UUID that is this installation's own and every process's the same: `vendorId` in what Frontegg's clients see. */
+  environmentId: string;
 };
 
 /** @param base64 32 bytes in base64, as readConfig() has checked */
@@ -36,7 +38,21 @@ export function secretKey(base64: string): SecretKey {
     linkKey: derive('links'),
     tokenKey: derive('tokens'),
     fingerprint: createHash('sha256').update(derive('fingerprint')).digest('hex').slice(0, 16),
+    environmentId: uuidOf(derive('environment')),
   };
+}
+
+/** A UUIDv8 (RFC 9562 section 5.8) of the first 16 bytes. */
+function uuidOf(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `8${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ];
+  return parts.join('-');
 }
 
 /**

@@ -44,6 +44,11 @@ export async function findKey(prisma: Prisma, key: string): Promise<KnownKey | u
   return row && row.revokedAt === null && sameHash(row.hash, hashApiKey(key)) ? row : undefined;
 }
 
+/** The row of the key with this id, unless it was revoked; an expired one too. */
+export async function findKeyById(prisma: Prisma, id: string): Promise<KnownKey | undefined> {
+  return (await prisma.apiKey.findFirst({ where: { id, revokedAt: null }, include: { tenant: true } })) ?? undefined;
+}
+
 /** @throws AppError not_found for a key that is missing or not the owner's */
 export async function getApiKey(prisma: Prisma, owner: KeyOwner, id: string): Promise<ApiKeyRow> {
   const row = isUuid(id) && (await prisma.apiKey.findFirst({ where: { id, tenantId: owner } }));

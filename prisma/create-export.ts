@@ -4,11 +4,13 @@ import { AppError } from '../core/errors.ts';
 import { contentOf, downloadName, type ExportRequest, objectKey } from '../core/exports.ts';
 import { newId } from '../core/ids.ts';
 import { parseJson } from '../core/json.ts';
+import { type PlanLimits, refuseBeyond } from '../core/plan-limits.ts';
 import { formatTimestamp } from '../core/times.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
 import { inChainTurn, lockChainHead } from './events.ts';
 import { type AuditContext, recordAudit } from './export-audit.ts';
 import { type ExportRow, queuedProgress } from './export-view.ts';
+import { readUsage } from './plan-usage.ts';
 import { isResumable } from './segments.ts';
 import { createExportWebhook } from './webhooks.ts';
 
@@ -17,6 +19,8 @@ export type NewExport = {
   by: AuditContext;
   /** What decides, besides the request, which bytes the file has and how it is cut: kept for all its runs. */
   layout: { segmentRows: number; partBytes: number; maxParts: number };
+  /** To be kept; left out where the tenant is known to be far from them. */
+  limits?: PlanLimits;
   idempotencyKey?: string;
   sealedWebhookSecret?: Buffer<ArrayBuffer>;
 };
@@ -28,7 +32,7 @@ export const idempotencyHours = 24;
  * Writes an export as queued, bounded by the tenant's sequence number of this moment: the bound, the row, its idempotency
  * key, its webhook and the audit event are one transaction. The audit event comes after the bound, so it is not in the file.
  * @returns `replayed` with the first export if the idempotency key was used for the same request before
- * @throws AppError idempotency_mismatch if it was used for another request
+ * @throws AppError idempotency_mismatch if it was used for another request; plan_limit_exceeded
  */
 export async function createExport(
   prisma: Prisma,
@@ -43,6 +47,8 @@ export async function createExport(
     const head = await lockChainHead(prismaSql(tx), tenantId);
     const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
     if (earlier) return { row: earlier, replayed: true };
+    // Under the lock, so that no two exports both take the last that is left.
+    if (input.limits) refuseBeyond(input.limits, await readUsage(prismaSql(tx), tenantId, Date.now()), Date.now());
     const row = await insertExport(tx, tenantId, head.sequenceNumber, input);
     if (input.idempotencyKey) await rememberKey(tx, tenantId, input.idempotencyKey, fingerprint, row.id);
     if (input.request.webhook && input.sealedWebhookSecret) {

@@ -1,3 +1,4 @@
+import type { ExportContent } from '../core/exports.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from './client.ts';
 import { appendEvents, inChainTurn } from './events.ts';
@@ -5,7 +6,7 @@ import { type ExportRow, requestOf } from './export-view.ts';
 
 /** Who did it and from where, for the tenant's audit log. */
 export type AuditContext = {
-  actor: { id: string | null; type: string; name: string | null };
+  actor: { id: string | null; type: string; name: string | null; email?: string | null };
   context: { ip: string | null; user_agent: string | null };
 };
 
@@ -24,15 +25,45 @@ export async function recordAudit(
   await appendEvents(prismaSql(tx), row.tenantId, [auditEvent(row, verb, by)]);
 }
 
+/** A stream of events that has ended: `rows` were handed to the connection, all there were if it is `complete`. */
+export type StreamRecord = {
+  /** Of the event in the audit log, which so is written once, however often it is tried. */
+  id: string;
+  tenantId: string;
+  content: ExportContent;
+  asOfSequence: number;
+  rows: number;
+  complete: boolean;
+  by: AuditContext;
+};
+
+/** Writes a stream of events into the tenant's audit log. */
+export async function recordStream(prisma: Prisma, stream: StreamRecord): Promise<void> {
+  const { id, tenantId, content, asOfSequence, rows, complete, by } = stream;
+  const metadata = { ...described(content), as_of_sequence: asOfSequence, rows, complete };
+  const event = checked({ id, action: 'logferry.events.streamed', ...by, metadata });
+  await inChainTurn(tenantId, () => prisma.$transaction((tx) => appendEvents(prismaSql(tx), tenantId, [event])));
+}
+
 function auditEvent(row: ExportRow, verb: string, by: AuditContext): NewEvent {
-  const { format, compression, filter, properties } = requestOf(row);
-  const read = readNewEvent({
+  return checked({
     action: `logferry.export.${verb}`,
-    actor: by.actor,
-    context: by.context,
+    ...by,
     target: { type: 'export', id: row.id },
-    metadata: { format, compression, filter, columns: properties.length, as_of_sequence: Number(row.asOfSequence) },
+    metadata: { ...described(requestOf(row)), as_of_sequence: Number(row.asOfSequence) },
   });
+}
+
+/** What was asked for, in few words. */
+const described = ({ format, compression, filter, properties }: Omit<ExportContent, 'csv'>) => ({
+  format,
+  compression,
+  filter,
+  columns: properties.length,
+});
+
+function checked(event: object): NewEvent {
+  const read = readNewEvent(event);
   if ('errors' in read) throw new Error(`The audit event is not valid: ${JSON.stringify(read.errors)}`);
   return read.event;
 }

@@ -1,6 +1,6 @@
-import type pg from 'pg';
 import type { ExportContent } from '../core/exports.ts';
 import type { Timestamp } from '../core/times.ts';
+import type { Scans } from './copy-rows.ts';
 import { filterConditions } from './event-filter-sql.ts';
 import { rowsSql } from './event-rows-sql.ts';
 import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from './event-sort-sql.ts';
@@ -15,6 +15,12 @@ export type Key = { occurred_at: Timestamp | null; sequence_number: number };
 
 /** The rows after one key up to another; null is the beginning or the end. */
 export type Segment = { after: Key | null; through: Key | null };
+
+/** A segment of at most so many events, before the filter. */
+export type PlannedSegment = Segment & { events: number };
+
+/** Where the first segment begins, and how many events the next one is to have, asked for each. */
+export type SegmentPlan = { after: Key | null; nextRows(): number };
 
 /**
  * An incremental export of so few events is one segment, read by their numbers and sorted: walking the tenant's time
@@ -31,35 +37,37 @@ function walkOrder({ content, asOfSequence }: ExportRows): KeyRangeOrder | undef
 }
 
 /**
- * Cuts the rows into segments of `segmentRows` events, before the filter, so that each is a bounded piece of work
- * however few of them match. Boundaries depend on the committed events alone. Goes on after `after`.
+ * Cuts the rows into segments of so many events, before the filter, that each is a bounded piece of work however few of
+ * them match. Boundaries depend on the committed events and the plan alone.
  */
-export async function* planSegments(pool: pg.Pool, rows: ExportRows, after: Key | null): AsyncGenerator<Segment> {
+export async function* planSegments(scans: Scans, rows: ExportRows, plan: SegmentPlan): AsyncGenerator<PlannedSegment> {
   const order = walkOrder(rows);
   if (!order) {
-    yield { after: null, through: null };
+    yield { after: null, through: null, events: rows.asOfSequence };
   } else if (order.by === 'sequence_number') {
-    yield* numberRanges(rows, order, after);
+    yield* numberRanges(rows, order, plan);
   } else {
-    let start = after;
+    let start = plan.after;
     do {
-      const through = await boundary(pool, rows, order, start);
-      yield { after: start, through };
+      const events = plan.nextRows();
+      const through = await boundary(scans, rows, order, { start, events });
+      yield { after: start, through, events };
       start = through;
     } while (start);
   }
 }
 
-function* numberRanges({ content, asOfSequence, segmentRows }: ExportRows, order: KeyRangeOrder, after: Key | null) {
+function* numberRanges({ content, asOfSequence }: ExportRows, order: KeyRangeOrder, { after, nextRows }: SegmentPlan) {
   const first = (content.filter.after_sequence ?? 0) + 1;
   const last = lastSequence(content, asOfSequence);
-  const step = order.direction === 'asc' ? segmentRows : -segmentRows;
+  const sign = order.direction === 'asc' ? 1 : -1;
   const key = (number: number): Key => ({ occurred_at: null, sequence_number: number });
-  let at = after?.sequence_number ?? (step > 0 ? first - 1 : last + 1);
-  const isLast = (number: number) => (step > 0 ? number >= last : number <= first);
+  let at = after?.sequence_number ?? (sign > 0 ? first - 1 : last + 1);
+  const isLast = (number: number) => (sign > 0 ? number >= last : number <= first);
   do {
-    const through = at + step;
-    yield { after: key(at), through: isLast(through) ? null : key(through) } satisfies Segment;
+    const events = nextRows();
+    const through = at + sign * events;
+    yield { after: key(at), through: isLast(through) ? null : key(through), events } satisfies PlannedSegment;
     at = through;
   } while (!isLast(at));
 }
@@ -68,7 +76,12 @@ const lastSequence = (content: ExportContent, asOfSequence: number): number =>
   Math.min(asOfSequence, content.filter.through_sequence ?? asOfSequence);
 
 /** The key of the last row of the segment that begins after `start`; null if it is the last segment. */
-async function boundary(pool: pg.Pool, rows: ExportRows, order: KeyRangeOrder, start: Key | null): Promise<Key | null> {
+async function boundary(
+  scans: Scans,
+  rows: ExportRows,
+  order: KeyRangeOrder,
+  { start, events }: { start: Key | null; events: number },
+): Promise<Key | null> {
   const { from, to } = rows.content.filter;
   const conditions = [
     ...scope(rows, literals),
@@ -76,10 +89,10 @@ async function boundary(pool: pg.Pool, rows: ExportRows, order: KeyRangeOrder, s
     ...filterConditions({ from, to }, literals),
   ];
   // Without statistics, as after a first load, the planner would sort all that is left at every boundary.
-  const results = await pool.query<{ time: Timestamp; sequence_number: string }>(
+  const results = await scans.query<{ time: Timestamp; sequence_number: string }>(
     `${asIndexRange}select ${timeText('occurred_at')} as time, sequence_number from events
      where ${conditions.join(' and ')} order by ${orderBy(sortKeys(rows.content.sort))}
-     offset ${rows.segmentRows - 1} limit 1`,
+     offset ${events - 1} limit 1`,
   );
   const found = [results].flat().at(-1)!.rows;
   const last = found[0];

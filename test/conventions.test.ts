@@ -62,6 +62,9 @@ describe('imports', () => {
   const homes: Record<string, string[]> = {
     express: ['api/'],
     'express-rate-limit': ['api/'],
+    'rate-limit-redis': ['api/'],
+    cors: ['api/'],
+    jose: ['core/tokens'],
     '@prisma/client': ['prisma/'],
     '@prisma/adapter-pg': ['prisma/'],
     'prisma/generated': ['prisma/'],
@@ -115,6 +118,7 @@ describe('construction', () => {
     openPostgresQueue: ['prisma/open-queue.ts'],
     openRedisQueue: ['prisma/open-queue.ts'],
     openStore: ['prisma/deployment.ts', 'doctor/examine.ts'],
+    openRedisCounter: ['api/start-api.ts'],
   };
 
   test.each(Object.entries(makers))('%s is called in %j alone', (maker, places) => {

@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { FinalError } from '../core/errors.ts';
 import { contentType } from '../core/exports.ts';
+import { endOfFile, frameRows } from '../core/frame-rows.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
 import { countRows } from '../prisma/export-count.ts';
 import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../prisma/export-runs.ts';
 import { contentOfRow, type ExportRow } from '../prisma/export-view.ts';
+import { type Piece, readSegments } from '../prisma/read-segments.ts';
 import type { ExportRows } from '../prisma/segments.ts';
 import { compressPieces } from './compress.ts';
-import { frameRows, type Piece } from './frame-rows.ts';
 import type { Lease } from './hold-lease.ts';
 import { meterCheckpoints, meterStore } from './meter-run.ts';
-import { readSegments } from './read-segments.ts';
 import type { RunExportDeps } from './run-export.ts';
-import { type Checkpoint, endOfFile, type WrittenFile, writeParts } from './write-parts.ts';
+import { type Checkpoint, type WrittenFile, writeParts } from './write-parts.ts';
 
 const compressionsInFlight = 3;
 const countLimitMs = 1000;
@@ -69,7 +69,7 @@ function blocksAfter(
 ): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
-  const slabs = readSegments(deps.database, rows, {
+  const slabs = readSegments(deps.database.scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
     readers: deps.readers,
     signal,

@@ -1,12 +1,9 @@
 import { createHash } from 'node:crypto';
 import { FinalError } from '../core/errors.ts';
+import { endOfFile } from '../core/frame-rows.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
-import type { Piece } from './frame-rows.ts';
+import type { Piece, Position } from '../prisma/read-segments.ts';
 import { type PartPlan, partBytes } from './part-sizes.ts';
-import type { Position } from './read-segments.ts';
-
-/** The position behind the last byte of the file: nothing is left to read. */
-export const endOfFile = 'end';
 
 /** What an export has written so far, and all that is needed to go on from there. */
 export type Checkpoint = {

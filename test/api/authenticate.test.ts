@@ -31,6 +31,17 @@ describe('Authentication', () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER ']) expect((await get(`${scheme} ${key}`)).status).toBe(200);
   });
 
+  it('takes the key in x-access-token, too, unless a Bearer token is there', async () => {
+    const { key } = await app.newTenant();
+    const status = async (headers: Record<string, string>) =>
+      (await fetch(`${app.url}/v1/webhooks`, { headers })).status;
+    expect(await status({ 'x-access-token': key })).toBe(200);
+    expect(await status({ 'x-access-token': key, authorization: 'Basic YTpi' })).toBe(200);
+    expect(await status({ 'x-access-token': `Bearer ${key}` })).toBe(401);
+    expect(await status({ 'x-access-token': key, authorization: `Bearer ${makeApiKey('tenant')}` })).toBe(401);
+    expect(await status({ 'x-access-token': makeApiKey('tenant'), authorization: `Bearer ${key}` })).toBe(200);
+  });
+
   it.each([
     ['nothing', undefined],
     ['another scheme', 'Basic YTpi'],

@@ -57,3 +57,36 @@ describe('No rate limit', () => {
     await app.close();
   });
 });
+
+describe('The rate limit behind a proxy', () => {
+  const ask = async (app: App, forwarded?: string) => {
+    const headers: Record<string, string> = forwarded ? { 'x-forwarded-for': forwarded } : {};
+    return (await fetch(`${app.url}/v1/events`, { headers })).status;
+  };
+
+  it('counts for each client that a trusted proxy names, and not for those whom the client made up', async () => {
+    const app = await startApp({ LOGFERRY_RATE_LIMIT: '2', LOGFERRY_TRUST_PROXY: '127.0.0.0/8, 10.0.0.0/8' });
+    const first = [];
+    // The proxy writes at the end what it sees; all before it came from the client, the second proxy's aside.
+    for (const made of ['', '198.51.100.1, ', '198.51.100.2, '])
+      first.push(await ask(app, `${made}203.0.113.1, 10.1.1.1`));
+    expect(first).toEqual([401, 401, 429]);
+    expect(await ask(app, '203.0.113.2')).toBe(401);
+    await app.close();
+  });
+
+  it('believes as many proxies as are told', async () => {
+    const app = await startApp({ LOGFERRY_RATE_LIMIT: '2', LOGFERRY_TRUST_PROXY: '1' });
+    const statuses = [];
+    for (const made of ['', '198.51.100.1, ', '198.51.100.2, ']) statuses.push(await ask(app, `${made}203.0.113.1`));
+    expect(statuses).toEqual([401, 401, 429]);
+    await app.close();
+  });
+
+  it('believes nobody unless told to', async () => {
+    const app = await startApp({ LOGFERRY_RATE_LIMIT: '2' });
+    const statuses = [await ask(app, '203.0.113.1'), await ask(app, '203.0.113.2'), await ask(app, '203.0.113.3')];
+    expect(statuses).toEqual([401, 401, 429]);
+    await app.close();
+  });
+});

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { headLimitBytes } from '../../api/answer-unreadable.ts';
 import { type AppDeps, buildApp } from '../../api/app.ts';
 import type { Scope } from '../../core/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
@@ -38,7 +39,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     environment.DATABASE_URL ? undefined : createTestDatabase(),
     openTestStorage(),
   ]);
-  const server = createServer();
+  const server = createServer({ maxHeaderSize: headLimitBytes });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

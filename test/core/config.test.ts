@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../core/config.ts';
 
@@ -45,6 +45,48 @@ describe('readConfig', () => {
 
   it('names the variable that was probably meant', () => {
     expect(mistakes({ LOGFERRY_REGON: 'eu' })[0]).toContain('did you mean "LOGFERRY_REGION"?');
+  });
+
+  it.each([
+    ['JWT_JWKS_URL', 'http://login.example.com/jwks.json', 'must be https'],
+    ['JWT_JWKS_URL', 'http://127.0.0.1.example.com/jwks.json', 'must be https'],
+    ['JWT_SECRET', 'short', 'at least 32 characters'],
+    ['JWT_SECRET', generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString(), 'PEM'],
+    ['JWT_PUBLIC_KEY', 'not a key', 'must be a public key'],
+    ['LOGFERRY_TRUST_PROXY', 'true', 'must be CIDRs'],
+    ['LOGFERRY_TRUST_PROXY', '1,2', 'must be CIDRs'],
+    ['LOGFERRY_TRUST_PROXY', '0', 'must be CIDRs'],
+    ['CORS_ORIGINS', 'https://app.example.com/', 'without a path'],
+    ['CORS_ORIGINS', 'app.example.com', 'without a path'],
+    ['CORS_ORIGINS', '*,https://app.example.com', 'must be * or origins'],
+    ['LOGFERRY_PLAN_LIMITS', '{"gold": {}}', 'must be JSON such as'],
+    ['LOGFERRY_PLAN_LIMITS', '{"pro": {"exports": 1}}', 'must be JSON such as'],
+    ['LOGFERRY_PLAN_LIMITS', '{"pro": {"unfinished_exports": -1}}', 'must be JSON such as'],
+    ['JWT_PERMISSIONS', '{"a": ["events:raed"]}', 'must be JSON such as'],
+  ])('refuses %s=%j', (name, value, message) => {
+    expect(mistakes({ [name]: value })).toEqual([expect.stringContaining(message)]);
+  });
+
+  it.each(['https://login.example.com/jwks', 'http://localhost:1/a', 'http://127.0.0.1:1/a', 'http://[::1]:1/a'])(
+    'takes keys from %s',
+    (url) => expect(readConfig({ JWT_JWKS_URL: url }).JWT_JWKS_URL).toBe(url),
+  );
+
+  it('takes proxies by their addresses or by their number', () => {
+    expect(readConfig({ LOGFERRY_TRUST_PROXY: '10.0.0.0/8, ::1' }).LOGFERRY_TRUST_PROXY).toEqual(['10.0.0.0/8', '::1']);
+    expect(readConfig({ LOGFERRY_TRUST_PROXY: '2' }).LOGFERRY_TRUST_PROXY).toBe(2);
+    expect(readConfig({}).LOGFERRY_TRUST_PROXY).toEqual([]);
+  });
+
+  it("wants one way to verify users' tokens", () => {
+    const two = { JWT_SECRET: 'x'.repeat(32), JWT_JWKS_URL: 'https://login.example.com' };
+    expect(mistakes(two)).toEqual([expect.stringContaining('JWT_JWKS_URL, JWT_PUBLIC_KEY, JWT_SECRET')]);
+  });
+
+  it('never repeats a private key that was set as the public one', () => {
+    const pem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    expect(mistakes({ JWT_PUBLIC_KEY: pem })).toEqual([expect.stringContaining('private key')]);
+    expect(mistakes({ JWT_PUBLIC_KEY: pem }).join()).not.toContain(pem.split('\n')[1]);
   });
 
   it('never repeats a secret', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isUuid, newId } from '../../core/ids.ts';
+import { firstIdOf, isUuid, newId } from '../../core/ids.ts';
 
 describe('newId', () => {
   it('makes UUIDs of version 7, each later one sorting after the ones before', () => {
@@ -16,5 +16,15 @@ describe('newId', () => {
     // Many ids at once run ahead of the clock a little.
     expect(time).toBeGreaterThanOrEqual(before);
     expect(time).toBeLessThan(before + 1000);
+  });
+});
+
+describe('firstIdOf', () => {
+  it('stands between the ids made before a time and those made from it on', () => {
+    const id = newId();
+    const ms = Number.parseInt(id.replace('-', '').slice(0, 12), 16);
+    expect(isUuid(firstIdOf(ms))).toBe(true);
+    expect(firstIdOf(ms) <= id).toBe(true);
+    expect(id < firstIdOf(ms + 1)).toBe(true);
   });
 });

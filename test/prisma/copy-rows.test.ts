@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
+import { PausedTooLongError } from '../../prisma/copy-reader.ts';
 import { copyRows } from '../../prisma/copy-rows.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
@@ -60,3 +61,27 @@ it('pauses the server once a few mebibytes wait, however long the rows are', asy
 });
 
 type Stream = pg.ClientBase & { bytesRead: number; once(event: 'pause', heard: () => void): void };
+
+const letters = (count: number) => `select repeat('x', ${512 * 1024}) from generate_series(1, ${count})`;
+
+it('gives its connection back once the server has printed all, though slabs still wait', async () => {
+  const slabs = copy(letters(5));
+  let rows = (await slabs.next()).value!.rows;
+  // The only connection there is.
+  expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  for await (const slab of slabs) rows += slab.rows;
+  expect(rows).toBe(5);
+});
+
+it('gives up its connection when it has kept the server waiting for too long, and says so behind what was read', async () => {
+  const options = { lineEnding: 'lf' as const, signal: new AbortController().signal, pauseLimitMs: 50 };
+  const slabs = copyRows(database.scans, `copy (${letters(100)}) to stdout`, options);
+  let rows = (await slabs.next()).value!.rows;
+  expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  const rest = (async () => {
+    for await (const slab of slabs) rows += slab.rows;
+  })();
+  await expect(rest).rejects.toThrow(PausedTooLongError);
+  expect(rows).toBeGreaterThan(8);
+  expect(rows).toBeLessThan(100);
+});

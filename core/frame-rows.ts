@@ -1,20 +1,24 @@
-import type { ExportContent } from '../core/exports.ts';
-import { opening } from '../core/file-frame.ts';
-import type { Position, ReadSlab } from './read-segments.ts';
-import { endOfFile } from './write-parts.ts';
+import type { ExportContent } from './exports.ts';
+import { opening } from './file-frame.ts';
+
+/** The position behind the last byte of the file: nothing is left to read. */
+export const endOfFile = 'end';
+
+/** Rows as the file has them, and the position behind them, whatever their reader takes for one. */
+export type PrintedRows<Position> = { bytes: Buffer; rows: number; position: Position };
 
 /** Bytes of the file with the rows they hold, and the position behind them; none behind the opening. */
-export type Piece = Omit<ReadSlab, 'position'> & { position: Position | typeof endOfFile | null };
+export type FramedRows<Position> = PrintedRows<Position | typeof endOfFile | null>;
 
 /**
  * Puts what stands before and after the rows around them: BOM and header, or the brackets of an array. `resumed` says
  * that the file has its beginning already, with `rowsBefore` rows.
  */
-export async function* frameRows(
-  slabs: AsyncIterable<ReadSlab>,
+export async function* frameRows<Position>(
+  slabs: AsyncIterable<PrintedRows<Position>>,
   content: ExportContent,
   { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
-): AsyncGenerator<Piece> {
+): AsyncGenerator<FramedRows<Position>> {
   let isFirst = rowsBefore === 0;
   if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
   for await (const slab of slabs) {

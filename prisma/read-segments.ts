@@ -1,6 +1,6 @@
-import type { Database } from '../prisma/client.ts';
-import { copyRows, type Slab } from '../prisma/copy-rows.ts';
-import { type ExportRows, type Key, planSegments, segmentStatement } from '../prisma/segments.ts';
+import type { FramedRows } from '../core/frame-rows.ts';
+import { copyRows, type Scans, type Slab } from './copy-rows.ts';
+import { type ExportRows, type Key, type PlannedSegment, planSegments, segmentStatement } from './segments.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
@@ -8,10 +8,28 @@ export type Position = { after: Key | null; rows: number };
 /** A slab and the position behind it. */
 export type ReadSlab = Slab & { position: Position };
 
-export type ReadOptions = { from: Position; readers: number; signal: AbortSignal };
+/** A piece of the file of an export (core/frame-rows.ts). */
+export type Piece = FramedRows<Position>;
+
+export type ReadOptions = {
+  from: Position;
+  readers: number;
+  signal: AbortSignal;
+  /** For those who do not read all segments alike. */
+  pace?: Pace;
+};
+
+/** How large segments are, and how each is printed. */
+export type Pace = {
+  /** Asked before each segment: how many events it takes, before the filter. */
+  nextRows(): number;
+  copy: typeof copyRows;
+  /** Told of each segment once all of it was taken: the bytes that so many events at most have printed. */
+  onRead(events: number, bytes: number): void;
+};
 
 type OpenSegment = {
-  after: Key | null;
+  segment: PlannedSegment;
   skipped: number;
   slabs: AsyncGenerator<Slab>;
   first: Promise<IteratorResult<Slab>>;
@@ -21,22 +39,19 @@ type OpenSegment = {
  * Reads the rows of an export in order, from a position on. `readers` segments are read at a time; the ones behind the
  * first fill their buffers and wait. Ends all of them, whatever ends it.
  */
-export async function* readSegments(
-  database: Database,
-  rows: ExportRows,
-  options: ReadOptions,
-): AsyncGenerator<ReadSlab> {
+export async function* readSegments(scans: Scans, rows: ExportRows, options: ReadOptions): AsyncGenerator<ReadSlab> {
+  const { from, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
-  const segments = planSegments(database.scans, rows, options.from.after);
+  const segments = planSegments(scans, rows, { after: from.after, nextRows: pace.nextRows });
   const lineEnding = rows.content.format === 'csv' ? rows.content.csv.line_ending : 'lf';
-  let skipRows = options.from.rows;
+  let skipRows = from.rows;
 
   const openNext = async (): Promise<OpenSegment | undefined> => {
     const { value: segment, done } = await segments.next();
     if (done) return undefined;
-    const slabs = copyRows(database.scans, segmentStatement(rows, segment), { skipRows, lineEnding, signal });
-    const open = { after: segment.after, skipped: skipRows, slabs, first: slabs.next() };
+    const slabs = pace.copy(scans, segmentStatement(rows, segment), { skipRows, lineEnding, signal });
+    const open = { segment, skipped: skipRows, slabs, first: slabs.next() };
     open.first.catch(() => {}); // Heard when its turn comes; another reader's error may end us before.
     skipRows = 0;
     return open;
@@ -55,11 +70,15 @@ export async function* readSegments(
     for (let i = 0; i < options.readers; i++) enqueue();
     for (open = await queue.shift()!; open; open = await queue.shift()!) {
       enqueue();
-      let position: Position = { after: open.after, rows: open.skipped };
+      const { after, events } = open.segment;
+      let position: Position = { after, rows: open.skipped };
+      let bytes = 0;
       for (let slab = await open.first; !slab.done; slab = await open.slabs.next()) {
-        position = { after: open.after, rows: position.rows + slab.value.rows };
+        position = { after, rows: position.rows + slab.value.rows };
+        bytes += slab.value.bytes.length;
         yield { ...slab.value, position };
       }
+      pace.onRead(events, bytes);
     }
   } finally {
     stop.abort(new Error('The export is not read any further'));

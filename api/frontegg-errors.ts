@@ -1,0 +1,30 @@
+import type { RequestHandler } from 'express';
+import type { AppError } from '../core/errors.ts';
+import type { ErrorFamily } from './error-handler.ts';
+import { requestIdOf } from './request-log.ts';
+
+/**
+ * The paths of Frontegg's APIs that are spoken here. Its clients put slashes twice, and browsers a prefix before them
+ * (seen on the wire).
+ */
+export const fronteggPaths = /^\/+(?:frontegg\/+)?(?:audits|auth|metadata)(?=\/|$)/i;
+
+/** Errors as Frontegg's clients read them: `{"errors": ["text"]}`, and when to come back as a time. */
+export const fronteggErrors: ErrorFamily = {
+  contentType: 'application/json; charset=utf-8',
+  headersOf: ({ headers, status }): Record<string, string> => {
+    const seconds = Number(headers['Retry-After']);
+    if (status !== 429 || !seconds) return {};
+    return { 'X-Rate-Limit-Reset': new Date(Date.now() + seconds * 1000).toISOString() };
+  },
+  bodyOf: (error) => ({ errors: textsOf(error) }),
+};
+
+const textsOf = ({ errors, message }: AppError): string[] =>
+  errors.length === 0 ? [message] : errors.map((each) => (each.path ? `${each.path}: ${each.message}` : each.message));
+
+/** Their support asks for this id; it is that of `X-Request-Id`. */
+export const traceForFrontegg: RequestHandler = (_request, response, next) => {
+  response.set('frontegg-trace-id', requestIdOf(response));
+  next();
+};

@@ -1,0 +1,165 @@
+import type pg from 'pg';
+import type { CopyOptions, Slab } from './copy-rows.ts';
+
+/** The reader took so little for so long that its connection was given to others. The statement can be run again. */
+export class PausedTooLongError extends Error {
+  constructor() {
+    super('The rows were not taken for so long that the statement was ended');
+    this.name = 'PausedTooLongError';
+  }
+}
+
+type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'slabBytes' | 'waitingLimitBytes'>>;
+
+const crlf = Buffer.from('\r\n');
+
+/** What pg hands the messages of our statement to (its Submittable). A class, because pg asks for one. */
+export class CopyReader {
+  #statement: string;
+  #options: ReaderOptions;
+  #client: pg.PoolClient | undefined;
+  #stream: { pause(): void; resume(): void };
+  #skip: number;
+  #crlf: boolean;
+  #slab: Buffer;
+  #used = 0;
+  #rows = 0;
+  #full: Slab[] = [];
+  #waitingBytes = 0;
+  #done = false;
+  #error: unknown;
+  #wake: (() => void) | undefined;
+  #startedAt = performance.now();
+  #firstSlabMs: number | undefined;
+  #pausedAt: number | undefined;
+  #pausedMs = 0;
+  #patience: NodeJS.Timeout | undefined;
+
+  constructor(client: pg.PoolClient, statement: string, options: ReaderOptions) {
+    this.#client = client;
+    this.#statement = statement;
+    this.#options = options;
+    this.#skip = options.skipRows ?? 0;
+    this.#crlf = options.lineEnding === 'crlf';
+    this.#slab = Buffer.allocUnsafeSlow(options.slabBytes);
+    this.#stream = (
+      client as unknown as { connection: { stream: { pause(): void; resume(): void } } }
+    ).connection.stream;
+  }
+
+  /** The next slab, or undefined after the last one. */
+  async next(): Promise<Slab | undefined> {
+    while (this.#full.length === 0) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#done) return undefined;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const slab = this.#full.shift()!;
+    this.#waitingBytes -= slab.bytes.buffer.byteLength;
+    if (this.#waitingBytes < this.#options.waitingLimitBytes) this.#resume();
+    return slab;
+  }
+
+  /** Ends the statement, if it has not ended, with its connection. What waits to be taken is dropped. */
+  fail(error: unknown): void {
+    this.#error ??= error ?? new Error('The reading was stopped');
+    this.#full.length = 0;
+    this.#waitingBytes = 0;
+    this.#letGo(true);
+    this.#signal();
+  }
+
+  submit(connection: { query(text: string): void }): void {
+    connection.query(this.#statement);
+  }
+
+  handleCopyData(message: { chunk: Buffer; length: number }): void {
+    // What pg had parsed already when the statement was ended.
+    if (this.#error !== undefined) return;
+    if (this.#skip > 0) {
+      this.#skip--;
+      return;
+    }
+    const { chunk } = message;
+    const needed = chunk.length + (this.#crlf ? 1 : 0);
+    if (this.#used + needed > this.#slab.length) this.#startSlab(needed);
+    // pg's parser reuses the memory behind `chunk`, so it is copied here and now.
+    if (this.#crlf) {
+      chunk.copy(this.#slab, this.#used, 0, chunk.length - 1);
+      crlf.copy(this.#slab, this.#used + chunk.length - 1);
+    } else chunk.copy(this.#slab, this.#used);
+    this.#used += needed;
+    this.#rows++;
+  }
+
+  handleCommandComplete(): void {}
+
+  handleReadyForQuery(): void {
+    this.#closeSlab();
+    this.#done = true;
+    this.#letGo(false);
+    this.#signal();
+  }
+
+  handleError(error: unknown): void {
+    // It comes for a connection that was given up, too.
+    if (this.#error === undefined) this.fail(error);
+  }
+
+  #startSlab(needed: number): void {
+    this.#closeSlab();
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#options.slabBytes, needed));
+    if (this.#waitingBytes >= this.#options.waitingLimitBytes) this.#pause();
+  }
+
+  #closeSlab(): void {
+    if (this.#rows === 0 || this.#error !== undefined) return;
+    this.#firstSlabMs ??= performance.now() - this.#startedAt;
+    this.#full.push({ bytes: this.#slab.subarray(0, this.#used), rows: this.#rows });
+    this.#waitingBytes += this.#slab.length;
+    this.#used = 0;
+    this.#rows = 0;
+    this.#signal();
+  }
+
+  #pause(): void {
+    if (this.#pausedAt !== undefined) return;
+    this.#pausedAt = performance.now();
+    this.#stream.pause();
+    if (this.#options.pauseLimitMs === undefined) return;
+    // Running it again costs what it took to the first slab: so much may be spent on waiting, several times over.
+    const limitMs = Math.max(this.#options.pauseLimitMs, 5 * this.#firstSlabMs!);
+    this.#patience = setTimeout(() => this.#giveUp(), Math.max(0, limitMs - this.#pausedMs));
+  }
+
+  #resume(): void {
+    if (this.#pausedAt === undefined) return;
+    clearTimeout(this.#patience);
+    this.#pausedMs += performance.now() - this.#pausedAt;
+    this.#pausedAt = undefined;
+    this.#stream.resume();
+  }
+
+  /** The slab that is being filled is dropped, so that the next run of the statement cuts the same slabs. */
+  #giveUp(): void {
+    this.#error = new PausedTooLongError();
+    this.#letGo(true);
+  }
+
+  /** A connection in the middle of a COPY cannot serve anybody else; closing it also ends the statement. */
+  #letGo(isBroken: boolean): void {
+    clearTimeout(this.#patience);
+    const client = this.#client;
+    this.#client = undefined;
+    if (!isBroken) this.#resume();
+    client?.release(isBroken);
+  }
+
+  #signal(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

@@ -1,0 +1,79 @@
+import type pg from 'pg';
+import { sharedSlots } from '../core/shared-slots.ts';
+import { streamConnections } from './connections.ts';
+import type { Scans } from './copy-rows.ts';
+import { untilReachable } from './until-reachable.ts';
+
+/** Milliseconds for which a stream waits for a database that is away, before it gives up. */
+export const outageLimitMs = 30_000;
+
+/**
+ * The share of the pool for scans that streams have: of its connections half at most, and of these one tenant half at
+ * most, so that no crowd of streams keeps exports, estimates or other tenants waiting. Each stream gets scans of its own;
+ * those who wait for a connection get it in the order in which they came.
+ */
+export function streamScans(pool: pg.Pool): (tenantId: string, signal: AbortSignal) => Scans {
+  const most = Math.max(1, Math.min(streamConnections, Math.floor(pool.options.max / 2)));
+  const inSlot = sharedSlots(most, Math.ceil(most / 2));
+  return (tenantId, signal) => {
+    const connect = async () => {
+      const giveBack = await slotTaken((work) => inSlot(tenantId, work), signal);
+      try {
+        const client = await pool.connect();
+        const { release } = client;
+        client.release = (isBroken) => {
+          giveBack();
+          release(isBroken);
+        };
+        return client;
+      } catch (error) {
+        giveBack();
+        throw error;
+      }
+    };
+    return {
+      connect,
+      query: (text) => untilReachable(() => queryOnce(connect, text, signal), { limitMs: outageLimitMs, signal }),
+    };
+  };
+}
+
+/** Ends with its connection when the signal is aborted: it may wait for a lock. */
+async function queryOnce<Row extends pg.QueryResultRow>(
+  connect: Scans['connect'],
+  text: string,
+  signal: AbortSignal,
+): Promise<pg.QueryResult<Row>> {
+  const client = await connect();
+  let isHeld = true;
+  const letGo = (isBroken: boolean) => {
+    if (isHeld) client.release(isBroken);
+    isHeld = false;
+  };
+  const stop = () => letGo(true);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const result = await client.query<Row>(text);
+    letGo(false);
+    return result;
+  } finally {
+    signal.removeEventListener('abort', stop);
+    letGo(true);
+  }
+}
+
+/** Waits for a slot; what comes back gives it back. Whoever is stopped meanwhile waits no longer, and passes it on. */
+function slotTaken(inSlot: (work: () => Promise<void>) => Promise<void>, signal: AbortSignal): Promise<() => void> {
+  return new Promise((taken, stopped) => {
+    const stop = () => stopped(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    void inSlot(
+      () =>
+        new Promise((giveBack) => {
+          signal.removeEventListener('abort', stop);
+          if (signal.aborted) giveBack();
+          else taken(giveBack);
+        }),
+    );
+  });
+}
