@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findS3, type Stop } from '../services/find-s3.ts';
+import { findS3 } from '../services/find-s3.ts';
 import { chaosSizes, runChaos } from './run-chaos.ts';
 
 const { full, short } = chaosSizes;
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   });
   if (values.help) return void process.stdout.write(help);
   const size = values.short ? short : full;
-  const stops: Stop[] = [];
+  const stops: (() => Promise<void>)[] = [];
   const s3 = await findS3(stops);
   if ('missing' in s3) throw new Error(s3.missing);
   try {
