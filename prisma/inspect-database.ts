@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Config } from '../core/config.ts';
 import type { Finding } from '../core/findings.ts';
 import { within } from '../core/within.ts';
-import { mostConnections, scanConnections } from './connections.ts';
+import { mostConnections, scanConnections, streamConnections } from './connections.ts';
 import { inspectServer } from './inspect-server.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './inspect-tables.ts';
 import { readFigures } from './metrics.ts';
@@ -43,7 +43,8 @@ export async function inspectDatabase(url: string, options: InspectOptions): Pro
 
 async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: InspectOptions): Promise<Finding[]> {
   const { requests, runs, queue } = mostConnections;
-  const asked = 2 * (requests + runs + scanConnections(config) + (hasQueue ? queue : 0));
+  // Only the API has streams.
+  const asked = 2 * (requests + runs + scanConnections(config) + (hasQueue ? queue : 0)) - streamConnections;
   const found = await inspectServer(client, asked);
   // Each asks for what the one before has found to be there.
   const looks = [

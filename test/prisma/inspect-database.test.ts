@@ -44,7 +44,7 @@ describe('inspectDatabase', () => {
     expect(saying(findings, 'ok')).toEqual(
       expect.arrayContaining([
         'no timeout of the server or the role ends an export',
-        expect.stringMatching(/^an API and a worker open up to 86 connections; \d+ of \d+ are there for them$/),
+        expect.stringMatching(/^an API and a worker open up to 94 connections; \d+ of \d+ are there for them$/),
         'the first process to start gives it its secret key',
         '0 exports run and 0 wait; 0 webhook deliveries are pending',
       ]),
@@ -114,11 +114,11 @@ describe('inspectDatabase', () => {
     await client.query(`alter database "${name}" connection limit 40`);
     expect(warnings(await inspect())).toEqual([
       expect.stringMatching(
-        /^Connections may run out: an API and a worker open up to 86 connections; \d+ of 40 are there/,
+        /^Connections may run out: an API and a worker open up to 94 connections; \d+ of 40 are there/,
       ),
     ]);
     const without = (await inspect({ hasQueue: false })).map(({ text }) => text).join('\n');
-    expect(without).toContain('open up to 66 connections');
+    expect(without).toContain('open up to 74 connections');
   });
 
   it('asks for a management key, unless one is configured or kept', async () => {
