@@ -28,7 +28,7 @@ export type ApiClient = {
   /**
    * As clients are told to: again, at the next API, as long as there is no reply or it is a 5xx. So it must be a request
    * that may be repeated.
-   * @throws Error after two minutes
+   * @throws Error after three minutes
    */
   until(key: string, path: string, init?: Init): Promise<Reply>;
   adminKey: string;
@@ -36,8 +36,8 @@ export type ApiClient = {
 
 /** Nothing that is not waiting for events takes longer: a request that does counts as one without a reply. */
 const patienceMs = 45_000;
-const untilMs = 120_000;
-const againMs = 250;
+const untilMs = 180_000;
+const againMs = 500;
 
 export function apiClient(urls: readonly string[], adminKey: string): ApiClient {
   const attempts: Attempt[] = [];

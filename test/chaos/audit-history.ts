@@ -21,27 +21,31 @@ export const auditHistory: Audit = (evidence) =>
   [...evidence.history].flatMap(([id, changes]) =>
     changes.flatMap((change, index) => {
       const move = describe(change);
-      const mistakes: string[] = [];
-      if (!moves.has(move)) mistakes.push(`${id}: ${move}`);
-      if (index > 0 && change.from !== changes[index - 1]!.to) mistakes.push(`${id}: a change was not written down`);
-      if (change.crashed > 0 && !hasCrashed(evidence, change)) mistakes.push(`${id}: no worker has died, yet ${move}`);
-      if (change.failed > 0 && !hasReasonToFail(evidence, change))
-        mistakes.push(`${id}: nothing was disturbed, yet ${move}`);
-      return mistakes;
+      const before = changes[index - 1];
+      const run = { change, begunAt: before?.at ?? change.at };
+      return [
+        ...(moves.has(move) ? [] : [`${id}: ${move}`]),
+        ...(before && change.from !== before.to ? [`${id}: a move from ${before.to} was not written down`] : []),
+        ...(change.crashed > 0 && !hasCrashed(evidence, run) ? [`${id}: no worker has died, yet ${move}`] : []),
+        ...(change.failed > 0 && !hasReasonToFail(evidence, run) ? [`${id}: nothing was disturbed, yet ${move}`] : []),
+      ];
     }),
   );
 
 const describe = ({ from, to, epoch, epochBefore, failed, crashed }: Change): string =>
   `${from}>${to} +${epoch - epochBefore} failed ${failed} crashed ${crashed}`;
 
-/** Whether the holder was killed or stood still, or could not be heard because the database was away. */
-function hasCrashed(evidence: Evidence, { exportId, epochBefore, at }: Change): boolean {
-  const leaseMs = Number(evidence.fleet.environment.LOGFERRY_LEASE_SECONDS) * 1000;
-  const time = { from: at - leaseMs, to: at, graceMs: leaseMs };
+/** What a run came to, and when it had begun. */
+type EndedRun = { change: Change; begunAt: number };
+
+/** Whether its worker was killed or stood still, or the database was away: then the run ends, and cannot say so. */
+function hasCrashed(evidence: Evidence, run: EndedRun): boolean {
+  const { exportId, epochBefore, at } = run.change;
+  const time = { from: run.begunAt, to: at };
   if (wasTrouble(evidence, { of: 'Postgres' }, time)) return true;
   const holder = holderOf(evidence, exportId, epochBefore);
   // Killed before it could say what it had taken.
-  if (!holder) return wasTrouble(evidence, { of: /^worker/, fault: 'killed' }, { ...time, graceMs: 30_000 });
+  if (!holder) return wasTrouble(evidence, { of: /^worker/, fault: 'killed' }, time);
   return (holder.told?.how === 'SIGKILL' && holder.told.at < at) || holder.frozen.some(({ from }) => from < at);
 }
 
@@ -49,7 +53,7 @@ function hasCrashed(evidence: Evidence, { exportId, epochBefore, at }: Change): 
 const holderOf = ({ fleet }: Evidence, exportId: string, epoch: number): Life | undefined =>
   fleet.workers.flatMap(({ lives }) => lives).find((life) => runsOf(life).includes(`${exportId} ${epoch}`));
 
-/** A call to S3 is tried for half a minute before it fails. */
-const hasReasonToFail = (evidence: Evidence, { at }: Change): boolean =>
-  wasTrouble(evidence, { of: 'Postgres' }, { from: at, to: at, graceMs: 15_000 }) ||
-  wasTrouble(evidence, { of: 'S3' }, { from: at, to: at, graceMs: 60_000 });
+/** What S3 was made to do wrong waits for the next call of its kind. */
+const hasReasonToFail = (evidence: Evidence, { change, begunAt }: EndedRun): boolean =>
+  wasTrouble(evidence, { of: 'Postgres' }, { from: begunAt, to: change.at }) ||
+  wasTrouble(evidence, { of: 'S3' }, { from: begunAt, to: change.at, graceMs: 60_000 });

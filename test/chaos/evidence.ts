@@ -2,7 +2,7 @@ import type { ReceivedMessage } from '../webhook-receiver.ts';
 import type { Fleet } from './fleet.ts';
 import type { Order } from './orders.ts';
 import type { Stop, Trouble } from './scene.ts';
-import type { Change } from './status-history.ts';
+import { type Change, readHistory } from './status-history.ts';
 import type { ChaosTenant } from './tenants.ts';
 
 /** All that is known at the end of a run: what was asked for, what was done to the fleet, and what came of it. */
@@ -21,6 +21,18 @@ export type Evidence = {
 
 /** Looks at one thing and gives what is wrong with it, a line each. */
 export type Audit = (evidence: Evidence) => Promise<string[]> | string[];
+
+/** Of a run in which nothing was done to the fleet that explains a failure or a crash, unless `troubles` tell of it. */
+export const evidenceOf = async (fleet: Fleet, orders: Order[], troubles: Trouble[] = []): Promise<Evidence> => ({
+  fleet,
+  orders,
+  troubles,
+  tenants: [...new Set(orders.map(({ tenant }) => tenant))],
+  history: await readHistory(fleet.pool),
+  stops: [],
+  received: [],
+  written: new Map(),
+});
 
 /** Whether something of this kind was going on at some moment between the two, or had ended less than `graceMs` before. */
 export const wasTrouble = (

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { Random } from './random-numbers.ts';
 import type { ChaosTenant } from './tenants.ts';
 
@@ -85,3 +85,19 @@ function select(random: Random, rows: number): Selection {
   const after = random.integer(0, rows - wanted);
   return { after, through: after + wanted, order };
 }
+
+/** So many equal exports of each tenant, all at once: CSV of what the tenant had when it was made. */
+export const equalOrders = (tenants: readonly ChaosTenant[], each: number): Order[] =>
+  tenants.flatMap((tenant) =>
+    Array.from(
+      { length: each },
+      (): Order => ({
+        tenant,
+        idempotencyKey: randomUUID(),
+        request: { format: 'csv', compression: 'none', filter: { through_sequence: tenant.rows } },
+        selection: { after: 0, through: tenant.rows, order: 'by time' },
+        postAfterMs: 0,
+        repeat: 'never',
+      }),
+    ),
+  );

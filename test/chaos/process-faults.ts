@@ -52,20 +52,20 @@ export const workerFaults: Fault[] = [
   },
 ];
 
-/** What happens to APIs. */
+/** What happens to APIs, as long as another one serves. */
 export const apiFaults: Fault[] = [
   {
     name: 'kill an API',
-    run: async (scene, random) => killAll(scene, [random.pick(await serving(scene.fleet.apis))], random),
+    run: async (scene, random) => killAll(scene, [random.pick(await serving(scene.fleet.apis, 2))], random),
   },
   {
     name: 'stop an API',
-    run: async (scene, random) => beside(scene, restart(scene, random.pick(await serving(scene.fleet.apis)))),
+    run: async (scene, random) => beside(scene, restart(scene, random.pick(await serving(scene.fleet.apis, 2)))),
   },
   {
     name: 'freeze an API',
     async run(scene, random) {
-      const api = random.pick(await serving(scene.fleet.apis));
+      const api = random.pick(await serving(scene.fleet.apis, 2));
       const forMs = random.integer(500, scene.limits.frozenMs);
       beside(
         scene,
@@ -75,11 +75,11 @@ export const apiFaults: Fault[] = [
   },
 ];
 
-/** Those that nothing is being done to, once there is one. */
-async function serving(members: Member[]): Promise<Member[]> {
+/** Those that nothing is being done to, once there are so many. */
+async function serving(members: Member[], atLeast = 1): Promise<Member[]> {
   for (;;) {
     const found = members.filter((member) => member.isServing());
-    if (found.length > 0) return found;
+    if (found.length >= atLeast) return found;
     await wait(100);
   }
 }

@@ -109,7 +109,9 @@ async function observe(options: ChaosOptions, fleet: Fleet, inbox: WebhookReceiv
   const { troubles, stops } = scene;
   const { received } = inbox;
   const history = await readHistory(fleet.pool);
-  const evidence: Evidence = { fleet, tenants, orders, history, troubles, stops, received, written };
+  // What could not be asked for has been told of.
+  const made = orders.filter(({ id }) => id !== undefined);
+  const evidence: Evidence = { fleet, tenants, orders: made, history, troubles, stops, received, written };
   const mistakes = [...placed, ...unsettled, ...seen, ...(await audit(evidence, say))];
   if (options.keepIn) await keepEvidence(evidence, options.keepIn);
   return { mistakes, figures: figuresOf(evidence, { disturbed, all }) };

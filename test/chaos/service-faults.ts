@@ -9,8 +9,8 @@ const longestWithoutPostgresMs = 2_000;
 const disturbedMs = 3_000;
 
 /** Has all parts go at the speed of a slow network from now on: so exports take long enough to be disturbed. */
-export const slowDown = (proxy: DisturbingProxy): void =>
-  proxy.disturb('part', { what: 'throttle', bytesPerSecond: 1_500_000 }, Infinity);
+export const slowDown = (proxy: DisturbingProxy, bytesPerSecond = 1_500_000): void =>
+  proxy.disturb('part', { what: 'throttle', bytesPerSecond }, Infinity);
 
 /** What happens to Redis, Postgres and S3. */
 export const serviceFaults: Fault[] = [
