@@ -47,7 +47,8 @@ export function startWorkerProcess({ deps }: Exporting, environment: Record<stri
   return watch(child);
 }
 
-function watch(child: ChildProcess): WorkerProcess {
+/** Follows what a process logs, line by line, on standard error. */
+export function watch(child: ChildProcess): WorkerProcess {
   const entries: Entry[] = [];
   const lines = createInterface({ input: child.stderr! });
   lines.on('line', (line) => entries.push(line.startsWith('{') ? JSON.parse(line) : { msg: line }));
@@ -61,7 +62,7 @@ function watch(child: ChildProcess): WorkerProcess {
         const found = entries.find((entry) => entry.msg === message);
         if (found) return found;
         const next = await Promise.race([once(lines, 'line'), end.then(() => undefined)]);
-        if (!next) throw new Error(`The worker ended without "${message}": ${JSON.stringify(entries)}`);
+        if (!next) throw new Error(`The process ended without "${message}": ${JSON.stringify(entries)}`);
       }
     },
     signal: (name) => void child.kill(name),
