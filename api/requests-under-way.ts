@@ -17,8 +17,8 @@ export function watchRequests(server: Server): RequestsUnderWay {
   const replies = new Set<ServerResponse & { locals?: Response['locals'] }>();
   let stops = false;
   const tell = (reply: ServerResponse & { locals?: Response['locals'] }) => {
-    // Express takes the locals that are there.
-    reply.locals = { ...reply.locals, isStopping: true };
+    // Express takes the locals that are there; and whoever handles the request has them in hand.
+    reply.locals = Object.assign(reply.locals ?? {}, { isStopping: true });
     reply.shouldKeepAlive = false;
   };
   // Before the app sees them.

@@ -3,8 +3,8 @@ import type { Response } from 'express';
 import { contentType, type ExportContent } from '../core/exports.ts';
 import { compactTimestamp, now } from '../core/times.ts';
 
-/** Bytes of the reply, and the rows they hold. */
-export type RowBytes = { bytes: Buffer; rows: number };
+/** Bytes of the reply, and the rows they hold. `giveBack` is called once the kernel has the bytes. */
+export type RowBytes = { bytes: Buffer; rows: number; giveBack?(): void };
 
 /** How far a stream got: rows are counted when they are handed to the connection. */
 export type Sent = { rows: number; complete: boolean };
@@ -46,10 +46,15 @@ export async function sendRows(
   const gone = watchOver(response, idleLimitMs);
   try {
     response.flushHeaders();
-    for await (const { bytes, rows } of open(gone)) {
+    for await (const { bytes, rows, giveBack } of open(gone)) {
       gone.throwIfAborted();
       sent.rows += rows;
-      if (bytes.length > 0 && !response.write(bytes)) await once(response, 'drain', { signal: gone });
+      if (bytes.length === 0) continue;
+      // What could not be written may still be read by the connection that breaks.
+      const isTaken = response.write(bytes, (error) => {
+        if (!error) giveBack?.();
+      });
+      if (!isTaken) await once(response, 'drain', { signal: gone });
     }
     gone.throwIfAborted();
     response.addTrailers({ [rowsTrailer]: String(sent.rows) });

@@ -5,7 +5,13 @@ import { opening } from './file-frame.ts';
 export const endOfFile = 'end';
 
 /** Rows as the file has them, and the position behind them, whatever their reader takes for one. */
-export type PrintedRows<Position> = { bytes: Buffer; rows: number; position: Position };
+export type PrintedRows<Position> = {
+  bytes: Buffer;
+  rows: number;
+  position: Position;
+  /** Where the bytes are used again: to be called when nobody will read them any more. */
+  giveBack?(): void;
+};
 
 /** Bytes of the file with the rows they hold, and the position behind them; none behind the opening. */
 export type FramedRows<Position> = PrintedRows<Position | typeof endOfFile | null>;

@@ -9,7 +9,7 @@ export class PausedTooLongError extends Error {
   }
 }
 
-type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'slabBytes' | 'waitingLimitBytes'>>;
+type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'slabs' | 'waitingLimitBytes'>>;
 
 const crlf = Buffer.from('\r\n');
 
@@ -21,7 +21,8 @@ export class CopyReader {
   #stream: { pause(): void; resume(): void };
   #skip: number;
   #crlf: boolean;
-  #slab: Buffer;
+  /** None before the first row. */
+  #slab: Buffer = Buffer.alloc(0);
   #used = 0;
   #rows = 0;
   #full: Slab[] = [];
@@ -41,7 +42,6 @@ export class CopyReader {
     this.#options = options;
     this.#skip = options.skipRows ?? 0;
     this.#crlf = options.lineEnding === 'crlf';
-    this.#slab = Buffer.allocUnsafeSlow(options.slabBytes);
     this.#stream = (
       client as unknown as { connection: { stream: { pause(): void; resume(): void } } }
     ).connection.stream;
@@ -110,18 +110,33 @@ export class CopyReader {
 
   #startSlab(needed: number): void {
     this.#closeSlab();
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(this.#options.slabBytes, needed));
+    const { slabs } = this.#options;
+    this.#slab = needed <= slabs.slabBytes ? slabs.take() : Buffer.allocUnsafeSlow(needed);
     if (this.#waitingBytes >= this.#options.waitingLimitBytes) this.#pause();
   }
 
   #closeSlab(): void {
     if (this.#rows === 0 || this.#error !== undefined) return;
     this.#firstSlabMs ??= performance.now() - this.#startedAt;
-    this.#full.push({ bytes: this.#slab.subarray(0, this.#used), rows: this.#rows });
+    this.#full.push(this.#filled());
     this.#waitingBytes += this.#slab.length;
     this.#used = 0;
     this.#rows = 0;
     this.#signal();
+  }
+
+  #filled(): Slab {
+    const { slabs } = this.#options;
+    let slab: Buffer | undefined = this.#slab;
+    return {
+      bytes: this.#slab.subarray(0, this.#used),
+      rows: this.#rows,
+      giveBack() {
+        // Once, and only what fits others: it would serve two otherwise.
+        if (slab?.length === slabs.slabBytes) slabs.giveBack(slab);
+        slab = undefined;
+      },
+    };
   }
 
   #pause(): void {

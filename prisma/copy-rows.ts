@@ -1,8 +1,14 @@
 import type pg from 'pg';
 import { CopyReader } from './copy-reader.ts';
+import { freshSlabs, type SlabSource } from './slabs.ts';
 
 /** Whole rows as they go into the file. Where a slab ends depends on the rows alone, never on the network's timing. */
-export type Slab = { bytes: Buffer; rows: number };
+export type Slab = {
+  bytes: Buffer;
+  rows: number;
+  /** To be called when nobody will read the bytes any more, by those whose reader uses slabs again. */
+  giveBack(): void;
+};
 
 export type CopyOptions = {
   /** Rows at the beginning that are read and left out: a resumed export has them already. */
@@ -10,8 +16,8 @@ export type CopyOptions = {
   lineEnding: 'lf' | 'crlf';
   /** Ends the reading, and the statement with its connection, at once. */
   signal: AbortSignal;
-  /** A slab is full when the next row does not fit; a longer row gets a slab of its own. */
-  slabBytes?: number;
+  /** Slabs are full when the next row does not fit; a longer row gets a slab of its own. New ones of 1 MiB by default. */
+  slabs?: SlabSource;
   /** Bytes of slabs that wait to be taken before the server is paused: this, a slab and one row bound the memory of a reader. */
   waitingLimitBytes?: number;
   /**
@@ -23,7 +29,7 @@ export type CopyOptions = {
 };
 
 const mebibyte = 1024 * 1024;
-const defaults = { slabBytes: mebibyte, waitingLimitBytes: 8 * mebibyte };
+const defaults = { slabs: freshSlabs(mebibyte), waitingLimitBytes: 8 * mebibyte };
 
 /** Where statements run that scan: the pool of them, or a share of it. */
 export type Scans = {

@@ -2,6 +2,7 @@ import type { Database } from './client.ts';
 import { copyPatiently } from './copy-patiently.ts';
 import { type Pace, type ReadSlab, readSegments } from './read-segments.ts';
 import type { ExportRows } from './segments.ts';
+import { reusedSlabs } from './slabs.ts';
 import { streamScans } from './stream-scans.ts';
 
 const mebibyte = 1024 * 1024;
@@ -9,6 +10,8 @@ const mebibyte = 1024 * 1024;
 const budgetBytes = 64 * mebibyte;
 const bufferLimits = { least: mebibyte / 4, most: 8 * mebibyte };
 const slabBytes = mebibyte / 4;
+/** Slabs that are kept for the next rows: enough for a few fast streams. */
+const slabsKept = 64;
 /** The segment that is being sent, and the one behind it. */
 const segmentsOpen = 2;
 
@@ -21,6 +24,7 @@ export type StreamReader = (rows: ExportRows, signal: AbortSignal) => AsyncGener
  */
 export function streamReader({ scans }: Pick<Database, 'scans'>): StreamReader {
   const scansFor = streamScans(scans);
+  const slabs = reusedSlabs(slabBytes, slabsKept);
   let open = 0;
   const shareBytes = () => {
     const share = budgetBytes / (Math.max(1, open) * segmentsOpen);
@@ -36,7 +40,7 @@ export function streamReader({ scans }: Pick<Database, 'scans'>): StreamReader {
         pace: {
           ...segmentSizes(shareBytes, rows.segmentRows),
           copy: (through, statement, options) =>
-            copyPatiently(through, statement, { ...options, slabBytes, waitingLimitBytes: shareBytes() }),
+            copyPatiently(through, statement, { ...options, slabs, waitingLimitBytes: shareBytes() }),
         },
       });
     } finally {

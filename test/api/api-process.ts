@@ -1,13 +1,21 @@
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { type WatchedProcess, watchProcess } from '../watch-process.ts';
 import type { App } from './start-app.ts';
 
-export type ApiProcess = WatchedProcess & { url: string };
+export type ApiProcess = WatchedProcess & {
+  url: string;
+  /** The most memory that the process has had, in MiB. Linux alone tells it of another process. */
+  peakMemory(): Promise<number>;
+};
+
+/** As `npm run api` starts it. */
+const nodeArguments = ['--max-semi-space-size=8', '--heap-growing-percent=50', 'api/main.ts'];
 
 /** A real API process (api/main.ts) on a free port, with the database and the settings of the test's. */
 export async function startApiProcess({ deps }: App, environment: Record<string, string> = {}): Promise<ApiProcess> {
   const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_ADMIN_KEY } = deps.config;
-  const child = spawn(process.execPath, ['api/main.ts'], {
+  const child = spawn(process.execPath, nodeArguments, {
     env: {
       PATH: process.env.PATH,
       PORT: '0',
@@ -23,5 +31,12 @@ export async function startApiProcess({ deps }: App, environment: Record<string,
   });
   const watched = watchProcess(child);
   const { port } = await watched.logged('API listens');
-  return { ...watched, url: `http://127.0.0.1:${port}` };
+  return {
+    ...watched,
+    url: `http://127.0.0.1:${port}`,
+    async peakMemory() {
+      const status = await readFile(`/proc/${watched.pid}/status`, 'utf8');
+      return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]) / 1024;
+    },
+  };
 }

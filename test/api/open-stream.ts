@@ -15,7 +15,7 @@ export type OpenStream = {
   hangUp(): void;
 };
 
-/** Asks, and waits for the head of the reply. Nothing of the body is taken. */
+/** Asks, and waits for the head of the reply. Nothing of the body is taken. Fails for another status than 200. */
 export async function openStream(url: string, key: string, query = ''): Promise<OpenStream> {
   const request = http.request(`${url}/v1/events/export?${query}`, {
     headers: { authorization: `Bearer ${key}` },
@@ -23,6 +23,7 @@ export async function openStream(url: string, key: string, query = ''): Promise<
   });
   request.end();
   const [reply] = (await once(request, 'response')) as [IncomingMessage];
+  if (reply.statusCode !== 200) throw new Error(`The stream was answered with ${reply.statusCode}`);
   // One that breaks while nobody takes is heard by the next who does.
   reply.on('error', () => {});
   const chunks = reply[Symbol.asyncIterator]();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import { copyPatiently } from '../../prisma/copy-patiently.ts';
+import { freshSlabs } from '../../prisma/slabs.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { type DatabaseRelay, relayTo } from '../database-relay.ts';
 
@@ -28,7 +29,7 @@ const copy = (rows: number, more: { skipRows?: number; signal?: AbortSignal } = 
     {
       lineEnding: 'lf',
       signal: new AbortController().signal,
-      slabBytes: 256 * kibibyte,
+      slabs: freshSlabs(256 * kibibyte),
       waitingLimitBytes: 512 * kibibyte,
       pauseLimitMs: 20,
       ...more,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import { PausedTooLongError } from '../../prisma/copy-reader.ts';
 import { copyRows } from '../../prisma/copy-rows.ts';
+import { reusedSlabs } from '../../prisma/slabs.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
 let testDatabase: TestDatabase;
@@ -84,4 +85,25 @@ it('gives up its connection when it has kept the server waiting for too long, an
   await expect(rest).rejects.toThrow(PausedTooLongError);
   expect(rows).toBeGreaterThan(8);
   expect(rows).toBeLessThan(100);
+});
+
+it('uses slabs again that were given back, each for one at a time, and no other', async () => {
+  const slabs = reusedSlabs(1024, 100);
+  const options = { lineEnding: 'lf' as const, signal: new AbortController().signal, slabs };
+  const rows = 'select repeat(chr(96 + n), 300) from generate_series(1, 26) n';
+  const kept: Buffer[] = [];
+  for await (const slab of copyRows(database.scans, `copy (${rows}) to stdout`, options)) {
+    if (kept.length === 0) kept.push(slab.bytes);
+    else {
+      slab.giveBack();
+      // A second time does nothing: the slab may be somebody else's by now.
+      slab.giveBack();
+    }
+  }
+  expect(kept.map((bytes) => bytes.toString('latin1').replaceAll(/(.)\1*/g, '$1'))).toEqual(['a\nb\nc\n']);
+  const long = await copyRows(database.scans, `copy (select repeat('x', 2000)) to stdout`, options).next();
+  long.value!.giveBack();
+  const free = Array.from({ length: 30 }, () => slabs.take());
+  expect(new Set(free).size).toBe(30);
+  expect(free.every((slab) => slab.length === 1024 && slab.buffer !== kept[0]!.buffer)).toBe(true);
 });

@@ -95,6 +95,7 @@ export async function addManyEvents(
   const hashes = `generate_series(1, ${Math.ceil(noiseBytes / 128)}) i`;
   const noise = `(select string_agg(encode(sha512(convert_to(n || '/' || i, 'UTF8')), 'hex'), '') from ${hashes})`;
   await inTransaction(database.pool, async (sql) => {
+    await sql('set local statement_timeout = 0');
     await sql(
       `insert into events (tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
          actor_name, actor_email, target_type, target_id, context_ip, context_user_agent, context, description, metadata,
