@@ -10,7 +10,7 @@ import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { WebhookGuard } from '../core/webhook-address.ts';
-import { newWebhookSecret, webhookSecretSchema } from '../core/webhooks.ts';
+import { newWebhookSecret } from '../core/webhooks.ts';
 import { within } from '../core/within.ts';
 import type { Database } from '../prisma/client.ts';
 import { createExport } from '../prisma/create-export.ts';
@@ -180,13 +180,12 @@ const layoutOf = (config: Config) => ({
   maxParts: config.LOGFERRY_MAX_PARTS,
 });
 
-/** The secret of the export's own webhook, made if none was brought. @throws the 422 for a secret or an address that will not do */
+/** The secret of the export's own webhook, made if none was brought. @throws the 422 for an address that will not do */
 async function webhookSecret(guard: WebhookGuard, { webhook }: ExportRequest): Promise<string | undefined> {
   if (!webhook) return undefined;
-  const secret = parse(webhookSecretSchema, webhook.secret ?? newWebhookSecret(), 'webhook.secret');
   const mistake = await guard.mistakeIn(webhook.url);
   if (mistake) throw invalid([{ path: 'webhook.url', message: mistake }]);
-  return secret;
+  return webhook.secret ?? newWebhookSecret();
 }
 
 async function answerExport(

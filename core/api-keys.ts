@@ -3,7 +3,7 @@ import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { oneOf, strictObject } from './strict-object.ts';
 import { shortText } from './tenants.ts';
-import { parseTimestamp } from './times.ts';
+import { parseTimestamp, timePatterns } from './times.ts';
 
 /** What a key may be allowed to do. */
 export const scopes = ['events:read', 'events:write', 'export', 'webhooks:manage', 'keys:manage', 'verify'] as const;
@@ -69,11 +69,13 @@ export const newApiKeySchema = strictObject({
   scopes: z
     .array(oneOf('scope', scopes), { error: `must be a list of scopes. Allowed: ${scopes.join(', ')}` })
     .min(1, `must name at least one scope. Allowed: ${scopes.join(', ')}`)
+    .meta({ description: 'Those of the caller when left out' })
     .transform((asked) => scopes.filter((scope) => asked.includes(scope)))
     .optional(),
   tenant_id: shortText(256).optional(),
   expires_at: z
     .string({ error: 'must be a time, as text' })
+    .meta({ pattern: timePatterns.time, description: 'RFC 3339, in the future' })
     .transform((text, context) => {
       const time = parseTimestamp(text);
       if (time) return time;

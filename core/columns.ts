@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type EventPath, parseEventPath } from './event-path.ts';
+import { type EventPath, eventPathPattern, parseEventPath } from './event-path.ts';
 import { eventFields } from './events.ts';
-import { findUnstorableText } from './json.ts';
+import { findUnstorableText, storableTextPattern } from './json.ts';
 import { unknownName } from './nearest-name.ts';
 
 /** Columns one export may have. */
@@ -11,15 +11,19 @@ const propertyMembers = ['name', 'displayName'];
 
 const property = z.strictObject(
   {
-    name: z.string({ error: 'must be a path into the event, as text' }).superRefine((name, context) => {
-      const path = parseEventPath(name);
-      if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
-    }),
+    name: z
+      .string({ error: 'must be a path into the event, as text' })
+      .superRefine((name, context) => {
+        const path = parseEventPath(name);
+        if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
+      })
+      .meta({ pattern: eventPathPattern, description: 'A field, or a path inside a free-form one' }),
     displayName: z
       .string({ error: 'must be text' })
       .min(1, 'must not be empty')
       .max(256, 'must have at most 256 characters')
       .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+      .meta({ pattern: storableTextPattern, description: 'The title, `name` when left out; no two may be the same' })
       .optional(),
   },
   {
@@ -49,17 +53,22 @@ export const propertiesSchema = z
 
 export type Property = z.output<typeof property>;
 
-/** One column of a file: its title and where its value stands. */
-export type Column = { title: string; path: EventPath };
+/** Where a cell comes from: a place in the event, or the same text in every row. */
+export type CellSource = EventPath | { constant: string };
 
-/** The columns that `properties` asks for, or those of a CSV without it. */
-export function columnsOf(properties: readonly Property[]): Column[] {
-  if (properties.length === 0) {
-    return eventFields.filter((f) => f.csv).map((field) => ({ title: field.path, path: { field, steps: [] } }));
-  }
-  return properties.map(({ name, displayName }) => {
+/** One column of a file: its title and where its value stands. */
+export type Column = { title: string; source: CellSource };
+
+/** The columns of a file: those that are given, those that `properties` asks for, or those of a CSV without it. */
+export function columnsOf({ columns, properties }: { columns?: readonly Column[]; properties: readonly Property[] }) {
+  if (columns) return columns;
+  if (properties.length === 0) return defaultColumns();
+  return properties.map(({ name, displayName }): Column => {
     const path = parseEventPath(name);
     if ('error' in path) throw new Error(path.error);
-    return { title: displayName ?? name, path };
+    return { title: displayName ?? name, source: path };
   });
 }
+
+const defaultColumns = (): Column[] =>
+  eventFields.filter((f) => f.csv).map((field) => ({ title: field.path, source: { field, steps: [] } }));

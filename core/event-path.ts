@@ -2,8 +2,27 @@ import { type EventField, eventFieldPaths, eventFields, findEventField } from '.
 import { findUnstorableText, maxDepth } from './json.ts';
 import { nearestName } from './nearest-name.ts';
 
+const step = String.raw`\[\d{1,9}\]|\["(?:[^"\\]|\\.)*"\]|\.[^.[\]]+`;
+const firstStep = String.raw`\["(?:[^"\\]|\\.)*"\]|\.?[^.[\]]+`;
+
+/** Whether paths go on inside the field. */
+const isFreeForm = (field: EventField): boolean => field.type === 'json' && field.column !== null;
+
+/** Any path, as a JSON Schema pattern. */
+export const pathPattern = `^(?:${firstStep})(?:${step})*$`;
+
+/** What parseEventPath() reads, as a JSON Schema pattern; it also reads the names of fields in brackets, `["action"]`. */
+export const eventPathPattern = `^(?:${eventFields
+  .map((field) => field.path.replace('.', '\\.') + (isFreeForm(field) ? `(?:${step})*` : ''))
+  .join('|')})$`;
+
 /** Where in an event a value stands: a fixed field, and for free-form ones the steps inside it. */
-export type EventPath = { field: EventField; steps: (string | number)[] };
+export type EventPath = {
+  field: EventField;
+  steps: (string | number)[];
+  /** Digits of a time behind the second; 6 by default. */
+  digits?: 3;
+};
 
 const token = /\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]|(?:^|\.)([^.[\]]+)/y;
 
@@ -23,7 +42,7 @@ export function parseEventPath(text: string): EventPath | { error: string } {
     const field = findEventField(steps.slice(0, length).join('.'));
     if (!field) continue;
     const rest = steps.slice(length);
-    if (rest.length === 0 || (field.type === 'json' && field.column !== null)) return { field, steps: rest };
+    if (rest.length === 0 || isFreeForm(field)) return { field, steps: rest };
     break;
   }
   return { error: unknownField(text) };
@@ -32,7 +51,7 @@ export function parseEventPath(text: string): EventPath | { error: string } {
 /** The message for a field that does not exist. */
 export function unknownField(text: string): string {
   const near = nearestName(text, eventFieldPaths);
-  const roots = eventFields.filter((f) => f.type === 'json' && f.column !== null).map((f) => f.path);
+  const roots = eventFields.filter(isFreeForm).map((f) => f.path);
   return (
     `unknown field "${text.slice(0, 80)}"${near ? `, did you mean "${near}"?` : '.'} ` +
     `Allowed: ${eventFieldPaths.join(', ')}, or a path inside ${roots.join(', ')}`

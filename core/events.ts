@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { storableTextPattern } from './json.ts';
 import { unknownName } from './nearest-name.ts';
 import { strictObject } from './strict-object.ts';
+import { timePatterns } from './times.ts';
 
 /** Severities in the order of their rank. */
 export const severities = ['Info', 'Medium', 'High', 'Critical', 'Error'] as const;
@@ -73,27 +75,42 @@ export const findEventField = (path: string): EventField | undefined => eventFie
 export const parseSeverity = (text: string): Severity | undefined =>
   severities.find((severity) => severity.toLowerCase() === text.toLowerCase());
 
+/** Any case, as a JSON Schema pattern: those have no flag for it. */
+export const severityPattern = `^(?:${severities
+  .map((name) => name.replace(/./g, (letter) => `[${letter.toUpperCase()}${letter.toLowerCase()}]`))
+  .join('|')})$`;
+
+const storable = { pattern: storableTextPattern };
 const text = (most: number) =>
-  z.string({ error: 'must be text' }).max(most, `must have at most ${most} characters`).nullish();
+  z.string({ error: 'must be text' }).max(most, `must have at most ${most} characters`).meta(storable).nullish();
 // Fields that an index holds: PostgreSQL refuses index rows over 2704 bytes, and a character takes up to 4.
 const indexed = text(512);
-const freeForm = z.custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
-  error: 'must be a JSON object',
-});
+const freeForm = z
+  .custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
+    error: 'must be a JSON object',
+  })
+  .meta({ type: 'object' });
+const contextText = { type: ['string', 'null'], ...storable };
 
 /** An event as a client writes it. Only `action` is required; unknown members are refused, never dropped. */
 export const eventInput = strictObject({
   id: z
     .string({ error: 'must be a UUID' })
     .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, 'must be a UUID')
+    .meta({
+      pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$',
+      description: 'A repeat is not stored twice',
+    })
     .transform((id) => id.toLowerCase())
     .nullish(),
   action: z
     .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
     .min(1, 'must not be empty')
-    .max(256, 'must have at most 256 characters'),
+    .max(256, 'must have at most 256 characters')
+    .meta(storable),
   severity: z
     .string({ error: 'must be text' })
+    .meta({ pattern: severityPattern, description: `${severities.join(', ')}, in any case`, default: severities[0] })
     .transform((value, context) => {
       const severity = parseSeverity(value);
       if (severity) return severity;
@@ -109,11 +126,14 @@ export const eventInput = strictObject({
     meta: freeForm.nullish(),
   }).nullish(),
   target: strictObject({ type: indexed, id: indexed, meta: freeForm.nullish() }).nullish(),
-  context: freeForm.nullish(),
-  description: z.string({ error: 'must be text' }).nullish(),
+  context: freeForm.meta({ type: 'object', properties: { ip: contextText, user_agent: contextText } }).nullish(),
+  description: z.string({ error: 'must be text' }).meta(storable).nullish(),
   diff: strictObject({ before: z.unknown().optional(), after: z.unknown().optional() }).nullish(),
   metadata: freeForm.nullish(),
-  occurred_at: z.string({ error: 'must be a time, as text' }).nullish(),
+  occurred_at: z
+    .string({ error: 'must be a time, as text' })
+    .meta({ pattern: timePatterns.time, description: 'RFC 3339; now when left out, UTC without a zone' })
+    .nullish(),
 });
 
 export type EventInput = z.output<typeof eventInput>;

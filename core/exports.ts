@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import { propertiesSchema } from './columns.ts';
-import { parseEventPath } from './event-path.ts';
+import { type Column, propertiesSchema } from './columns.ts';
+import { eventPathPattern, parseEventPath } from './event-path.ts';
+import type { RowFilter } from './field-criteria.ts';
 import { filterSchema } from './filter.ts';
 import { findUnstorableText } from './json.ts';
 import { oneOf, strictObject } from './strict-object.ts';
 import { compactTimestamp, type Timestamp } from './times.ts';
+import { webhookSecretSchema, webhookUrlSchema } from './webhooks.ts';
 
 export const formats = ['csv', 'json', 'ndjson'] as const;
 export const compressions = ['none', 'gzip', 'zstd'] as const;
@@ -29,18 +31,23 @@ export const csvSchema = strictObject({
     .refine((text) => !/["\r\n\0,;\t|]/.test(text) && !findUnstorableText(text, ''), {
       error: 'must hold no quote, delimiter, line break or NUL',
     })
+    .meta({ pattern: '^[^"\\r\\n\\u0000,;\\t|\\ud800-\\udfff]*$', description: 'What stands for null' })
     .default(''),
   formulas: oneOf('treatment of formulas', ['keep', 'neutralize']).default('keep'),
 });
 export type CsvOptions = z.output<typeof csvSchema>;
 
-const sortSchema = z
+/** Fields to sort by, the first one first. Empty is the same as left out. */
+export const sortSchema = z
   .array(
     strictObject({
-      field: z.string({ error: 'must be a field of the event, as text' }).superRefine((field, context) => {
-        const path = parseEventPath(field);
-        if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
-      }),
+      field: z
+        .string({ error: 'must be a field of the event, as text' })
+        .superRefine((field, context) => {
+          const path = parseEventPath(field);
+          if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
+        })
+        .meta({ pattern: eventPathPattern }),
       direction: oneOf('direction', ['asc', 'desc']).default('asc'),
     }),
     { error: 'must be a list of {"field": …, "direction": …}' },
@@ -55,11 +62,17 @@ const fileName = z
   .refine((text) => !/[/\\\p{Cc}\p{Zl}\p{Zp}]/u.test(text) && text.isWellFormed(), {
     error: 'must hold printable characters only, and neither / nor \\',
   })
-  .refine((text) => /\S/.test(text), { error: 'must not be blank' });
+  .refine((text) => /\S/.test(text), { error: 'must not be blank' })
+  .meta({
+    maxLength: 150,
+    pattern: String.raw`^(?=.*\S)[^/\\\p{Cc}\p{Zl}\p{Zp}\ud800-\udfff]*$`,
+    description: 'The extension is added if it is missing',
+  });
 
+/** The webhook of one export alone. */
 const webhookSchema = strictObject({
-  url: z.string({ error: 'must be a URL, as text' }).max(2048, 'must have at most 2048 characters'),
-  secret: z.string({ error: 'must be text' }).optional(),
+  url: webhookUrlSchema,
+  secret: webhookSecretSchema.optional(),
 });
 
 /** What POST /v1/exports takes. Only `format` is required. */
@@ -78,16 +91,27 @@ export const exportRequestSchema = strictObject({
     .max(expiresInLimits.most, `must be at most ${expiresInLimits.most} seconds`)
     .optional(),
   csv: csvSchema.optional(),
-}).superRefine((request, context) => {
-  if (request.csv && request.format !== 'csv') {
-    context.addIssue({ code: 'custom', path: ['csv'], message: `belongs to format "csv", not "${request.format}"` });
-  }
-});
+})
+  .superRefine((request, context) => {
+    if (request.csv && request.format !== 'csv') {
+      context.addIssue({ code: 'custom', path: ['csv'], message: `belongs to format "csv", not "${request.format}"` });
+    }
+  })
+  .meta({ dependentSchemas: { csv: { properties: { format: { const: 'csv' } } } } });
 export type ExportRequest = z.output<typeof exportRequestSchema>;
 
 /** What decides the rows and the bytes of a file: the request without name, webhook and life. Stored with the export. */
-export type ExportContent = Pick<ExportRequest, 'format' | 'compression' | 'filter' | 'properties' | 'sort'> & {
+export type ExportContent = Pick<ExportRequest, 'format' | 'compression' | 'properties' | 'sort'> & {
   csv: CsvOptions;
+  filter: RowFilter;
+} & OtherContent;
+
+/** What other APIs ask for beyond ours. No job has any of it. */
+type OtherContent = {
+  /** The columns, instead of `properties`. */
+  columns?: readonly Column[];
+  /** So many rows of the sorted ones, after so many; all that are left without `count`. */
+  window?: { offset: number; count?: number };
 };
 
 export const contentOf = (request: ExportRequest): ExportContent => ({

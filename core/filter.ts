@@ -1,16 +1,17 @@
 import { z } from 'zod';
 import { AppError, invalid } from './errors.ts';
-import { splitPath } from './event-path.ts';
-import { parseSeverity, severities } from './events.ts';
-import { findUnstorable, findUnstorableText, parseJson } from './json.ts';
+import { pathPattern, splitPath } from './event-path.ts';
+import { parseSeverity, severities, severityPattern } from './events.ts';
+import { findUnstorable, findUnstorableText, parseJson, storableTextPattern } from './json.ts';
 import { unknownName } from './nearest-name.ts';
-import { parseTimestamp } from './times.ts';
+import { parseTimestamp, timePatterns } from './times.ts';
 
 const storable = z
   .string({ error: 'must be text' })
   .min(1, 'must not be empty')
   .max(4096, 'must have at most 4096 characters')
-  .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' });
+  .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+  .meta({ pattern: storableTextPattern });
 
 const listMessage = 'must be a text, or a list of 1 to 1000 texts, none empty';
 
@@ -24,12 +25,15 @@ const oneOrMany = <T extends z.ZodType>(value: T) =>
   });
 
 const time = (dateOnly: 'start' | 'end') =>
-  z.string({ error: 'must be a time, as text' }).refine((text) => parseTimestamp(text, dateOnly) !== undefined, {
-    error: (issue) =>
-      / \d\d:?\d\d$/.test(String(issue.input))
-        ? 'is not a time; in a query string write the + of a zone as %2B'
-        : 'must be an RFC 3339 time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22',
-  });
+  z
+    .string({ error: 'must be a time, as text' })
+    .refine((text) => parseTimestamp(text, dateOnly) !== undefined, {
+      error: (issue) =>
+        / \d\d:?\d\d$/.test(String(issue.input))
+          ? 'is not a time; in a query string write the + of a zone as %2B'
+          : 'must be an RFC 3339 time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22',
+    })
+    .meta({ pattern: timePatterns.timeOrDate, description: 'On `occurred_at`, inclusive; UTC without a zone' });
 
 const sequence = z
   .number({ error: 'must be a whole number' })
@@ -57,24 +61,57 @@ export type Criteria = Scalar | { [operator in Operator]?: Scalar | Scalar[] };
 /** Paths that `metadata` may ask for: each is a condition on every row. */
 const maxCriteria = 100;
 
-const metadata = z.custom<Record<string, Criteria>>().superRefine((value, context) => {
-  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
-  if (!isObject(value)) return refuse([], 'must be an object of paths to values or operators');
-  if (Object.keys(value).length > maxCriteria) return refuse([], `must have at most ${maxCriteria} paths`);
-  for (const [path, criteria] of Object.entries(value)) {
-    const unstorable = findUnstorableText(path, '') ?? findUnstorable(criteria);
-    if (unstorable) {
-      refuse([path], unstorable.message);
-      continue;
+const scalarForm = {
+  anyOf: [{ type: ['number', 'boolean', 'null'] }, { type: 'string', pattern: storableTextPattern }],
+};
+const operandForms = {
+  scalar: scalarForm,
+  ordered: { anyOf: [{ type: 'number' }, { type: 'string', pattern: storableTextPattern }] },
+  list: { type: 'array', items: scalarForm, minItems: 1, maxItems: 1000 },
+  boolean: { type: 'boolean' },
+} as const;
+
+/** The JSON criteria, as a JSON Schema: what the checks below check. */
+const criteriaForm = {
+  type: 'object',
+  maxProperties: maxCriteria,
+  propertyNames: { pattern: pathPattern },
+  additionalProperties: {
+    anyOf: [
+      scalarForm,
+      {
+        type: 'object',
+        minProperties: 1,
+        additionalProperties: false,
+        properties: Object.fromEntries(Object.entries(operators).map(([name, kind]) => [name, operandForms[kind]])),
+      },
+    ],
+  },
+  description: 'Paths to values or operators. Values compare by JSON type',
+} as const;
+
+/** The member `metadata` of a filter. */
+export const criteriaSchema = z
+  .custom<Record<string, Criteria>>()
+  .superRefine((value, context) => {
+    const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    if (!isObject(value)) return refuse([], 'must be an object of paths to values or operators');
+    if (Object.keys(value).length > maxCriteria) return refuse([], `must have at most ${maxCriteria} paths`);
+    for (const [path, criteria] of Object.entries(value)) {
+      const unstorable = findUnstorableText(path, '') ?? findUnstorable(criteria);
+      if (unstorable) {
+        refuse([path], unstorable.message);
+        continue;
+      }
+      if (!splitPath(path)) refuse([path], 'is not a path; write a.b, list[0] or a["b.c"]');
+      if (isScalar(criteria)) continue;
+      if (!isObject(criteria))
+        refuse([path], 'must be a text, a number, a boolean, null, or operators such as {"$in": […]}');
+      else for (const [name, operand] of Object.entries(criteria)) checkOperator(path, name, operand, refuse);
+      if (isObject(criteria) && Object.keys(criteria).length === 0) refuse([path], 'names no operator');
     }
-    if (!splitPath(path)) refuse([path], 'is not a path; write a.b, list[0] or a["b.c"]');
-    if (isScalar(criteria)) continue;
-    if (!isObject(criteria))
-      refuse([path], 'must be a text, a number, a boolean, null, or operators such as {"$in": […]}');
-    else for (const [name, operand] of Object.entries(criteria)) checkOperator(path, name, operand, refuse);
-    if (isObject(criteria) && Object.keys(criteria).length === 0) refuse([path], 'names no operator');
-  }
-});
+  })
+  .meta(criteriaForm);
 
 function checkOperator(
   path: string,
@@ -103,10 +140,13 @@ const members = {
   target_type: oneOrMany(storable).optional(),
   target_id: oneOrMany(storable).optional(),
   severity: oneOrMany(
-    z.string().superRefine((text, context) => {
-      if (!parseSeverity(text))
-        context.addIssue({ code: 'custom', message: unknownName('severity', text, severities) });
-    }),
+    z
+      .string()
+      .superRefine((text, context) => {
+        if (!parseSeverity(text))
+          context.addIssue({ code: 'custom', message: unknownName('severity', text, severities) });
+      })
+      .meta({ pattern: severityPattern, description: `${severities.join(', ')}, in any case` }),
   ).optional(),
   ip: oneOrMany(storable).optional(),
   from: time('start').optional(),
@@ -114,7 +154,7 @@ const members = {
   after_sequence: sequence.optional(),
   through_sequence: sequence.optional(),
   search: storable.max(256, 'must have at most 256 characters').optional(),
-  metadata: metadata.optional(),
+  metadata: criteriaSchema.optional(),
 };
 
 /** Members of the filter, in the order in which messages list them. */

@@ -156,6 +156,9 @@ export function findUnstorableText(text: string, path: string): FieldError | und
   return message === undefined ? undefined : { path, message };
 }
 
+/** The same as a JSON Schema pattern, for the OpenAPI document. */
+export const storableTextPattern = '^[^\\u0000\\ud800-\\udfff]*$';
+
 function unstorableText(text: string): string | undefined {
   if (text.includes('\0')) return 'holds a NUL character (U+0000), which cannot be stored';
   if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not valid Unicode';

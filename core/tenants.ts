@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findUnstorableText } from './json.ts';
+import { findUnstorableText, storableTextPattern } from './json.ts';
 import { oneOf, strictObject } from './strict-object.ts';
 
 /** Plans in the order of their rank: each may do what the ones before it may. */
@@ -12,12 +12,14 @@ export const shortText = (most: number) =>
     .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
     .min(1, 'must not be empty')
     .max(most, `must have at most ${most} characters`)
-    .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' });
+    .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+    .meta({ pattern: storableTextPattern });
 
 // It is sent as a header by those who act for the tenant, so it holds what a header can.
-const externalId = shortText(256).regex(/^[!-~]([ -~]*[!-~])?$/, {
-  error: 'must be printable ASCII without a space at either end, as it is sent in a header',
-});
+const headerText = /^[!-~]([ -~]*[!-~])?$/;
+const externalId = shortText(256)
+  .regex(headerText, { error: 'must be printable ASCII without a space at either end, as it is sent in a header' })
+  .meta({ pattern: headerText.source });
 
 const members = {
   name: shortText(256),
@@ -32,8 +34,9 @@ export const newTenantSchema = strictObject({ ...members, region: shortText(64).
  * What PATCH /v1/tenants/:id takes. The region is not among it: a tenant's rows and files live in one region, and moving
  * them is not a change of a name.
  */
-export const tenantChangesSchema = strictObject({ ...members, name: shortText(256).optional() }).refine(
-  (changes) => Object.values(changes).some((value) => value !== undefined),
-  { error: `must change something: ${Object.keys(members).join(', ')}` },
-);
+export const tenantChangesSchema = strictObject({ ...members, name: shortText(256).optional() })
+  .refine((changes) => Object.values(changes).some((value) => value !== undefined), {
+    error: `must change something: ${Object.keys(members).join(', ')}`,
+  })
+  .meta({ minProperties: 1 });
 export type TenantChanges = z.output<typeof tenantChangesSchema>;

@@ -4,8 +4,13 @@
  */
 export type Timestamp = string;
 
-const pattern =
-  /^(\d{4})-(\d{2})-(\d{2})(?:[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d{2}:?\d{2})?)?$/;
+const date = String.raw`(\d{4})-(\d{2})-(\d{2})`;
+const timeOfDay = String.raw`[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d{2}:?\d{2})?`;
+
+/** The forms that are read, as JSON Schema patterns. They take the 31st of February, too. */
+export const timePatterns = { time: `^${date}${timeOfDay}$`, timeOrDate: `^${date}(?:${timeOfDay})?$` };
+
+const pattern = new RegExp(timePatterns.timeOrDate);
 
 /** What a date without a time of day stands for: its first or its last microsecond. */
 export type DateOnly = 'start' | 'end' | 'refused';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { findUnstorableText } from './json.ts';
+import { findUnstorableText, storableTextPattern } from './json.ts';
 import { unknownName } from './nearest-name.ts';
 import { strictObject } from './strict-object.ts';
 
@@ -76,7 +76,8 @@ export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString(
 /** A secret that the client brings: `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks wants it. */
 export const webhookSecretSchema = z
   .string({ error: 'must be text' })
-  .refine(isWebhookSecret, { error: 'must be "whsec_" followed by 24 to 64 random bytes in base64' });
+  .refine(isWebhookSecret, { error: 'must be "whsec_" followed by 24 to 64 random bytes in base64' })
+  .meta({ pattern: '^whsec_[A-Za-z0-9+/]{32,86}={0,2}$', description: '24 to 64 random bytes in base64' });
 
 function isWebhookSecret(text: string): boolean {
   if (!text.startsWith('whsec_')) return false;
@@ -86,16 +87,28 @@ function isWebhookSecret(text: string): boolean {
   return bytes.length >= 24 && bytes.length <= 64 && bytes.toString('base64') === base64;
 }
 
-const eventPattern = z.string({ error: 'must be an event type or a pattern, as text' }).superRefine((text, context) => {
-  if (webhookEventTypes.some((type) => matchesPattern(text, type))) return;
-  context.addIssue({
-    code: 'custom',
-    message: unknownName('event type', text, [...webhookEventTypes, 'export.*', '*']),
+const eventPattern = z
+  .string({ error: 'must be an event type or a pattern, as text' })
+  .superRefine((text, context) => {
+    if (webhookEventTypes.some((type) => matchesPattern(text, type))) return;
+    context.addIssue({
+      code: 'custom',
+      message: unknownName('event type', text, [...webhookEventTypes, 'export.*', '*']),
+    });
+  })
+  .meta({
+    anyOf: [{ enum: webhookEventTypes }, { pattern: '\\*' }],
+    description: 'A type, or a pattern of some, in which `*` stands for any text',
   });
-});
+
+/** The address itself is checked apart (core/webhook-address.ts), as that takes a look-up. */
+export const webhookUrlSchema = z
+  .string({ error: 'must be a URL, as text' })
+  .max(2048, 'must have at most 2048 characters')
+  .meta({ format: 'uri', description: 'https, to a public address; no user name, password or fragment' });
 
 const members = {
-  url: z.string({ error: 'must be a URL, as text' }).max(2048, 'must have at most 2048 characters'),
+  url: webhookUrlSchema,
   events: z
     .array(eventPattern, { error: 'must be a list of event types, such as ["export.*"]' })
     .min(1, 'must name at least one event type; leave it out for all')
@@ -104,6 +117,7 @@ const members = {
     .string({ error: 'must be text or null' })
     .max(500, 'must have at most 500 characters')
     .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+    .meta({ pattern: storableTextPattern })
     .nullable(),
   include_download_url: z.boolean({ error: 'must be true or false' }),
 };
