@@ -12,7 +12,6 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { apiKeyRoutes } from './api-keys.ts';
-import { authPaths, authVendorRoutes } from './auth-vendor.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
 import { crossOrigin } from './cors.ts';
@@ -24,7 +23,9 @@ import { eventRoutes } from './events.ts';
 import { exportEventRoutes } from './export-events.ts';
 import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
-import { fronteggErrors, fronteggPaths, traceForFrontegg } from './frontegg-errors.ts';
+import { authVendorRoutes } from './frontegg/auth-vendor.ts';
+import { fronteggErrors, traceForFrontegg } from './frontegg/errors.ts';
+import { fronteggMounts, onePath } from './frontegg/paths.ts';
 import { healthRoutes } from './health.ts';
 import { limitRoutes, openPlanChecks } from './limits.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './metrics.ts';
@@ -71,12 +72,13 @@ export function buildApp(deps: AppDeps): Express {
   }
   const door = openDoor(deps);
   const streams = deps.streams ?? openEventStreams(deps);
-  app.use(fronteggPaths, traceForFrontegg);
+  app.use(onePath);
+  app.use(fronteggMounts, rememberMount, traceForFrontegg);
   app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
   app.use('/v1', rememberMount, door.enter, versionOne({ ...deps, streams }, door));
-  app.use(authPaths, authVendorRoutes({ config, secretKey, door }));
+  app.use('/auth', authVendorRoutes({ config, secretKey, door }));
   app.use(noRoute);
-  app.use(fronteggPaths, errorHandler(log, fronteggErrors));
+  app.use(fronteggMounts, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));
   return app;
 }

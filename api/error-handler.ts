@@ -42,6 +42,8 @@ export const noRoute: RequestHandler = (request) => {
 /** How one of the APIs that are spoken here writes its errors. */
 export type ErrorFamily = {
   contentType: string;
+  /** Where it differs from the error's own. */
+  statusOf?(error: AppError): number;
   /** Besides those of the error itself. */
   headersOf?(error: AppError): Record<string, string>;
   bodyOf(error: AppError, requestId: string): object;
@@ -77,7 +79,7 @@ function sendError(request: Request, response: Response, { error, family }: Repl
     if (/^(content-|etag$|last-modified$|accept-ranges$)/.test(name)) response.removeHeader(name);
   }
   response
-    .status(error.status)
+    .status(family.statusOf?.(error) ?? error.status)
     .set('Cache-Control', 'no-store')
     .set({ ...error.headers, ...family.headersOf?.(error) });
   response.set('Content-Type', family.contentType);

@@ -40,7 +40,7 @@ export async function estimateExport(database: Database, tenantId: string, reque
     bytes_estimate: Math.round((head.length + bytesPerRow * count.rows) * compressedShare),
     seconds_estimate: Math.round((startSeconds + count.rows / typicalRowsPerSecond) * 10) / 10,
     preview: {
-      columns: columnsOf(content.properties).map((column) => column.title),
+      columns: columnsOf(content).map((column) => column.title),
       rows: cells,
       text: previewText(content, head, lines.bytes),
     },

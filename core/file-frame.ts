@@ -18,7 +18,7 @@ export function opening(content: ExportContent): Buffer {
 
 /** The titles of the columns as cells; defused like other texts if formulas are. */
 export function headerCells(content: ExportContent): string[] {
-  const titles = columnsOf(content.properties).map((column) => column.title);
+  const titles = columnsOf(content).map((column) => column.title);
   if (content.csv.formulas === 'keep') return titles;
   return titles.map((title) => (formulaStart.test(title) ? `'${title}` : title));
 }

@@ -1,8 +1,11 @@
 import { splitPath } from '../core/event-path.ts';
 import { parseSeverity } from '../core/events.ts';
-import type { Criteria, Filter, Operator, Scalar } from '../core/filter.ts';
+import type { RowFilter } from '../core/field-criteria.ts';
+import type { Criteria, Operator } from '../core/filter.ts';
 import { parseTimestamp } from '../core/times.ts';
 import { jsonAt } from './event-value-sql.ts';
+import { fieldCondition } from './field-criteria-sql.ts';
+import { jsonOperation } from './json-criteria-sql.ts';
 import type { Bind } from './sql-values.ts';
 
 /** Filter members that compare one column with any of a list. */
@@ -30,7 +33,7 @@ const searchedColumns = [
  * The filter as SQL conditions, all of which must hold. Lists, streams, exports and estimates all use these, so that they
  * cannot differ. The filter must have passed filterSchema.
  */
-export function filterConditions(filter: Filter, bind: Bind): string[] {
+export function filterConditions(filter: RowFilter, bind: Bind): string[] {
   const conditions: string[] = [];
   if (filter.action !== undefined) conditions.push(anyAction(asList(filter.action), bind));
   for (const [member, column] of Object.entries(equalities)) {
@@ -57,6 +60,7 @@ export function filterConditions(filter: Filter, bind: Bind): string[] {
   if (filter.search !== undefined) conditions.push(...allWords(filter.search, bind));
   for (const [path, criteria] of Object.entries(filter.metadata ?? {}))
     conditions.push(...metadataConditions(path, criteria, bind));
+  for (const criteria of filter.fields ?? []) conditions.push(fieldCondition(criteria, bind));
   return conditions;
 }
 
@@ -87,41 +91,8 @@ function allWords(search: string, bind: Bind): string[] {
 
 function metadataConditions(path: string, criteria: Criteria, bind: Bind): string[] {
   const value = `(${jsonAt('metadata', splitPath(path)!, bind)})::jsonb`;
-  if (typeof criteria !== 'object' || criteria === null) return [equals(value, [criteria], bind)];
-  return Object.entries(criteria).map(([operator, operand]) => operation(operator as Operator, value, operand, bind));
-}
-
-function operation(operator: Operator, value: string, operand: Scalar | Scalar[], bind: Bind): string {
-  const operands = Array.isArray(operand) ? operand : [operand];
-  switch (operator) {
-    case '$eq':
-    case '$in':
-      return equals(value, operands, bind);
-    case '$ne':
-    case '$nin':
-      // As in MongoDB: an absent path is not equal to anything.
-      return `${equals(value, operands, bind)} is not true`;
-    case '$exists':
-      return `${value} is ${operand ? 'not ' : ''}null`;
-    default:
-      return ordered(operator, value, operand as string | number, bind);
-  }
-}
-
-/** jsonb equality compares by type: a number equals a number whatever its notation, never a text. */
-const equals = (value: string, operands: Scalar[], bind: Bind): string =>
-  `${value} = any(${bind(
-    operands.map((operand) => JSON.stringify(operand)),
-    'jsonb[]',
-  )})`;
-
-const comparisons = { $gt: '>', $gte: '>=', $lt: '<', $lte: '<=' } as const;
-
-/** Numbers compare with numbers, texts with texts by code point; `case` keeps the cast away from other types. */
-function ordered(operator: keyof typeof comparisons, value: string, operand: string | number, bind: Bind): string {
-  const sign = comparisons[operator];
-  if (typeof operand === 'number') {
-    return `case when jsonb_typeof(${value}) = 'number' then ${value} ${sign} ${bind(JSON.stringify(operand), 'jsonb')} else false end`;
-  }
-  return `case when jsonb_typeof(${value}) = 'string' then (${value} #>> '{}') collate "C" ${sign} ${bind(operand, 'text')} else false end`;
+  if (typeof criteria !== 'object' || criteria === null) return [jsonOperation('$eq', value, criteria, bind)];
+  return Object.entries(criteria).map(([operator, operand]) =>
+    jsonOperation(operator as Operator, value, operand, bind),
+  );
 }

@@ -1,5 +1,5 @@
 import type { Sort } from '../core/exports.ts';
-import type { Filter } from '../core/filter.ts';
+import type { RowFilter } from '../core/field-criteria.ts';
 import type { Sql } from './client.ts';
 import { filterConditions } from './event-filter-sql.ts';
 import { orderBy, type SortKey, sortKeys } from './event-sort-sql.ts';
@@ -13,7 +13,7 @@ export const newestFirst: Sort = [{ field: 'occurred_at', direction: 'desc' }];
 export type ListedEvent = { sequenceNumber: number; json: string };
 
 export type EventQuery = {
-  filter: Filter;
+  filter: RowFilter;
   /** At most one direction in all: its keys are compared as one row. */
   sort: Sort;
   limit: number;

@@ -23,9 +23,9 @@ const rawLines = `format csv, delimiter e'\\x01', quote e'\\x02', escape e'\\x02
 
 /** The cells of a CSV row as SQL texts, one a column; null for an empty cell. */
 export function csvCells(content: ExportContent, bind: Bind): string[] {
-  return columnsOf(content.properties).map(({ path }) => {
-    const cell = cellText(path, bind);
-    const isText = content.csv.formulas === 'neutralize' ? textCondition(path, bind) : undefined;
+  return columnsOf(content).map(({ source }) => {
+    const cell = cellText(source, bind);
+    const isText = content.csv.formulas === 'neutralize' ? textCondition(source, bind) : undefined;
     if (!isText) return cell;
     return `case when ${isText} and (${cell}) ~ ${quote(formulaStart.source)} then '''' || (${cell}) else ${cell} end`;
   });
@@ -33,10 +33,10 @@ export function csvCells(content: ExportContent, bind: Bind): string[] {
 
 /** One JSON text a row: the whole event, or a flat object keyed by display name. */
 export function jsonRow(content: ExportContent): string {
-  if (content.properties.length === 0) return wholeEventJson;
-  const members = columnsOf(content.properties).map(
-    ({ title, path }, index) =>
-      `${quote(`${index === 0 ? '{' : ','}${JSON.stringify(title)}:`)}, ${jsonValue(path, literals)}`,
+  if (!content.columns && content.properties.length === 0) return wholeEventJson;
+  const members = columnsOf(content).map(
+    ({ title, source }, index) =>
+      `${quote(`${index === 0 ? '{' : ','}${JSON.stringify(title)}:`)}, ${jsonValue(source, literals)}`,
   );
   // PostgreSQL functions take at most 100 arguments; 100 columns are 200.
   const chunks = Array.from({ length: Math.ceil(members.length / 40) }, (_, i) => members.slice(i * 40, i * 40 + 40));

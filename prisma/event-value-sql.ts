@@ -1,9 +1,11 @@
+import type { CellSource } from '../core/columns.ts';
 import type { EventPath } from '../core/event-path.ts';
 import type { EventField } from '../core/events.ts';
 import type { Bind } from './sql-values.ts';
 
-/** A time as the API writes it. The session must be in UTC (prisma/client.ts). */
-export const timeText = (column: string): string => `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+/** A time as the API writes it, or with 3 digits cut to milliseconds. The session must be in UTC (prisma/client.ts). */
+export const timeText = (column: string, digits: 3 | 6 = 6): string =>
+  `to_char(${column}, 'YYYY-MM-DD"T"HH24:MI:SS.${digits === 3 ? 'MS' : 'US'}"Z"')`;
 
 /** JSON `null` for SQL null. */
 const orNull = (expression: string): string => `coalesce((${expression})::text, 'null')`;
@@ -34,15 +36,19 @@ export function jsonAt(column: string, steps: EventPath['steps'], bind: Bind): s
 const wholeMember = (field: EventField): string => (field.path === 'actor' ? actorJson : targetJson);
 
 /** The value as the text of a CSV cell; SQL null for an empty one. */
-export function cellText({ field, steps }: EventPath, bind: Bind): string {
+export function cellText(source: CellSource, bind: Bind): string {
+  if ('constant' in source) return bind(source.constant, 'text');
+  const { field, steps, digits } = source;
   if (field.column === null) return wholeMember(field);
   if (steps.length > 0) return `(${jsonAt(field.column, steps, bind)}) #>> '{}'`;
-  if (field.type === 'time') return timeText(field.column);
+  if (field.type === 'time') return timeText(field.column, digits);
   return field.type === 'hash' ? `encode(${field.column}, 'hex')` : field.column;
 }
 
 /** The value as JSON text, never SQL null. */
-export function jsonValue({ field, steps }: EventPath, bind: Bind): string {
+export function jsonValue(source: CellSource, bind: Bind): string {
+  if ('constant' in source) return jsonText(bind(source.constant, 'text'));
+  const { field, steps, digits } = source;
   if (field.column === null) return orNull(wholeMember(field));
   if (steps.length > 0) return orNull(jsonAt(field.column, steps, bind));
   switch (field.type) {
@@ -53,7 +59,7 @@ export function jsonValue({ field, steps }: EventPath, bind: Bind): string {
     case 'json':
       return orNull(field.column);
     case 'time':
-      return `concat('"', ${timeText(field.column)}, '"')`;
+      return `concat('"', ${timeText(field.column, digits)}, '"')`;
     case 'hash':
       return `concat('"', encode(${field.column}, 'hex'), '"')`;
     default:
@@ -62,7 +68,9 @@ export function jsonValue({ field, steps }: EventPath, bind: Bind): string {
 }
 
 /** Whether a cell may hold text of somebody else's choice, which a spreadsheet might run as a formula. */
-export function textCondition({ field, steps }: EventPath, bind: Bind): string | undefined {
+export function textCondition(source: CellSource, bind: Bind): string | undefined {
+  if ('constant' in source) return 'true';
+  const { field, steps } = source;
   if (field.type === 'text') return 'true';
   if (steps.length > 0 && field.column !== null) return `json_typeof(${jsonAt(field.column, steps, bind)}) = 'string'`;
   return undefined;

@@ -30,6 +30,8 @@ const fewEvents = 100_000;
 
 /** How the rows are walked, or undefined if they come as one sorted stream. */
 function walkOrder({ content, asOfSequence }: ExportRows): KeyRangeOrder | undefined {
+  // Where the first row of a window stands is only known by counting from the beginning.
+  if (content.window) return undefined;
   const order = keyRangeOrder(content.sort);
   const { after_sequence: after } = content.filter;
   const few = after !== undefined && lastSequence(content, asOfSequence) - after <= fewEvents;
@@ -118,8 +120,11 @@ export function segmentStatement(rows: ExportRows, segment: Segment): string {
     ...filterConditions(rows.content.filter, literals),
   ];
   const ordered = orderBy(sortKeys(rows.content.sort));
-  return `${order ? asIndexRange : ''}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}) to stdout with (${copyOptions})`;
+  return `${order ? asIndexRange : ''}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
 }
+
+const windowOf = ({ window }: ExportContent): string =>
+  window ? ` offset ${window.offset}${window.count === undefined ? '' : ` limit ${window.count}`}` : '';
 
 /** Whether an export of this content goes on after a crash where it was, or starts again. */
 export const isResumable = (content: ExportContent): boolean => keyRangeOrder(content.sort) !== undefined;

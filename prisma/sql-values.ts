@@ -1,7 +1,9 @@
 import pg from 'pg';
 
+type OneType = 'uuid' | 'bigint' | 'text' | 'timestamptz' | 'severity' | 'jsonb';
+
 /** SQL types that values from outside are bound as. */
-export type SqlType = 'uuid' | 'bigint' | 'text' | 'text[]' | 'timestamptz' | 'severity[]' | 'jsonb' | 'jsonb[]';
+export type SqlType = OneType | `${OneType}[]`;
 
 /** Puts a value into a statement: the only way for anything from outside to get there. */
 export type Bind = (value: string | string[], type: SqlType) => string;

@@ -1,20 +1,16 @@
 import express, { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { hashApiKey } from '../core/api-keys.ts';
-import type { Config } from '../core/config.ts';
-import type { SecretKey } from '../core/secret-key.ts';
-import { keyTokenSeconds } from '../core/tokens-of-keys.ts';
-import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from './authenticate.ts';
-import { bodyError, jsonBody, parse } from './body.ts';
-import type { Caller } from './caller.ts';
-import type { Door } from './door.ts';
-import { rememberCaller } from './identify.ts';
-import { countAs } from './metrics.ts';
+import { hashApiKey } from '../../core/api-keys.ts';
+import type { Config } from '../../core/config.ts';
+import type { SecretKey } from '../../core/secret-key.ts';
+import { keyTokenSeconds } from '../../core/tokens-of-keys.ts';
+import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../authenticate.ts';
+import { bodyError, jsonBody, parse } from '../body.ts';
+import type { Caller } from '../caller.ts';
+import type { Door } from '../door.ts';
+import { rememberCaller } from '../identify.ts';
 
 export type AuthVendorDeps = { config: Config; secretKey: SecretKey; door: Door };
-
-/** Where it is. An SDK of Frontegg's whose base URL ends with a slash asks with two of them (seen on the wire). */
-export const authPaths = /^\/+(?:frontegg\/+)?auth(?=\/|$)/i;
 
 /** Bytes: an id, a key, and what a client adds. */
 const bodyLimitBytes = 16 * 1024;
@@ -35,8 +31,7 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
   };
 
   router.post(
-    /^\/+vendor\/*$/i,
-    countAs('/auth/vendor'),
+    '/vendor',
     readBody,
     identify,
     door.limit,

@@ -2,8 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeApiKey, scopes } from '../../core/api-keys.ts';
-import { type App, bodyOf, startApp } from './start-app.ts';
+import { makeApiKey, scopes } from '../../../core/api-keys.ts';
+import { type App, bodyOf, startApp } from '../start-app.ts';
 
 const run = promisify(execFile);
 const clock = { ms: Date.now() };
@@ -217,9 +217,9 @@ describe('POST /auth/vendor', () => {
   });
 
   it.each([
-    [422, '{"clientId": "x"}', json],
-    [422, '{"clientId": 1, "secret": ["a"]}', json],
-    [422, '[]', json],
+    [400, '{"clientId": "x"}', json],
+    [400, '{"clientId": 1, "secret": ["a"]}', json],
+    [400, '[]', json],
     [400, '{"clientId": ', json],
     [400, '', json],
     [413, JSON.stringify({ clientId: 'x', secret: 'x'.repeat(20_000) }), json],

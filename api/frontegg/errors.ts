@@ -1,17 +1,13 @@
 import type { RequestHandler } from 'express';
-import type { AppError } from '../core/errors.ts';
-import type { ErrorFamily } from './error-handler.ts';
-import { requestIdOf } from './request-log.ts';
-
-/**
- * The paths of Frontegg's APIs that are spoken here. Its clients put slashes twice, and browsers a prefix before them
- * (seen on the wire).
- */
-export const fronteggPaths = /^\/+(?:frontegg\/+)?(?:audits|auth|metadata)(?=\/|$)/i;
+import type { AppError } from '../../core/errors.ts';
+import type { ErrorFamily } from '../error-handler.ts';
+import { requestIdOf } from '../request-log.ts';
 
 /** Errors as Frontegg's clients read them: `{"errors": ["text"]}`, and when to come back as a time. */
 export const fronteggErrors: ErrorFamily = {
   contentType: 'application/json; charset=utf-8',
+  // There, a value that will not do is a bad request like any other.
+  statusOf: ({ status }) => (status === 422 ? 400 : status),
   headersOf: ({ headers, status }): Record<string, string> => {
     const seconds = Number(headers['Retry-After']);
     if (status !== 429 || !seconds) return {};
