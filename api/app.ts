@@ -29,6 +29,7 @@ import { fronteggMounts, onePath } from './frontegg/paths.ts';
 import { healthRoutes } from './health.ts';
 import { limitRoutes, openPlanChecks } from './limits.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './metrics.ts';
+import { openApiRoutes } from './openapi/routes.ts';
 import { regionRoutes } from './regions.ts';
 import { logRequests } from './request-log.ts';
 import { tenantRoutes } from './tenants.ts';
@@ -65,7 +66,7 @@ export function buildApp(deps: AppDeps): Express {
   // A repeated parameter is a list. Without a limit of names, as the default drops the rest in silence.
   app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
   app.use(logRequests(log), meterRequests(metrics), crossOrigin(config.CORS_ORIGINS));
-  app.use(healthRoutes({ checks, log }), metricsRoutes(metrics));
+  app.use(healthRoutes({ checks, log }), metricsRoutes(metrics), openApiRoutes(config));
   if (config.storageUrl.startsWith('file:')) {
     app.use('/files', countStream(metrics, 'files'));
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));

@@ -1,8 +1,8 @@
 import cors from 'cors';
 import type { RequestHandler } from 'express';
 
-/** The APIs, and the files that their links lead to. Not for pages of other origins: the board, metrics and health. */
-const paths = /^\/+(?:v1|audits|auth|metadata|frontegg|files)(?:\/|\?|$)/i;
+/** The APIs, their description, and the files that their links lead to. Not for pages of other origins: the board, metrics and health. */
+const paths = /^\/+(?:v1|audits|auth|metadata|frontegg|files|openapi\.json)(?:\/|\?|$)/i;
 
 /** What a page may send besides what it always may. The second part is Frontegg's browser client's (seen on the wire). */
 const allowedHeaders = [

@@ -47,6 +47,9 @@ export async function estimateExport(database: Database, tenantId: string, reque
   };
 }
 
+/** What POST /v1/exports/estimate answers. */
+export type Estimate = Awaited<ReturnType<typeof estimateExport>>;
+
 async function shareAfterCompression({ compression }: ExportContent, sample: Buffer): Promise<number> {
   if (compression === 'none' || sample.length === 0) return 1;
   const compressed = await (compression === 'gzip'

@@ -7,6 +7,7 @@ import { type Database, pgSql } from '../prisma/client.ts';
 import { readUsage } from '../prisma/plan-usage.ts';
 import type { TenantRow } from '../prisma/tenants.ts';
 import { findActingFor } from './authenticate.ts';
+import type { LimitReply } from './openapi/account-schemas.ts';
 import { refuseUnknownQuery } from './paging.ts';
 import { rateOf } from './rate-limit.ts';
 
@@ -36,16 +37,6 @@ export function openPlanChecks({ config, database, clock = Date.now }: LimitsDep
   };
 }
 
-/** One limit as GET /v1/limits shows it. Null is without limit, or without a time at which it begins anew. */
-type Shown = {
-  limit: number | null;
-  used: number;
-  remaining: number | null;
-  /** Seconds since 1970, as in `X-RateLimit-Reset`. */
-  reset: number | null;
-  reset_at: string | null;
-};
-
 /**
  * GET /limits: how much the tenant and the key have, and have used. Any key may ask; one of the management that names no tenant
  * hears of its requests alone. It counts as a request, like all others.
@@ -56,7 +47,7 @@ export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps):
     refuseUnknownQuery(request.query, []);
     const tenant = await findActingFor(request, response);
     const requests = requestsOf(request);
-    const resources: Record<string, Shown> = { requests_per_minute: requests };
+    const resources: Record<string, LimitReply> = { requests_per_minute: requests };
     if (tenant) {
       const now = clock();
       const planLimits = limitsOf(tenant.plan, config.LOGFERRY_PLAN_LIMITS);
@@ -70,12 +61,12 @@ export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps):
   return router;
 }
 
-function requestsOf(request: Request): Shown {
+function requestsOf(request: Request): LimitReply {
   const rate = rateOf(request);
   return rate ? shown(rate.limit, rate.used, rate.resetTime?.getTime()) : shown(null, 0, undefined);
 }
 
-const shown = (limit: number | null, used: number, resetMs: number | undefined): Shown => ({
+const shown = (limit: number | null, used: number, resetMs: number | undefined): LimitReply => ({
   limit,
   used,
   remaining: limit === null ? null : Math.max(0, limit - used),

@@ -8,6 +8,7 @@ import type { Database } from '../prisma/client.ts';
 import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } from '../prisma/tenants.ts';
 import { managementRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
+import type { TenantReply } from './openapi/account-schemas.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from './paging.ts';
 import { regionsOf } from './regions.ts';
 
@@ -65,7 +66,7 @@ function refuseUnknownRegion(config: Config, region: string | undefined): void {
 }
 
 /** A tenant as the API shows it. */
-const presentTenant = (tenant: TenantRow) => ({
+const presentTenant = (tenant: TenantRow): TenantReply => ({
   id: tenant.id,
   name: tenant.name,
   plan: tenant.plan,

@@ -13,7 +13,7 @@ export const webhookEventTypes = [
   'ping',
 ] as const;
 
-const webhookStatuses = ['enabled', 'disabled'] as const;
+export const webhookStatuses = ['enabled', 'disabled'] as const;
 
 const seconds = 1000;
 const minutes = 60 * seconds;

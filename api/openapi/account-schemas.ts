@@ -29,7 +29,10 @@ export const apiKeySchema = z.object({
 
 /** The one reply that holds the key. */
 export const newApiKeyReplySchema = apiKeySchema.extend({
-  key: z.string().regex(/^lf_(sk|admin)_[0-9A-Za-z]{36}$/).meta({ description: 'Shown here and never again' }),
+  key: z
+    .string()
+    .regex(/^lf_(sk|admin)_[0-9A-Za-z]{36}$/)
+    .meta({ description: 'Shown here and never again' }),
 });
 
 /** One limit, how much of it is used, and when it begins anew. */

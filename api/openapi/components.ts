@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { newApiKeySchema } from '../../core/api-keys.ts';
+import { propertiesSchema } from '../../core/columns.ts';
+import { eventInput } from '../../core/events.ts';
+import { csvSchema, exportRequestSchema, sortSchema } from '../../core/exports.ts';
+import { criteriaSchema, filterSchema } from '../../core/filter.ts';
+import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
+import { webhookPatchSchema, webhookRequestSchema } from '../../core/webhooks.ts';
+import * as account from './account-schemas.ts';
+import * as events from './event-schemas.ts';
+import * as exported from './export-schemas.ts';
+import * as health from './health-schemas.ts';
+import * as problems from './problem-schemas.ts';
+import { pageMetaSchema, pageOf } from './reply-parts.ts';
+import * as webhooks from './webhook-schemas.ts';
+
+/** A JSON Schema, or any other object of an OpenAPI document. */
+export type Json = Record<string, unknown>;
+
+/** What requests are checked by: the very schemas. */
+const requests = {
+  NewEvent: eventInput,
+  NewEventBatch: events.newEventBatchSchema,
+  ExportRequest: exportRequestSchema,
+  Filter: filterSchema,
+  MetadataCriteria: criteriaSchema,
+  Properties: propertiesSchema,
+  Sort: sortSchema,
+  CsvOptions: csvSchema,
+  NewTenant: newTenantSchema,
+  TenantChanges: tenantChangesSchema,
+  NewApiKey: newApiKeySchema,
+  NewWebhook: webhookRequestSchema,
+  WebhookChanges: webhookPatchSchema,
+};
+
+/** What replies are. They are open, as members may be added to them. */
+const replies = {
+  Event: events.eventSchema,
+  OneEvent: events.oneEventSchema,
+  EventPage: events.eventPageSchema,
+  EventRows: events.eventRowsSchema,
+  WrittenBatch: events.writtenBatchSchema,
+  WrittenStream: events.writtenStreamSchema,
+  Verdict: events.verdictSchema,
+  Export: exported.exportSchema,
+  NewExport: exported.newExportReplySchema,
+  ExportPage: exported.exportPageSchema,
+  Progress: exported.progressSchema,
+  Estimate: exported.estimateSchema,
+  Webhook: webhooks.webhookSchema,
+  WebhookWithSecret: webhooks.webhookWithSecretSchema,
+  WebhookPage: webhooks.webhookPageSchema,
+  Delivery: webhooks.deliverySchema,
+  DeliveryPage: webhooks.deliveryPageSchema,
+  ExportMessage: webhooks.exportMessageSchema,
+  PingMessage: webhooks.pingMessageSchema,
+  Tenant: account.tenantSchema,
+  TenantPage: pageOf(account.tenantSchema),
+  ApiKey: account.apiKeySchema,
+  ApiKeyWithKey: account.newApiKeyReplySchema,
+  ApiKeyPage: pageOf(account.apiKeySchema),
+  Limit: account.limitSchema,
+  Limits: account.limitsSchema,
+  RegionPage: pageOf(account.regionSchema),
+  Token: account.tokenSchema,
+  Liveness: health.livenessSchema,
+  Readiness: health.readinessSchema,
+  PageMeta: pageMetaSchema,
+  Problem: problems.problemSchema,
+  FronteggErrors: problems.fronteggErrorsSchema,
+};
+
+const schemas = { ...requests, ...replies };
+export type SchemaName = keyof typeof schemas;
+
+const pathOf = (name: string): string => `#/components/schemas/${name}`;
+
+/** The schema of this name, as everything else in the document names it. */
+export const ref = (name: SchemaName): Json => ({ $ref: pathOf(name) });
+
+/** `components.schemas`: what the schemas above take, as JSON Schema; one stands where another contains it by its name. */
+export function schemaComponents(): Record<string, Json> {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
+  // Of input: what a transform makes is not what a client sends. Custom ones say by .meta() what they take.
+  const made = z.toJSONSchema(registry, { io: 'input', unrepresentable: 'any', uri: pathOf });
+  return Object.fromEntries(
+    Object.entries(made.schemas).map(([name, { $schema, $id, ...schema }]) => [name, schema as Json]),
+  );
+}

@@ -1,0 +1,11 @@
+import { z } from 'zod';
+import type { Readiness } from '../../core/health.ts';
+
+export const livenessSchema = z.object({ status: z.literal('ok') });
+
+export const readinessSchema = z.object({
+  status: z.enum(['ok', 'unavailable']),
+  checks: z.record(z.string(), z.enum(['ok', 'away', 'not ready'])),
+  not_ready: z.array(z.string()),
+  warnings: z.array(z.string()).meta({ description: 'What is away, while the process serves all the same' }),
+}) satisfies z.ZodType<Readiness>;

@@ -1,0 +1,109 @@
+import { type Scope, scopes } from '../../core/api-keys.ts';
+import type { ErrorType } from '../../core/errors.ts';
+import { type Json, ref, type SchemaName } from './components.ts';
+import { type HeaderName, headersOf, limitedHeaders } from './headers.ts';
+import { actingFor, type Parameter } from './parameters.ts';
+import { type ErrorFamily, errorReplies } from './problems.ts';
+
+export type Method = 'get' | 'post' | 'patch' | 'delete';
+export type Paths = Record<string, { [method in Method]?: Described }>;
+
+/**
+ * Who may call: anybody, past the door (`public`) or behind it, where requests are counted (`anybody`); any key or token; a
+ * management key; one that may manage keys; or one of a tenant with the scope.
+ */
+export type Caller = 'public' | 'anybody' | 'any key' | 'management' | 'key management' | Scope;
+
+/** What is said of an operation. The errors that follow from that need not be listed. */
+export type Described = {
+  id: string;
+  summary: string;
+  description?: string;
+  by: Caller;
+  parameters?: readonly Parameter[];
+  /** By content type. */
+  body?: Record<string, Json>;
+  replies: Record<number, Reply>;
+  /** Those that do not follow from the rest. */
+  errors?: readonly ErrorType[];
+  /** Takes any query parameter, as its route does not look. */
+  anyQuery?: true;
+  errorFamily?: ErrorFamily;
+};
+
+type Reply = { description: string; headers?: readonly HeaderName[]; content?: Record<string, Json> };
+
+/** A JSON reply with its example. */
+export const reply = (
+  description: string,
+  { schema, example, headers = [] }: { schema: SchemaName; example: unknown; headers?: readonly HeaderName[] },
+): Reply => ({ description, headers, content: { 'application/json': { schema: ref(schema), example } } });
+
+/** A JSON body with its examples by name. */
+export const jsonBody = (schema: SchemaName, examples: Record<string, unknown>): Record<string, Json> => ({
+  'application/json': {
+    schema: ref(schema),
+    examples: Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }])),
+  },
+});
+
+/** The Operation Object of what is described. */
+export function operationOf(described: Described, tag: string): Json {
+  const { id, summary, description, by, body, replies, errorFamily = 'problem' } = described;
+  const parameters = [...(described.parameters ?? []), ...headersFor(by, errorFamily)];
+  return {
+    operationId: id,
+    summary,
+    ...(description && { description }),
+    tags: [tag],
+    security: securityOf(by),
+    ...(parameters.length > 0 && { parameters }),
+    ...(body && { requestBody: { required: true, content: body } }),
+    responses: {
+      ...Object.fromEntries(Object.entries(replies).map(([status, each]) => [status, replyOf(each, described)])),
+      ...errorReplies(errorsOf(described), errorFamily),
+    },
+  };
+}
+
+function replyOf({ headers = [], ...each }: Reply, { by, errorFamily }: Described): Json {
+  const common = by === 'public' ? (['X-Request-Id'] as const) : limitedHeaders;
+  const trace = errorFamily === 'frontegg' ? (['frontegg-trace-id'] as const) : [];
+  return { ...each, headers: headersOf([...common, ...trace, ...headers]) };
+}
+
+const isScope = (by: Caller): by is Scope => scopes.some((scope) => scope === by);
+/** Those for whom the header with the tenant means something. */
+const actsForTenant = (by: Caller): boolean => isScope(by) || by === 'any key' || by === 'key management';
+
+const headersFor = (by: Caller, family: ErrorFamily): Parameter[] =>
+  actsForTenant(by) ? [actingFor(family === 'frontegg' ? 'frontegg-tenant-id' : 'Logferry-Tenant')] : [];
+
+/** OpenAPI 3.1 lets a requirement name what a key must be allowed to do. */
+function securityOf(by: Caller): Json[] {
+  if (by === 'public' || by === 'anybody') return [];
+  const needed = isScope(by)
+    ? [by]
+    : by === 'management'
+      ? ['management']
+      : by === 'key management'
+        ? ['keys:manage']
+        : [];
+  return [{ bearer: needed }, { accessToken: needed }];
+}
+
+function errorsOf({ by, body, parameters = [], errors = [], anyQuery }: Described): ErrorType[] {
+  const all: ErrorType[] = ['server_error', ...errors];
+  if (by !== 'public') all.push('rate_limit_exceeded', 'unavailable');
+  if (by !== 'public' && by !== 'anybody') {
+    all.push('authentication_error');
+    if (by !== 'any key') all.push('scope_error');
+  }
+  if (actsForTenant(by)) all.push('not_found', 'misdirected_request');
+  // The management must say for whom it acts.
+  if (isScope(by)) all.push('bad_request');
+  if (body) all.push('bad_request', 'payload_too_large', 'unsupported_media_type', 'validation_error');
+  if (parameters.some((each) => each.in === 'path')) all.push('bad_request', 'not_found');
+  if (by !== 'public' && !anyQuery) all.push('validation_error');
+  return all;
+}
