@@ -31,6 +31,9 @@ const json = <T extends z.ZodType>(schema: T, example: string) =>
   });
 const list = z.string().transform((text) => text.split(/[\s,]+/).filter(Boolean));
 
+/** Paths are put behind it. */
+const withoutEndSlash = (text: string): string => text.replace(/\/+$/, '');
+
 const publicKey = z.string().superRefine((text, context) => {
   const read = readPublicKey(text);
   if ('mistake' in read) context.addIssue({ code: 'custom', message: read.mistake });
@@ -116,7 +119,7 @@ export const variables = {
   PUBLIC_URL: { read: url(['http:', 'https:']), about: 'what links point to' },
   LOGFERRY_REGION: { read: z.string().min(1), default: 'eu', about: "this deployment's region" },
   LOGFERRY_REGIONS: {
-    read: json(z.record(z.string(), z.url()), '{"eu": "https://eu.example.com"}'),
+    read: json(z.record(z.string(), z.url().transform(withoutEndSlash)), '{"eu": "https://eu.example.com"}'),
     default: '{}',
     about: 'base URL of each region',
   },
@@ -264,7 +267,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
   return Object.freeze({
     ...config,
-    publicUrl: (config.PUBLIC_URL ?? `http://${host}:${config.PORT}`).replace(/\/+$/, ''),
+    publicUrl: withoutEndSlash(config.PUBLIC_URL ?? `http://${host}:${config.PORT}`),
     storageUrl: config.STORAGE_URL ?? pathToFileURL(resolve(config.LOGFERRY_DATA, 'files')).href,
   });
 }

@@ -32,6 +32,8 @@ describe('readConfig', () => {
 
   it('makes links without a double slash, and with brackets around an IPv6 address', () => {
     expect(readConfig({ PUBLIC_URL: 'https://logs.example.com/' }).publicUrl).toBe('https://logs.example.com');
+    const regions = readConfig({ LOGFERRY_REGIONS: '{"us": "https://us.example.com/"}' }).LOGFERRY_REGIONS;
+    expect(regions).toEqual({ us: 'https://us.example.com' });
     expect(readConfig({ HOST: '::1' }).publicUrl).toBe('http://[::1]:3000');
   });
 
