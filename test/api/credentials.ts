@@ -37,13 +37,16 @@ export const keyIdOf = async (app: App, tenant: Tenant): Promise<string> =>
 const tokenOf = async (app: App, clientId: string, secret: string): Promise<string> =>
   (await bodyOf(app.caller('')('/auth/vendor', { json: { clientId, secret } }))).token;
 
+/** A token of a user of this tenant (id or external id), who may do all that a key may. */
+export const userTokenFor = (tenantId: string): string => goodToken(forge(), { tenantId });
+
 /** What a new tenant with all scopes may send, by what it is. */
 export async function credentialsOfATenant(app: App): Promise<Record<string, string>> {
   const { tenant, key } = await app.newTenant();
   return {
     'a key': key,
     'the token of a key': await tokenOf(app, await keyIdOf(app, tenant), key),
-    "a user's token": goodToken(forge(), { tenantId: tenant.id }),
+    "a user's token": userTokenFor(tenant.id),
   };
 }
 

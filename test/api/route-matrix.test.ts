@@ -10,7 +10,7 @@ import { serveJwks } from '../core/serve-jwks.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { badCredentials, credentialsOfATenant, keyIdOf, tokenSettings } from './credentials.ts';
 import { registeredRoutes, routeAt } from './registered-routes.ts';
-import { pathTo, type RouteRow, routes, thingsIn } from './route-table.ts';
+import { isOfTenants, pathTo, type RouteRow, routes, tenantHeaderOf, thingsIn } from './route-table.ts';
 import { makeThings, type Things } from './route-things.ts';
 import { type App, bodyOf, startApp } from './start-app.ts';
 
@@ -61,14 +61,12 @@ describe('The table of routes', () => {
   });
 });
 
-const ofTenants = (row: RouteRow): boolean =>
-  row.who === 'any key' || row.who === 'key manager' || (scopes as readonly string[]).includes(row.who);
-const isClosed = (row: RouteRow): boolean => row.who === 'management' || ofTenants(row);
+const isClosed = (row: RouteRow): boolean => row.who === 'management' || isOfTenants(row);
 const leastScope = ({ who }: RouteRow): Scope =>
   who === 'key manager' ? 'keys:manage' : who === 'any key' ? 'verify' : (who as Scope);
 
 describe.each(routes.map((row) => [`${row.method} ${row.path}`, row] as const))('%s', (_name, row) => {
-  const tenantHeader = row.family === 'frontegg' ? 'frontegg-tenant-id' : 'Logferry-Tenant';
+  const tenantHeader = tenantHeaderOf(row);
   let owner: Awaited<ReturnType<typeof makeThings>>;
   beforeAll(async () => {
     owner = await makeThings(app);
@@ -154,7 +152,7 @@ describe.each(routes.map((row) => [`${row.method} ${row.path}`, row] as const))(
     });
   }
 
-  if (ofTenants(row)) {
+  if (isOfTenants(row)) {
     if (row.who !== 'any key') {
       it('answers 403 for a key that has every scope but the one that is needed', async () => {
         const others = scopes.filter((scope) => scope !== leastScope(row));

@@ -1,4 +1,4 @@
-import type { Scope } from '../../core/api-keys.ts';
+import { type Scope, scopes } from '../../core/api-keys.ts';
 import type { Things } from './route-things.ts';
 
 /**
@@ -25,6 +25,14 @@ export type RouteRow = {
 };
 
 type Thing = keyof Things;
+
+/** Whether it is about one tenant: the caller's, or the one that the management names. */
+export const isOfTenants = ({ who }: RouteRow): boolean =>
+  who === 'any key' || who === 'key manager' || (scopes as readonly string[]).includes(who);
+
+/** The header by which the management says for whom it acts. */
+export const tenantHeaderOf = ({ family }: RouteRow): string =>
+  family === 'frontegg' ? 'frontegg-tenant-id' : 'Logferry-Tenant';
 
 /** The things that the path names. */
 export const thingsIn = ({ path }: RouteRow): Thing[] =>

@@ -14,8 +14,11 @@ export type Things = {
 };
 
 /** Makes a tenant that has one of everything. The webhook leads nowhere, and nobody delivers in these tests. */
-export async function makeThings(app: App): Promise<{ tenant: Tenant; call: Call; key: string; things: Things }> {
-  const made = await app.newTenant();
+export async function makeThings(
+  app: App,
+  wanted: Parameters<App['newTenant']>[0] = {},
+): Promise<{ tenant: Tenant; call: Call; key: string; things: Things }> {
+  const made = await app.newTenant(wanted);
   const { call, tenant } = made;
   const idOf = async (path: string, json: object): Promise<string> => {
     const body = await bodyOf(call(path, { json }));

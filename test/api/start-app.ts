@@ -30,7 +30,7 @@ export type Tenant = {
 };
 
 /**
- * The whole API on a free port, with a database and a storage of its own, no worker and no rate limit.
+ * The whole API on a free port (or PORT), with a database and a storage of its own, no worker and no rate limit.
  * @param environment variables as in README, over those defaults; with a DATABASE_URL no database is made
  * @param overrides parts of the app to be replaced; the queue writes down who was rung for
  */
@@ -40,7 +40,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     openTestStorage(),
   ]);
   const server = createServer({ maxHeaderSize: headLimitBytes });
-  server.listen(0, '127.0.0.1');
+  server.listen(Number(environment.PORT ?? 0), '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const adminKey = `test-admin-${randomBytes(12).toString('hex')}`;
