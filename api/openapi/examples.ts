@@ -201,3 +201,32 @@ export const limitsExample = {
 };
 
 export const regionExample = { region: 'eu', base_url: 'https://eu.example.com', current: true };
+
+export const auditExample = {
+  frontegg_id: id(1),
+  tenantId: 'acme',
+  vendorId: id(8),
+  createdAt: '2026-11-22T10:00:00.000Z',
+  updatedAt: '2026-11-22T10:00:00.000Z',
+  severity: 'Medium',
+  action: 'user.login',
+  description: null,
+  email: 'ana@example.com',
+  ip: '192.0.2.7',
+  userAgent: null,
+  user: null,
+  resource: 'app',
+  actorId: 'usr_1',
+  environmentName: null,
+  json: null,
+};
+
+export const metadataExample = {
+  rows: [
+    {
+      id: id(8),
+      entityName: 'audits',
+      properties: [{ name: 'createdAt', displayName: 'Time', type: 'Timestamp', sortable: true, filterable: true }],
+    },
+  ],
+};

@@ -20,6 +20,7 @@ const headers = {
   'Logferry-As-Of-Sequence': header('Up to which `sequence_number` the rows go', seconds, true),
   'Cache-Control': header('`no-store`, as the reply holds what is for the caller alone', text, true),
   ETag: header('Names this version', text, true),
+  'Last-Modified': header('When this version was made', text, true),
   'Accept-Ranges': header('`bytes`', text, true),
   'Content-Range': header('Which bytes of how many', text, true),
   'Content-Security-Policy': header('Nothing is loaded from elsewhere', text, true),

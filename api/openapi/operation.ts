@@ -23,6 +23,7 @@ export type Described = {
   parameters?: readonly Parameter[];
   /** By content type. */
   body?: Record<string, Json>;
+  bodyIsOptional?: true;
   replies: Record<number, Reply>;
   /** Those that do not follow from the rest. */
   errors?: readonly ErrorType[];
@@ -58,7 +59,7 @@ export function operationOf(described: Described, tag: string): Json {
     tags: [tag],
     security: securityOf(by),
     ...(parameters.length > 0 && { parameters }),
-    ...(body && { requestBody: { required: true, content: body } }),
+    ...(body && { requestBody: { required: !described.bodyIsOptional, content: body } }),
     responses: {
       ...Object.fromEntries(Object.entries(replies).map(([status, each]) => [status, replyOf(each, described)])),
       ...errorReplies(errorsOf(described), errorFamily),

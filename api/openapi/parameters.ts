@@ -105,3 +105,7 @@ export const prefer = header(
 export const range = header('Range', 'One range of bytes', { type: 'string', examples: ['bytes=0-1023'] });
 
 export const ifNoneMatch = header('If-None-Match', 'The ETag of what the client has', { type: 'string' });
+
+export const ifModifiedSince = header('If-Modified-Since', 'The Last-Modified of what the client has', {
+  type: 'string',
+});

@@ -1,5 +1,6 @@
 import { AppError, type ErrorType, errorTypes } from '../../core/errors.ts';
 import { problemOf } from '../error-handler.ts';
+import { fronteggErrors } from '../frontegg/errors.ts';
 import { type Json, ref } from './components.ts';
 import { requestIdExample } from './examples.ts';
 import { type HeaderName, headersOf, limitedHeaders } from './headers.ts';
@@ -39,9 +40,14 @@ const headersOfTypes: Partial<Record<ErrorType, readonly HeaderName[]>> = {
 
 const namesOfFamily: Record<ErrorFamily, string> = { problem: 'error', frontegg: 'frontegg' };
 
+const statusOf = (type: ErrorType, family: ErrorFamily): number => {
+  const error = new AppError(type, '');
+  return (family === 'frontegg' && fronteggErrors.statusOf?.(error)) || error.status;
+};
+
 /** The replies for these errors, by status: each a reference to one that problemComponents() makes. */
 export function errorReplies(types: readonly ErrorType[], family: ErrorFamily): Record<string, Json> {
-  const byStatus = Map.groupBy(new Set(types), (type) => errorTypes[type]);
+  const byStatus = Map.groupBy(new Set(types), (type) => statusOf(type, family));
   return Object.fromEntries(
     [...byStatus].map(([status, ofStatus]) => {
       const name = [namesOfFamily[family], ...ofStatus.sort()].join('.');
@@ -65,11 +71,16 @@ function componentOf(name: string): Json {
     headers: headersOf([
       ...limitedHeaders,
       ...new Set(types.flatMap((type) => headersOfTypes[type] ?? [])),
-      ...(isProblem ? [] : (['frontegg-trace-id'] as const)),
+      ...(isProblem ? [] : fronteggHeaders(types)),
     ]),
     content: isProblem ? problemContent(types) : fronteggContent(types),
   };
 }
+
+const fronteggHeaders = (types: ErrorType[]): HeaderName[] => [
+  'frontegg-trace-id',
+  ...(errorTypes[types[0]!] === 429 ? (['X-Rate-Limit-Reset'] as const) : []),
+];
 
 function problemContent(types: ErrorType[]): Json {
   const example = (type: ErrorType) => problemOf(new AppError(type, meanings[type]), requestIdExample);

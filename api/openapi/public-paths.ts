@@ -1,5 +1,5 @@
 import { type Paths, reply } from './operation.ts';
-import { ifNoneMatch, type Parameter, range } from './parameters.ts';
+import { ifModifiedSince, ifNoneMatch, type Parameter, range } from './parameters.ts';
 
 const html = { 'text/html': { schema: { type: 'string' } } };
 
@@ -102,18 +102,18 @@ export const documentPaths = (): Paths => ({
       id: 'getDocsFile',
       summary: 'What the page is made of',
       by: 'public',
-      parameters: [docsFile, ifNoneMatch],
+      parameters: [docsFile, ifModifiedSince],
       replies: {
         200: {
           description: 'The file',
-          headers: ['ETag'],
+          headers: ['Last-Modified'],
           content: {
             'text/javascript': { schema: { type: 'string' } },
             'text/css': { schema: { type: 'string' } },
             'image/png': { schema: { type: 'string', contentMediaType: 'image/png' } },
           },
         },
-        304: { description: 'The client has this version', headers: ['ETag'] },
+        304: { description: 'The client has this version', headers: ['Last-Modified'] },
       },
     },
   },
