@@ -6,9 +6,10 @@ import { readConfig } from '../../core/config.ts';
 import { makeLog } from '../../core/log.ts';
 import { makeMetrics } from '../../core/metrics.ts';
 import { openDatabase } from '../../prisma/client.ts';
+import { addEvents, addManyEvents } from '../add-events.ts';
 import { createTestDatabase } from '../database.ts';
 import { relayTo } from '../database-relay.ts';
-import { addEvents, addManyEvents, type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 import { type OpenStream, openStream } from './open-stream.ts';
 import { bodyOf, startApp } from './start-app.ts';
 

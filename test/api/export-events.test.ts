@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event } from '../../core/events.ts';
-import { addEvents, type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
+import { addEvents } from '../add-events.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 import { openStream } from './open-stream.ts';
 import { bodyOf, type Call } from './start-app.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addEvents } from '../worker/export-fixture.ts';
+import { addEvents } from '../add-events.ts';
 import { type App, bodyOf, type Call, startApp } from './start-app.ts';
 
 const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);

@@ -1,12 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import {
-  addEvents,
-  type Exporting,
-  endedExport,
-  exportFile,
-  queueExport,
-  startExporting,
-} from '../worker/export-fixture.ts';
+import { addEvents } from '../add-events.ts';
+import { type Exporting, endedExport, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
 import { bodyOf, type Call } from './start-app.ts';
 
 const events = Array.from({ length: 12 }, (_, i) => ({

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addManyEvents } from '../worker/export-fixture.ts';
+import { addManyEvents } from '../add-events.ts';
 import { type ApiProcess, startApiProcess } from './api-process.ts';
 import { openStream } from './open-stream.ts';
 import { type App, startApp } from './start-app.ts';

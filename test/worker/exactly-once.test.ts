@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExportView } from '../../prisma/export-view.ts';
+import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import {
-  addEvents,
   type Exporting,
   endedExport,
   exportFile,

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { severities } from '../../core/events.ts';
 import type { Criteria, Filter, Scalar } from '../../core/filter.ts';
+import { addEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
-import { addEvents, type Exporting, exportFile, startExporting } from './export-fixture.ts';
+import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
 
 type Json = Scalar | Json[] | { [key: string]: Json };
 type Posted = {

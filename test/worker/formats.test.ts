@@ -5,9 +5,10 @@ import { type CsvOptions, compressions, exportRequestSchema, formats } from '../
 import { csvLine } from '../../core/file-frame.ts';
 import { parseJson } from '../../core/json.ts';
 import { readNewEvent } from '../../core/new-event.ts';
+import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { arbitraryEvent } from '../core/arbitrary-event.ts';
-import { addEvents, type Exporting, exportFile, startExporting } from './export-fixture.ts';
+import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
 
 /** Cells that have broken some writer or reader of CSV. */
 const nasty = [

@@ -4,9 +4,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { contentOf, exportRequestSchema } from '../../core/exports.ts';
 import { rowsSql } from '../../prisma/event-rows-sql.ts';
 import type { ExportView } from '../../prisma/export-view.ts';
+import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { engines } from '../engines.ts';
-import { addManyEvents, type Exporting, endedExport, queueExport, startExporting } from './export-fixture.ts';
+import { type Exporting, endedExport, queueExport, startExporting } from './export-fixture.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 
 const mebibyte = 1024 * 1024;

@@ -4,15 +4,9 @@ import { LeaseLostError } from '../../prisma/export-runs.ts';
 import { takeTurn } from '../../prisma/turns.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError } from '../../worker/hold-lease.ts';
+import { addManyEvents } from '../add-events.ts';
 import { type Family, readMetrics, valueIn } from '../core/read-metrics.ts';
-import {
-  addManyEvents,
-  type Exporting,
-  endedExport,
-  exportFile,
-  queueExport,
-  startExporting,
-} from './export-fixture.ts';
+import { type Exporting, endedExport, exportFile, queueExport, startExporting } from './export-fixture.ts';
 
 let app: Exporting;
 afterEach(() => app.close());

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ExportView } from '../../prisma/export-view.ts';
+import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { leastPartMib } from '../engines.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
 import {
-  addManyEvents,
   type Exporting,
   endedExport,
   type FinishedExport,

@@ -3,16 +3,10 @@ import { FinalError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/storage/object-store.ts';
 import type { ExportView } from '../../prisma/export-view.ts';
 import type { RunningWorker } from '../../worker/start-worker.ts';
+import { addManyEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { leastPartMib } from '../engines.ts';
-import {
-  addManyEvents,
-  type Exporting,
-  endedExport,
-  fetchFile,
-  queueExport,
-  startExporting,
-} from './export-fixture.ts';
+import { type Exporting, endedExport, fetchFile, queueExport, startExporting } from './export-fixture.ts';
 import { workerSettings } from './worker-process.ts';
 
 const count = 4000;

@@ -1,5 +1,6 @@
+import { addManyEvents } from '../add-events.ts';
 import { bodyOf, startApp } from '../api/start-app.ts';
-import { addManyEvents, type Exporting, endedExport, fetchFile, queueExport } from './export-fixture.ts';
+import { type Exporting, endedExport, fetchFile, queueExport } from './export-fixture.ts';
 import { holdRuns } from './hold-runs.ts';
 import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 

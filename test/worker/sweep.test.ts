@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { takeSweep } from '../../prisma/sweep.ts';
 import { keepSweeping } from '../../worker/keep-sweeping.ts';
 import { sweep } from '../../worker/sweep.ts';
+import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
 import {
-  addEvents,
   type Exporting,
   endedExport,
   exportFile,
