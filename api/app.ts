@@ -12,19 +12,23 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { apiKeyRoutes } from './api-keys.ts';
+import { type AppendEvents, databaseBatcher, eventAppender } from './append-events.ts';
 import { requireCaller, withTenants } from './authenticate.ts';
 import { boardPath, boardRoutes } from './board.ts';
 import { crossOrigin } from './cors.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { type Door, openDoor } from './door.ts';
 import { errorHandler, noRoute } from './error-handler.ts';
+import type { EventBatcher } from './event-batcher.ts';
 import { type EventStreams, openEventStreams } from './event-streams.ts';
 import { eventRoutes } from './events.ts';
 import { exportEventRoutes } from './export-events.ts';
 import { exportRoutes } from './exports.ts';
 import { fileRoutes } from './files.ts';
+import { auditRoutes } from './frontegg/audits.ts';
 import { authVendorRoutes } from './frontegg/auth-vendor.ts';
 import { fronteggErrors, traceForFrontegg } from './frontegg/errors.ts';
+import { metadataRoutes } from './frontegg/metadata.ts';
 import { fronteggMounts, onePath } from './frontegg/paths.ts';
 import { healthRoutes } from './health.ts';
 import { limitRoutes, openPlanChecks } from './limits.ts';
@@ -35,7 +39,7 @@ import { logRequests } from './request-log.ts';
 import { tenantRoutes } from './tenants.ts';
 import { verifyRoutes } from './verify.ts';
 import { webhookRoutes } from './webhooks.ts';
-import { databaseBatcher, writeEventRoutes } from './write-events.ts';
+import { writeEventRoutes } from './write-events.ts';
 
 export type AppDeps = {
   config: Config;
@@ -76,16 +80,24 @@ export function buildApp(deps: AppDeps): Express {
   app.use(onePath);
   app.use(fronteggMounts, rememberMount, traceForFrontegg);
   app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
-  app.use('/v1', rememberMount, door.enter, versionOne({ ...deps, streams }, door));
+  const batcher = databaseBatcher(deps.database);
+  const shared: Shared = { ...deps, streams, batcher, append: eventAppender({ ...deps, batcher }) };
+  app.use('/v1', rememberMount, door.enter, versionOne(shared, door));
   app.use('/auth', authVendorRoutes({ config, secretKey, door }));
+  const forTenants = withTenants({ config, tenants: door.tenants, tenantHeader: 'frontegg-tenant-id' });
+  app.use('/audits', door.enter, requireCaller, forTenants, auditRoutes(shared, door));
+  app.use('/metadata', door.enter, requireCaller, forTenants, metadataRoutes(shared));
   app.use(noRoute);
   app.use(fronteggMounts, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));
   return app;
 }
 
+/** What all APIs that are spoken here write and stream with. */
+type Shared = AppDeps & { streams: EventStreams; batcher: EventBatcher; append: AppendEvents };
+
 /** Behind the door: the routes that anybody may call, then the others. */
-function versionOne(deps: AppDeps & { streams: EventStreams }, { tenants, forget }: Door): Router {
+function versionOne(deps: Shared, { tenants, forget }: Door): Router {
   const { config, database } = deps;
   const guard = webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW });
   const router = Router();
@@ -93,7 +105,7 @@ function versionOne(deps: AppDeps & { streams: EventStreams }, { tenants, forget
   router.use(requireCaller, withTenants({ config, tenants, tenantHeader: 'Logferry-Tenant' }));
   router.use(tenantRoutes({ config, database, forget }));
   router.use(apiKeyRoutes({ database, forget }));
-  router.use(writeEventRoutes({ database, batcher: databaseBatcher(database), metrics: deps.metrics }));
+  router.use(writeEventRoutes(deps));
   router.use(verifyRoutes({ database }));
   router.use(exportEventRoutes(deps));
   router.use(eventRoutes({ database }));

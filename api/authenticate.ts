@@ -107,10 +107,14 @@ export const isNameOf = (tenant: TenantRow, name: string): boolean =>
 
 /** The tenant of this id or external id. @throws AppError not_found */
 export async function tenantNamed(response: Response, idOrExternalId: string): Promise<TenantRow> {
-  const tenant = await depsOf(response).tenants.get(idOrExternalId);
+  const tenant = await findTenantNamed(response, idOrExternalId);
   if (!tenant) throw notFound('tenant');
   return tenant;
 }
+
+/** The same, if there is one. */
+export const findTenantNamed = (response: Response, idOrExternalId: string): Promise<TenantRow | undefined> =>
+  depsOf(response).tenants.get(idOrExternalId);
 
 /** @throws AppError misdirected_request for a tenant of another region, with the address of its home if that is known */
 export function requireHere(response: Response, tenant: TenantRow): void {

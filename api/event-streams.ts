@@ -17,8 +17,8 @@ import { requestIdOf } from './request-log.ts';
 import { type Sent, sendRows, setStreamHeaders } from './send-rows.ts';
 import { streamPlaces, type TakePlace } from './stream-places.ts';
 
-/** Which rows are streamed, in which form, under which status. */
-export type WantedStream = { tenantId: string; content: ExportContent; status?: number };
+/** Which rows are streamed, in which form, under which status and file name. */
+export type WantedStream = { tenantId: string; content: ExportContent; status?: number; fileName?: string };
 
 /** The streams of events that a process sends. */
 export type EventStreams = {
@@ -99,11 +99,11 @@ type SendDeps = StreamDeps & {
 type Exchange = { request: Request; response: Response; wanted: WantedStream };
 
 async function sendStream(deps: SendDeps, { request, response, wanted }: Exchange): Promise<void> {
-  const { tenantId, content, status = 200 } = wanted;
+  const { tenantId, content, status = 200, fileName } = wanted;
   const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace(tenantId);
   try {
     const asOfSequence = await getHeadSequence(deps.database.prisma, tenantId);
-    setStreamHeaders(response.status(status), content, asOfSequence);
+    setStreamHeaders(response.status(status), { content, asOfSequence, fileName });
     if (request.method === 'HEAD') return void response.end();
     meterStream(deps.metrics, 'events_out', response);
     const by = auditContext(request, response);

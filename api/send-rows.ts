@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
+import { attachment } from '../core/content-disposition.ts';
 import { contentType, type ExportContent } from '../core/exports.ts';
 import { compactTimestamp, now } from '../core/times.ts';
 
@@ -12,11 +13,15 @@ export type Sent = { rows: number; complete: boolean };
 /** Declared before the body and sent behind it, as only then the rows have been counted. */
 const rowsTrailer = 'Logferry-Rows';
 
+/** What the headers of a stream of events say. Without `fileName` it gets the one that LogProof gives. */
+export type StreamHead = { content: ExportContent; asOfSequence: number; fileName?: string };
+
 /** Sets the headers of a stream of events: the type as LogProof has it, a file name, and the number up to which it goes. */
-export function setStreamHeaders(response: Response, content: ExportContent, asOfSequence: number): void {
+export function setStreamHeaders(response: Response, { content, asOfSequence, fileName }: StreamHead): void {
+  const name = `events-export-${compactTimestamp(now())}.${content.format}`;
   const headers = {
     'Content-Type': contentType(content),
-    'Content-Disposition': `attachment; filename="events-export-${compactTimestamp(now())}.${content.format}"`,
+    'Content-Disposition': fileName === undefined ? `attachment; filename="${name}"` : attachment(fileName),
     'Cache-Control': 'no-store',
     'Logferry-As-Of-Sequence': String(asOfSequence),
     // nginx would keep the first rows back.

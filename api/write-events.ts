@@ -1,17 +1,15 @@
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
 import { AppError, type FieldError, invalid, mostMistakes } from '../core/errors.ts';
-import { eventJson } from '../core/event-text.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { type NewEvent, readNewEvent } from '../core/new-event.ts';
 import { strictObject } from '../core/strict-object.ts';
-import { type Database, inTransaction, pgSql } from '../prisma/client.ts';
-import { findEvents } from '../prisma/event-list.ts';
+import type { Database } from '../prisma/client.ts';
 import { streamAppender } from '../prisma/event-stage.ts';
-import { appendEvents } from '../prisma/events.ts';
+import type { AppendEvents } from './append-events.ts';
 import { tenantOf, tenantRoute } from './authenticate.ts';
 import { jsonBody, parse } from './body.ts';
-import { type EventBatcher, eventBatcher } from './event-batcher.ts';
+import type { EventBatcher } from './event-batcher.ts';
 import { meterStream } from './metrics.ts';
 import { refuseUnknownQuery } from './paging.ts';
 import { readEventChunks } from './read-event-chunks.ts';
@@ -30,25 +28,12 @@ const batchSchema = strictObject({
 const isNdjson = (request: Request): boolean =>
   /^\s*application\/(x-)?ndjson\s*(;|$)/i.test(request.headers['content-type'] ?? '');
 
-/** Makes the batcher that writes for POST /events and POST /events/batch; one for a process. */
-export const databaseBatcher = (database: Database): EventBatcher =>
-  eventBatcher((tenantId, events) => inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events)));
-
-type WriteEventDeps = { database: Database; batcher: EventBatcher; metrics: Metrics };
+type WriteEventDeps = { database: Database; batcher: EventBatcher; metrics: Metrics; append: AppendEvents };
 
 /** Writing events: POST /events, and POST /events/batch as JSON or as a stream of NDJSON. */
-export function writeEventRoutes({ database, batcher, metrics }: WriteEventDeps): Router {
+export function writeEventRoutes({ database, batcher, metrics, append }: WriteEventDeps): Router {
   const router = Router();
   const appendStream = streamAppender(database.pool);
-
-  /** Writes, and gives each event as GET would show it. */
-  async function append(tenantId: string, events: readonly NewEvent[]): Promise<string[]> {
-    const stored = await batcher.append(tenantId, events);
-    metrics.add('logferry_events_written_total', events.length);
-    const repeats = stored.filter((each) => each.repeated).map((each) => each.id);
-    const earlier = repeats.length > 0 ? await findEvents(pgSql(database.pool), tenantId, repeats) : undefined;
-    return stored.map((link, index) => (link.repeated ? earlier!.get(link.id)!.json : eventJson(events[index]!, link)));
-  }
 
   router.post('/events', tenantRoute('events:write'), jsonBody(), async (request, response) => {
     refuseUnknownQuery(request.query, []);

@@ -112,6 +112,8 @@ type OtherContent = {
   columns?: readonly Column[];
   /** So many rows of the sorted ones, after so many; all that are left without `count`. */
   window?: { offset: number; count?: number };
+  /** The filter as the client wrote it, where it wrote it in another way. */
+  asked?: object;
 };
 
 export const contentOf = (request: ExportRequest): ExportContent => ({

@@ -41,8 +41,8 @@ const sequence = z
   .min(0, 'must not be negative')
   .max(Number.MAX_SAFE_INTEGER, 'is too large');
 
-/** The operators of `metadata` criteria, and what each may be compared with. */
-const operators = {
+/** The operators of criteria, and what each may be compared with. */
+export const operators = {
   $eq: 'scalar',
   $ne: 'scalar',
   $gt: 'ordered',

@@ -55,11 +55,11 @@ function auditEvent(row: ExportRow, verb: string, by: AuditContext): NewEvent {
 }
 
 /** What was asked for, in few words. */
-const described = ({ format, compression, filter, properties }: Omit<ExportContent, 'csv'>) => ({
+const described = ({ format, compression, filter, properties, columns, asked }: Omit<ExportContent, 'csv'>) => ({
   format,
   compression,
-  filter,
-  columns: properties.length,
+  filter: asked ?? filter,
+  columns: (columns ?? properties).length,
 });
 
 function checked(event: object): NewEvent {

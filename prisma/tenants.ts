@@ -68,6 +68,10 @@ export async function listTenants(prisma: Prisma, limit: number, beforeId?: stri
   });
 }
 
+/** All tenants that live in the region. */
+export const listTenantsOf = (prisma: Prisma, region: string): Promise<TenantRow[]> =>
+  prisma.tenant.findMany({ where: { region }, orderBy: { id: 'asc' } });
+
 /** An id wins over an external id, so an external id that is some tenant's id would never be reached. */
 async function refuseTakenId(prisma: Prisma, externalId: string): Promise<void> {
   if (isUuid(externalId) && (await prisma.tenant.count({ where: { id: externalId.toLowerCase() } })) > 0) {

@@ -1,0 +1,85 @@
+import { type RequestHandler, Router } from 'express';
+import type { Config } from '../../core/config.ts';
+import type { Event } from '../../core/events.ts';
+import { type AuditQuery, readAuditQuery } from '../../core/frontegg/audit-query.ts';
+import { auditView } from '../../core/frontegg/audit-view.ts';
+import { parseJson } from '../../core/json.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { SecretKey } from '../../core/secret-key.ts';
+import { countRecent } from '../../prisma/audit-figures.ts';
+import { type Database, pgSql } from '../../prisma/client.ts';
+import { countAcross, listAcross } from '../../prisma/list-across.ts';
+import type { TenantRow } from '../../prisma/tenants.ts';
+import type { AppendEvents } from '../append-events.ts';
+import { requireScope } from '../authenticate.ts';
+import type { Door } from '../door.ts';
+import type { EventStreams } from '../event-streams.ts';
+import { createAuditRoute } from './create-audit.ts';
+import { exportAuditRoutes } from './export-audits.ts';
+import { auditFigureRoutes } from './figures.ts';
+import { namedTenant, readableTenants, tenantNameOf } from './readable-tenants.ts';
+
+export type AuditDeps = {
+  config: Config;
+  database: Database;
+  metrics: Metrics;
+  secretKey: SecretKey;
+  streams: EventStreams;
+  append: AppendEvents;
+  clock?: () => number;
+};
+
+/** Audits that one page of a list has when the client does not say, and at most; the older list has always given more. */
+const pageLimits = { default: 200, v2: 200, v1: 1_000 };
+
+/** /audits, as Frontegg's clients call it: lists, writing, exports, figures. */
+export function auditRoutes(deps: AuditDeps, door: Door): Router {
+  const { database, config, secretKey } = deps;
+  const sql = pgSql(database.pool);
+  const router = Router();
+
+  const list =
+    (mostCount: number): RequestHandler =>
+    async (request, response) => {
+      requireScope(response, 'events:read');
+      const query = readAuditQuery(request.query, mostCount);
+      const region = config.LOGFERRY_REGION;
+      const asked = { prisma: database.prisma, region, asked: query.tenants };
+      response.json(await readPage(await readableTenants(request, response, asked), query));
+    };
+
+  async function readPage(tenants: readonly TenantRow[], query: AuditQuery) {
+    const names = new Map(tenants.map((tenant) => [tenant.id, tenantNameOf(tenant)]));
+    const tenantIds = [...names.keys()];
+    if (tenantIds.length === 0) return { data: [], total: 0 };
+    const rows = await listAcross(sql, { ...query, tenantIds, count: query.count ?? pageLimits.default });
+    const data = rows.map(({ tenantId, json }) =>
+      auditView(parseJson(json) as Event, { tenantId: names.get(tenantId)!, vendorId: secretKey.environmentId }),
+    );
+    return { data, total: await countAcross(sql, { ...query, tenantIds }) };
+  }
+
+  router.get('/', list(pageLimits.v1));
+  router.get('/resources/audits/v2', list(pageLimits.v2));
+
+  router.get('/stats', async (request, response) => {
+    requireScope(response, 'events:read');
+    const tenant = await namedTenant(request, response);
+    const since = startOfDayAndWeek(deps.clock?.() ?? Date.now());
+    response.json(tenant ? await countRecent(sql, tenant.id, since) : { totalToday: 0, severeThisWeek: 0 });
+  });
+
+  router.use(createAuditRoute(deps, door));
+  router.use(exportAuditRoutes(deps));
+  router.use(auditFigureRoutes(deps));
+  return router;
+}
+
+const dayMs = 86_400_000;
+
+/** When this day and this week began, in UTC; weeks begin on Monday (ISO 8601). */
+function startOfDayAndWeek(now: number): { today: number; week: number } {
+  const today = now - (now % dayMs);
+  const daysSinceMonday = (new Date(now).getUTCDay() + 6) % 7;
+  return { today, week: today - daysSinceMonday * dayMs };
+}

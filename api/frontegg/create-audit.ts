@@ -1,0 +1,71 @@
+import { type Request, type Response, Router } from 'express';
+import { AppError, invalid, notFound } from '../../core/errors.ts';
+import type { Event } from '../../core/events.ts';
+import { auditView } from '../../core/frontegg/audit-view.ts';
+import { readAudit } from '../../core/frontegg/new-audit.ts';
+import { parseJson } from '../../core/json.ts';
+import { newTenantSchema } from '../../core/tenants.ts';
+import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
+import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../authenticate.ts';
+import { jsonBody } from '../body.ts';
+import type { Door } from '../door.ts';
+import type { AuditDeps } from './audits.ts';
+import { tenantNameOf } from './readable-tenants.ts';
+
+/** POST /: writes one audit, and answers 202 with it as it will be read, as clients expect. Needs the scope `events:write`. */
+export function createAuditRoute(deps: AuditDeps, door: Door): Router {
+  const router = Router();
+  router.post('/', jsonBody(), async (request, response) => {
+    requireScope(response, 'events:write');
+    const audit = readAudit(request.body);
+    const tenant = await tenantToWrite(request, response, { ...deps, door });
+    refuseOtherTenant(tenant, request.body);
+    const [json] = await deps.append(tenant.id, [audit]);
+    const constants = { tenantId: tenantNameOf(tenant), vendorId: deps.secretKey.environmentId };
+    response.status(202).json(auditView(parseJson(json!) as Event, constants));
+  });
+  return router;
+}
+
+/** The management makes a tenant by writing for it: in Frontegg, tenants are known before they have any audit. */
+async function tenantToWrite(
+  request: Request,
+  response: Response,
+  { door, ...deps }: AuditDeps & { door: Door },
+): Promise<TenantRow> {
+  const { isNamed, name, tenant } = await lookForTenant(request, response);
+  if (tenant) return tenant;
+  // It says which header is missing, or that a user's tenant is not known.
+  if (!isNamed || name === undefined) return actingFor(request, response);
+  const made = await makeTenant(deps, name);
+  door.forget();
+  requireHere(response, made);
+  return made;
+}
+
+async function makeTenant({ config, database }: AuditDeps, externalId: string): Promise<TenantRow> {
+  const read = newTenantSchema.safeParse({ name: externalId, external_id: externalId });
+  if (!read.success) {
+    const [{ message } = { message: 'is no id' }] = read.error.issues;
+    throw invalid([{ path: 'frontegg-tenant-id', message }]);
+  }
+  try {
+    return await createTenant(database.prisma, {
+      name: externalId,
+      plan: config.LOGFERRY_DEFAULT_PLAN,
+      region: config.LOGFERRY_REGION,
+      externalId,
+    });
+  } catch (error) {
+    // Somebody else has just made it.
+    if (error instanceof AppError && error.type === 'conflict') return getTenant(database.prisma, externalId);
+    throw error;
+  }
+}
+
+/** An audit that says it is of another tenant than the one it would be stored for is a mistake, or an attempt. */
+function refuseOtherTenant(tenant: TenantRow, body: { tenantId?: unknown }): void {
+  const { tenantId } = body;
+  if (tenantId == null || tenantId === '') return;
+  if (!isNameOf(tenant, String(tenantId))) throw notFound('tenant');
+}

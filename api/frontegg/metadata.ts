@@ -1,0 +1,74 @@
+import { Router } from 'express';
+import { z } from 'zod';
+import { AppError, invalid, notFound } from '../../core/errors.ts';
+import { auditFields, defaultFields } from '../../core/frontegg/fields.ts';
+import { findUnstorable, parseJson } from '../../core/json.ts';
+import type { SecretKey } from '../../core/secret-key.ts';
+import type { Database, Prisma } from '../../prisma/client.ts';
+import { callerOf, requireScope } from '../authenticate.ts';
+import { jsonBody, parse } from '../body.ts';
+
+type MetadataDeps = { database: Database; secretKey: SecretKey };
+
+/** Where the columns are kept that the management has set. */
+const settingName = 'frontegg_metadata.audits';
+const entityName = 'audits';
+
+/** The columns of a table of audits; a portal shows these and exports them. */
+const presetProperties = auditFields.map(({ name, displayName, type }) => ({
+  name,
+  displayName,
+  type,
+  sortable: name !== 'tenantId' && name !== 'vendorId',
+  filterable: name !== 'tenantId' && name !== 'vendorId',
+  showInTable: defaultFields.some((field) => field.name === name) && name !== 'json',
+  showInMoreInfo: true,
+}));
+
+const property = z.looseObject({ name: z.string().min(1, 'must not be empty').max(256) }, 'must be {"name": …}');
+const newMetadata = z.looseObject({
+  entityName: z.literal(entityName, `must be "${entityName}"; there is no other here`).optional(),
+  properties: z.array(property, 'must be a list of columns').max(100, 'must have at most 100 columns').optional(),
+});
+
+/** GET and POST /metadata: which columns audits have, for clients that draw tables of them. POST sets them. */
+export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps): Router {
+  const router = Router();
+  const answer = async () => {
+    const properties = (await readProperties(prisma)) ?? presetProperties;
+    return { rows: [{ id: secretKey.environmentId, entityName, properties }] };
+  };
+
+  router.get('/', async (request, response) => {
+    requireScope(response, 'events:read');
+    const { entityName: asked = entityName } = request.query;
+    response.json(asked === entityName ? await answer() : { rows: [] });
+  });
+
+  router.post('/', jsonBody(), async (request, response) => {
+    const { properties } = parse(newMetadata, request.body ?? {});
+    if (request.query.entityName !== undefined && request.query.entityName !== entityName) throw notFound('entity');
+    if (properties) await setProperties();
+    else requireScope(response, 'events:read');
+    response.json(await answer());
+
+    async function setProperties(): Promise<void> {
+      if (!callerOf(response).management)
+        throw new AppError('scope_error', 'Setting the columns needs an environment token.');
+      const unstorable = findUnstorable(properties);
+      if (unstorable) throw invalid([{ ...unstorable, path: `properties.${unstorable.path}` }]);
+      const value = JSON.stringify(properties);
+      await prisma.setting.upsert({
+        where: { name: settingName },
+        create: { name: settingName, value },
+        update: { value },
+      });
+    }
+  });
+  return router;
+}
+
+async function readProperties(prisma: Prisma): Promise<unknown> {
+  const setting = await prisma.setting.findUnique({ where: { name: settingName } });
+  return setting ? parseJson(setting.value) : undefined;
+}

@@ -1,0 +1,60 @@
+import type { FieldError } from '../errors.ts';
+import type { EventPath } from '../event-path.ts';
+import type { FieldCriteria } from '../field-criteria.ts';
+import { readFieldTest } from './field-test.ts';
+import { auditPath } from './fields.ts';
+import { betweenCommas, listOf, type Parameters, type Value } from './parameters.ts';
+
+/** What a query string may ask besides tests of fields. All others are these. */
+const reserved: ReadonlySet<string> = new Set([
+  ...['count', 'limit', 'offset', 'sortBy', 'sortDirection', 'filter'],
+  ...['created_from', 'created_to', 'createdAt', 'users', 'tenantId', 'tenant_ids', 'outputFileName'],
+  // There is one environment and one way to page here, and no flags.
+  ...['vendorId', 'paginationMode', 'featureFlagId'],
+]);
+
+/** Fields whose values hold no comma, so that many may come as one text. */
+const mayBeLists: ReadonlySet<string> = new Set(['email', 'severity']);
+
+/** Values of a test and tests in all: each costs every row. */
+const most = { values: 1000, tests: 100 };
+
+type FieldTest = { name: string; anyOf: EventPath[]; values: readonly Value[] };
+
+/** The conditions that parameters set for fields, custom ones too, and all mistakes in them. */
+export function readFieldTests(parameters: Parameters): { criteria: FieldCriteria[]; errors: FieldError[] } {
+  const tests = [...columnTests(parameters), ...userTest(parameters)];
+  const criteria: FieldCriteria[] = [];
+  const errors: FieldError[] = [];
+  if (tests.length > most.tests) {
+    return { criteria, errors: [{ path: '', message: `has more than ${most.tests} fields` }] };
+  }
+  for (const { name, anyOf, values } of tests) {
+    const read = beyondBounds(name, values) ?? readFieldTest(name, anyOf, values);
+    if ('criteria' in read) criteria.push(...read.criteria);
+    else errors.push(read.error);
+  }
+  return { criteria, errors };
+}
+
+function columnTests(parameters: Parameters): FieldTest[] {
+  return [...parameters].flatMap(([name, values]) => {
+    const path = reserved.has(name) ? undefined : auditPath(name);
+    if (!path) return [];
+    return [{ name, anyOf: [path], values: mayBeLists.has(name) ? values.flatMap(listed) : values }];
+  });
+}
+
+/** Users are known by their names or by their ids. */
+function userTest(parameters: Parameters): FieldTest[] {
+  const values = listOf(parameters, 'users');
+  const anyOf = ['user', 'actorId'].map(auditPath).filter((path) => path !== undefined);
+  return values.length > 0 ? [{ name: 'users', anyOf, values }] : [];
+}
+
+const listed = (value: Value): Value[] => (typeof value === 'string' ? betweenCommas(value) : [value]);
+
+function beyondBounds(name: string, values: readonly Value[]): { error: FieldError } | undefined {
+  if (values.length <= most.values) return undefined;
+  return { error: { path: name.slice(0, 80), message: `takes at most ${most.values} values` } };
+}
