@@ -3,11 +3,20 @@ import { AppError } from './errors.ts';
 import { strictObject } from './strict-object.ts';
 import { type Plan, plans } from './tenants.ts';
 
-/** What a plan bounds, with what to say when it is used up. Days are those of UTC. */
+const gibibyte = 2 ** 30;
+
+/**
+ * What a plan bounds, with what to say when it is used up, and `soon`: more than a tenant can use within a few seconds. Days
+ * are those of UTC.
+ */
 export const limits = {
-  unfinished_exports: { isDaily: false, told: 'exports that are queued or running at a time' },
-  exported_rows_per_day: { isDaily: true, told: 'rows in exports made on one day (UTC)' },
-  exported_bytes_per_day: { isDaily: true, told: 'bytes in files of exports made on one day (UTC)' },
+  unfinished_exports: { isDaily: false, soon: 5_000, told: 'exports that are queued or running at a time' },
+  exported_rows_per_day: { isDaily: true, soon: 100e6, told: 'rows in exports made on one day (UTC)' },
+  exported_bytes_per_day: {
+    isDaily: true,
+    soon: 100 * gibibyte,
+    told: 'bytes in files of exports made on one day (UTC)',
+  },
 } as const;
 
 export type LimitName = keyof typeof limits;
@@ -18,7 +27,7 @@ export type PlanLimits = Readonly<Record<LimitName, number | null>>;
 /** How much of each a tenant has used. */
 export type Usage = Readonly<Record<LimitName, number>>;
 
-const tebibyte = 2 ** 40;
+const tebibyte = 1024 * gibibyte;
 
 /** They keep a program that runs wild from filling a deployment, and are far from what people need. */
 const defaults: Record<Plan, PlanLimits> = {
@@ -50,14 +59,11 @@ const dayMs = 86_400_000;
 /** Seconds after which one export may have ended. Nobody knows when. */
 const soonSeconds = 10;
 
-/**
- * Whether so much is left of each limit that what a tenant can do in a few seconds does not use it up: a tenth, and of exports
- * a thousand.
- */
+/** Whether so much is left of each limit that what a tenant can do in a few seconds does not use it up; a tenth at least. */
 export const hasRoom = (planLimits: PlanLimits, used: Usage): boolean =>
   limitNames.every((name) => {
     const limit = planLimits[name] ?? Infinity;
-    return used[name] <= limit * 0.9 && (limits[name].isDaily || used[name] + 1000 < limit);
+    return used[name] <= limit * 0.9 && used[name] + limits[name].soon < limit;
   });
 
 /** @throws AppError plan_limit_exceeded, with Retry-After, for the first limit of which nothing is left */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { firstIdOf } from '../../core/ids.ts';
 import { startOfDay } from '../../core/plan-limits.ts';
+import type { Plan } from '../../core/tenants.ts';
 import { type App, bodyOf, type Call, startApp } from './start-app.ts';
 
 const limits = { unfinished_exports: 2, exported_rows_per_day: 1000, exported_bytes_per_day: null };
@@ -23,6 +24,12 @@ describe('Limits of the plan', () => {
       [id, rows],
     );
 
+  /** An app with limits of its own, and a tenant of that plan. */
+  async function withPlan(changes: object, plan: Plan = 'pro') {
+    const other = await startApp({ LOGFERRY_PLAN_LIMITS: JSON.stringify(changes) });
+    return { app: other, call: (await other.newTenant({ plan })).call };
+  }
+
   it('refuse one unfinished export too many with 429, until one has ended', async () => {
     const { call } = await app.newTenant();
     const first = await bodyOf(create(call));
@@ -42,6 +49,25 @@ describe('Limits of the plan', () => {
     const { call } = await app.newTenant();
     const replies = await Promise.all(Array.from({ length: 10 }, () => create(call)));
     expect(replies.map(({ status }) => status).sort()).toEqual([202, 202, ...Array(8).fill(429)]);
+  });
+
+  it('let no two processes both give the last one', async () => {
+    const { call, key } = await app.newTenant();
+    const { DATABASE_URL, LOGFERRY_SECRET_KEY } = app.deps.config as {
+      DATABASE_URL: string;
+      LOGFERRY_SECRET_KEY: string;
+    };
+    const settings = { DATABASE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_PLAN_LIMITS: JSON.stringify({ pro: limits }) };
+    const second = await startApp(settings);
+    try {
+      const replies = await Promise.all(
+        Array.from({ length: 10 }, (_, i) => create(i % 2 ? call : second.caller(key))),
+      );
+      expect(replies.map(({ status }) => status).sort()).toEqual([202, 202, ...Array(8).fill(429)]);
+      expect((await resourcesOf(call)).unfinished_exports).toMatchObject({ used: 2, remaining: 0 });
+    } finally {
+      await second.close();
+    }
   });
 
   it('belong to one tenant', async () => {
@@ -74,6 +100,35 @@ describe('Limits of the plan', () => {
     const yesterday = firstIdOf(startOfDay(Date.now()) - 1);
     await app.database.pool.query('update exports set id = $1 where tenant_id = $2', [yesterday, tenant.id]);
     expect((await create(call)).status).toBe(202);
+  });
+
+  it.each(['exported_rows_per_day', 'exported_bytes_per_day'])(
+    'refuse all that come together as soon as the %s are used up, also by an export that runs still',
+    async (name) => {
+      const { app: small, call } = await withPlan({ pro: { [name]: 1000 } });
+      const { id } = await bodyOf(create(call));
+      const write = (amount: number) =>
+        small.database.pool.query(`update exports set status = 'running', progress = $2 where id = $1`, [
+          id,
+          JSON.stringify({ phase: 'writing', rows: amount, bytes: amount }),
+        ]);
+      await write(999);
+      expect((await create(call)).status).toBe(202);
+      await write(1000);
+      const replies = await Promise.all(Array.from({ length: 5 }, () => create(call)));
+      expect(replies.map(({ status }) => status)).toEqual(Array(5).fill(429));
+      expect(await bodyOf(replies[0]!)).toMatchObject({ limit: { name, limit: 1000, used: 1000 } });
+      await small.close();
+    },
+  );
+
+  it('are none for a plan without exports, which is told apart: 403, whatever its amounts', async () => {
+    const { app: generous, call } = await withPlan({ free: { unfinished_exports: 5 } }, 'free');
+    const refused = await create(call);
+    expect(refused.status).toBe(403);
+    expect((await bodyOf(refused)).error.type).toBe('plan_feature_unavailable');
+    expect((await resourcesOf(call)).unfinished_exports).toMatchObject({ limit: 5, used: 0 });
+    await generous.close();
   });
 
   it('count what a running export has written, and nothing of one that failed', async () => {

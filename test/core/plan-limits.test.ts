@@ -50,21 +50,24 @@ describe('refuseBeyond', () => {
 });
 
 describe('hasRoom', () => {
-  const big = { unfinished_exports: 20_000, exported_rows_per_day: 1000, exported_bytes_per_day: null };
+  const big = { unfinished_exports: 20_000, exported_rows_per_day: 10e9, exported_bytes_per_day: null };
 
   it.each([
     [{}, true],
-    [{ unfinished_exports: 17_999, exported_rows_per_day: 900 }, true],
-    [{ unfinished_exports: 18_001 }, false],
-    [{ exported_rows_per_day: 901 }, false],
+    [{ unfinished_exports: 14_999, exported_rows_per_day: 9e9 }, true],
+    [{ unfinished_exports: 15_000 }, false],
+    [{ exported_rows_per_day: 9e9 + 1 }, false],
     [{ exported_bytes_per_day: 1e18 }, true],
   ])('with %j used is %j', (used, room) => {
     expect(hasRoom(big, { ...none, ...used })).toBe(room);
   });
 
-  it('is never there where there are few exports to have', () => {
-    expect(hasRoom({ ...big, unfinished_exports: 1000 }, none)).toBe(false);
-  });
+  it.each([{ unfinished_exports: 5000 }, { exported_rows_per_day: 100e6 }, { exported_bytes_per_day: 100 * 2 ** 30 }])(
+    'is never there where %j is all that there is: a few seconds may use it up',
+    (small) => {
+      expect(hasRoom({ ...big, ...small }, none)).toBe(false);
+    },
+  );
 });
 
 describe('A day', () => {
