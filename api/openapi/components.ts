@@ -7,6 +7,7 @@ import { criteriaSchema, filterSchema } from '../../core/filter.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { webhookPatchSchema, webhookRequestSchema } from '../../core/webhooks.ts';
 import * as account from './account-schemas.ts';
+import * as audits from './audit-schemas.ts';
 import * as events from './event-schemas.ts';
 import * as exported from './export-schemas.ts';
 import * as health from './health-schemas.ts';
@@ -32,6 +33,9 @@ const requests = {
   NewApiKey: newApiKeySchema,
   NewWebhook: webhookRequestSchema,
   WebhookChanges: webhookPatchSchema,
+  NewAudit: audits.newAuditSchema,
+  AuditExport: audits.auditExportSchema,
+  NewMetadata: audits.newMetadataSchema,
 };
 
 /** What replies are. They are open, as members may be added to them. */
@@ -64,6 +68,11 @@ const replies = {
   Limits: account.limitsSchema,
   RegionPage: pageOf(account.regionSchema),
   Token: account.tokenSchema,
+  Audit: audits.auditSchema,
+  AuditPage: audits.auditPageSchema,
+  AuditStats: audits.auditStatsSchema,
+  AuditFigures: audits.auditFiguresSchema,
+  Metadata: audits.metadataSchema,
   Liveness: health.livenessSchema,
   Readiness: health.readinessSchema,
   PageMeta: pageMetaSchema,

@@ -3,6 +3,7 @@ import { webhookEventTypes } from '../../core/webhooks.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { regionsOf } from '../regions.ts';
 import { apiKeyPaths, limitPaths, tenantPaths } from './account-paths.ts';
+import { auditPaths } from './audit-paths.ts';
 import { type Json, ref, schemaComponents } from './components.ts';
 import { eventPaths } from './event-paths.ts';
 import { messageExample, pingExample } from './examples.ts';
@@ -28,6 +29,7 @@ const groupsOf = ({ storageUrl }: DocumentConfig): Group[] => [
   { name: 'api-keys', description: 'Who may do what', paths: apiKeyPaths() },
   { name: 'limits', description: 'What a caller has, and where', paths: limitPaths() },
   { name: 'tokens', description: 'Tokens for API keys, as clients of Frontegg ask for them', paths: tokenPaths() },
+  { name: 'audits', description: 'The audits API of Frontegg, for clients that speak it', paths: auditPaths() },
   ...(storageUrl.startsWith('file:')
     ? [{ name: 'files', description: 'Download links of the file storage', paths: filePaths() }]
     : []),

@@ -27,6 +27,8 @@ export type Described = {
   replies: Record<number, Reply>;
   /** Those that do not follow from the rest. */
   errors?: readonly ErrorType[];
+  /** Is about no tenant, whoever calls. */
+  ofNoTenant?: true;
   /** Takes any query parameter, as its route does not look. */
   anyQuery?: true;
   errorFamily?: ErrorFamily;
@@ -51,7 +53,7 @@ export const jsonBody = (schema: SchemaName, examples: Record<string, unknown>):
 /** The Operation Object of what is described. */
 export function operationOf(described: Described, tag: string): Json {
   const { id, summary, description, by, body, replies, errorFamily = 'problem' } = described;
-  const parameters = [...(described.parameters ?? []), ...headersFor(by, errorFamily)];
+  const parameters = [...(described.parameters ?? []), ...(described.ofNoTenant ? [] : headersFor(by, errorFamily))];
   return {
     operationId: id,
     summary,
@@ -93,16 +95,16 @@ function securityOf(by: Caller): Json[] {
   return [{ bearer: needed }, { accessToken: needed }];
 }
 
-function errorsOf({ by, body, parameters = [], errors = [], anyQuery }: Described): ErrorType[] {
+function errorsOf({ by, body, parameters = [], errors = [], anyQuery, ofNoTenant }: Described): ErrorType[] {
   const all: ErrorType[] = ['server_error', ...errors];
   if (by !== 'public') all.push('rate_limit_exceeded', 'unavailable');
   if (by !== 'public' && by !== 'anybody') {
     all.push('authentication_error');
     if (by !== 'any key') all.push('scope_error');
   }
-  if (actsForTenant(by)) all.push('not_found', 'misdirected_request');
+  if (actsForTenant(by) && !ofNoTenant) all.push('not_found', 'misdirected_request');
   // The management must say for whom it acts.
-  if (isScope(by)) all.push('bad_request');
+  if (isScope(by) && !ofNoTenant) all.push('bad_request');
   if (body) all.push('bad_request', 'payload_too_large', 'unsupported_media_type', 'validation_error');
   if (parameters.some((each) => each.in === 'path')) all.push('bad_request', 'not_found');
   if (by !== 'public' && !anyQuery) all.push('validation_error');

@@ -94,7 +94,7 @@ export function documentedApi(document: Json): DocumentedApi {
 
 /** Fixed segments before parameters, as the specification has it. */
 function operationAt(operations: Documented[], method: string, path: string): Documented {
-  const bare = path.split('?')[0]!;
+  const bare = path.split('?')[0]!.replace(/(.)\/$/, '$1');
   const fits = ({ path: template }: Documented) =>
     new RegExp(`^${template.replace('{key}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`).test(bare);
   const found = operations
