@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findFreePort } from '../../local/free-port.ts';
 import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 import { tokenSettings, userTokenFor } from './credentials.ts';
-import { isOfTenants, pathTo, type RouteRow, routes, tenantHeaderOf } from './route-table.ts';
+import { isOfOne, pathTo, type RouteRow, routes, tenantHeaderOf } from './route-table.ts';
 import { makeThings, type Things } from './route-things.ts';
 import { bodyOf } from './start-app.ts';
 
@@ -35,7 +35,7 @@ async function newTenantOfUs(name: string) {
 }
 
 describe('A tenant of us', () => {
-  it.each(routes.filter(isOfTenants).map((row) => [`${row.method} ${row.path}`, row] as const))(
+  it.each(routes.filter(isOfOne).map((row) => [`${row.method} ${row.path}`, row] as const))(
     'is sent there by eu, and is served there: %s',
     async (name, row) => {
       const { things, idInEu } = await newTenantOfUs(name);

@@ -18,6 +18,8 @@ export type RouteRow = {
   plan?: 'pro';
   /** The least body that will do. */
   body?: object;
+  /** It answers the same to all tenants, and so looks at none that a header names. */
+  isOfAll?: true;
   /** The status when all is well. */
   status: number;
   /** Whose errors it answers with, and so by which header the management names a tenant; of LogProof unless said. */
@@ -26,9 +28,12 @@ export type RouteRow = {
 
 type Thing = keyof Things;
 
-/** Whether it is about one tenant: the caller's, or the one that the management names. */
-export const isOfTenants = ({ who }: RouteRow): boolean =>
+/** Whether keys of tenants may call it. */
+export const isForTenants = ({ who }: RouteRow): boolean =>
   who === 'any key' || who === 'key manager' || (scopes as readonly string[]).includes(who);
+
+/** Whether it is about one tenant: the caller's, or the one that the management names. */
+export const isOfOne = (row: RouteRow): boolean => isForTenants(row) && !row.isOfAll;
 
 /** The header by which the management says for whom it acts. */
 export const tenantHeaderOf = ({ family }: RouteRow): string =>
@@ -45,6 +50,8 @@ export const pathTo = ({ path }: RouteRow, idOf: (thing: Thing) => string): stri
 const format = { format: 'csv' };
 const hook = { url: 'http://127.0.0.1:9999/hook' };
 const event = { action: 'user.login' };
+const audit = { severity: 'Info', action: 'user.login' };
+const columns = { properties: [{ displayName: 'Time', name: 'createdAt' }] };
 
 /** Every route that there is. One that is missing here, or is not there any more, fails test/api/route-matrix.test.ts. */
 export const routes: readonly RouteRow[] = [
@@ -96,4 +103,22 @@ export const routes: readonly RouteRow[] = [
   { method: 'POST', path: '/v1/webhooks/:webhook/rotate-secret', who: 'webhooks:manage', status: 200 },
   { method: 'POST', path: '/v1/webhooks/:webhook/ping', who: 'webhooks:manage', status: 202 },
   { method: 'GET', path: '/v1/webhooks/:webhook/deliveries', who: 'webhooks:manage', status: 200 },
+
+  { method: 'GET', path: '/audits', who: 'events:read', status: 200, family: 'frontegg' },
+  { method: 'POST', path: '/audits', who: 'events:write', body: audit, status: 202, family: 'frontegg' },
+  { method: 'GET', path: '/audits/stats', who: 'events:read', status: 200, family: 'frontegg' },
+  { method: 'GET', path: '/audits/resources/audits/v2', who: 'events:read', status: 200, family: 'frontegg' },
+  { method: 'GET', path: '/audits/resources/metrics/v1', who: 'management', status: 200, family: 'frontegg' },
+  { method: 'POST', path: '/audits/export/csv', who: 'export', body: columns, status: 201, family: 'frontegg' },
+  { method: 'POST', path: '/audits/export/csv/v2', who: 'export', body: columns, status: 201, family: 'frontegg' },
+  {
+    method: 'POST',
+    path: '/audits/resources/audits/v2/export/csv',
+    who: 'export',
+    body: columns,
+    status: 200,
+    family: 'frontegg',
+  },
+  { method: 'GET', path: '/metadata', who: 'events:read', isOfAll: true, status: 200, family: 'frontegg' },
+  { method: 'POST', path: '/metadata', who: 'events:read', isOfAll: true, body: {}, status: 200, family: 'frontegg' },
 ];
