@@ -4,8 +4,9 @@
  */
 export type Timestamp = string;
 
-const date = String.raw`(\d{4})-(\d{2})-(\d{2})`;
-const timeOfDay = String.raw`[Tt ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]\d{2}:?\d{2})?`;
+const hourPattern = String.raw`(?:[01]\d|2[0-3])`;
+const date = String.raw`(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])`;
+const timeOfDay = String.raw`[Tt ](${hourPattern}):([0-5]\d)(?::([0-5]\d)(?:[.,](\d{1,9}))?)?\s?(Z|z|[+-]${hourPattern}:?[0-5]\d)?`;
 
 /** The forms that are read, as JSON Schema patterns. They take the 31st of February, too. */
 export const timePatterns = { time: `^${date}${timeOfDay}$`, timeOrDate: `^${date}(?:${timeOfDay})?$` };
@@ -27,9 +28,8 @@ export function parseTimestamp(text: string, dateOnly: DateOnly = 'refused'): Ti
     if (dateOnly === 'refused' || !isDate(+year!, +month!, +day!)) return undefined;
     return `${year}-${month}-${day}T${dateOnly === 'start' ? '00:00:00.000000' : '23:59:59.999999'}Z`;
   }
-  if (!isDate(+year!, +month!, +day!) || +hour > 23 || +minute! > 59 || +second > 59) return undefined;
+  if (!isDate(+year!, +month!, +day!)) return undefined;
   const offset = offsetMinutes(zone);
-  if (offset === undefined) return undefined;
   const micros = fraction.slice(0, 6).padEnd(6, '0');
   if (offset === 0) return `${year}-${month}-${day}T${hour}:${minute}:${second}.${micros}Z`;
   // Date.UTC would read the years 0 to 99 as 1900 to 1999, so the year is set apart.
@@ -49,16 +49,14 @@ export const now = (): Timestamp => formatTimestamp(new Date());
 /** `20261122T100000Z`, for file names. */
 export const compactTimestamp = (time: Timestamp): string => `${time.slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 
+/** For what the pattern has let through: months from 1 to 12, days from 1. */
 function isDate(year: number, month: number, day: number): boolean {
-  if (year < 1 || month < 1 || month > 12 || day < 1) return false;
+  if (year < 1) return false;
   const leap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   return day <= [31, leap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]!;
 }
 
-function offsetMinutes(zone: string): number | undefined {
+function offsetMinutes(zone: string): number {
   if (zone === 'Z' || zone === 'z') return 0;
-  const hours = +zone.slice(1, 3);
-  const minutes = +zone.slice(-2);
-  if (hours > 23 || minutes > 59) return undefined;
-  return (zone[0] === '-' ? -1 : 1) * (hours * 60 + minutes);
+  return (zone[0] === '-' ? -1 : 1) * (+zone.slice(1, 3) * 60 + +zone.slice(-2));
 }

@@ -73,11 +73,18 @@ export function matchesPattern(pattern: string, type: string): boolean {
 /** A new secret in the form of Standard Webhooks: 32 random bytes. */
 export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
+const base64 = '[A-Za-z0-9+/]';
+const lastByte = `${base64}[AQgw]==`;
+/** The same as isWebhookSecret(), as a JSON Schema pattern: base64 whose unused bits are zero (RFC 4648 section 3.5). */
+const secretPattern =
+  `^whsec_(?:(?:${base64}{4}){8,20}(?:${base64}{4}|${base64}{2}[AEIMQUYcgkosw048]=|${lastByte})?` +
+  `|(?:${base64}{4}){21}${lastByte})$`;
+
 /** A secret that the client brings: `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks wants it. */
 export const webhookSecretSchema = z
   .string({ error: 'must be text' })
   .refine(isWebhookSecret, { error: 'must be "whsec_" followed by 24 to 64 random bytes in base64' })
-  .meta({ pattern: '^whsec_[A-Za-z0-9+/]{32,86}={0,2}$', description: '24 to 64 random bytes in base64' });
+  .meta({ pattern: secretPattern, description: '24 to 64 random bytes in base64' });
 
 function isWebhookSecret(text: string): boolean {
   if (!text.startsWith('whsec_')) return false;
@@ -97,7 +104,7 @@ const eventPattern = z
     });
   })
   .meta({
-    anyOf: [{ enum: webhookEventTypes }, { pattern: '\\*' }],
+    anyOf: [{ enum: webhookEventTypes }, { pattern: '^[a-z.]*\\*[a-z.*]*$' }],
     description: 'A type, or a pattern of some, in which `*` stands for any text',
   });
 

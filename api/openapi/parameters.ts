@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { eventPathPattern } from '../../core/event-path.ts';
 import { filterMembers, filterSchema } from '../../core/filter.ts';
 import { exportStatuses } from '../../prisma/exports.ts';
 import { pageLimits } from '../paging.ts';
@@ -44,7 +45,7 @@ export const perPage = query('per_page', 'Another name of `limit`', limitSchema)
 /** `sort` of a list of events. */
 export const sort = query('sort', 'A field of the event, with `-` before it for descending. Default: `-occurred_at`', {
   type: 'string',
-  minLength: 1,
+  pattern: eventPathPattern.replace('^', '^-?'),
 });
 
 /** `?status=` of exports, repeated for any of. */

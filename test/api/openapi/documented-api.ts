@@ -23,6 +23,8 @@ export type DocumentedApi = {
    * content type and schema. Gives the body.
    */
   expectDocumented(method: string, path: string, reply: Response): Promise<unknown>;
+  /** The same for an operation that is known already. */
+  expectReply(documented: Documented, reply: Response): Promise<unknown>;
   /** Every `<operationId> <status>` that was seen by expectDocumented(). */
   seen: Set<string>;
 };
@@ -55,17 +57,19 @@ export function documentedApi(document: Json): DocumentedApi {
     },
     resolve,
     mistakeIn,
-    async expectDocumented(method, path, reply) {
-      const { operation } = operationAt(operations, method, path);
-      const what = `${method.toUpperCase()} ${path} → ${reply.status}`;
-      seen.add(`${operation.operationId} ${reply.status}`);
-      const response = resolve(operation.responses[String(reply.status)]);
-      if (!response) throw new Error(`${what} is not documented: ${await reply.text()}`);
-      checkHeaders(what, reply, response);
-      return checkBody(what, reply, response);
-    },
+    expectDocumented: (method, path, reply) => expectReply(operationAt(operations, method, path), reply),
+    expectReply,
     seen,
   };
+
+  async function expectReply({ method, path, operation }: Documented, reply: Response): Promise<unknown> {
+    const what = `${method} ${path} → ${reply.status}`;
+    seen.add(`${operation.operationId} ${reply.status}`);
+    const response = resolve(operation.responses[String(reply.status)]);
+    if (!response) throw new Error(`${what} is not documented: ${await reply.text()}`);
+    checkHeaders(what, reply, response);
+    return checkBody(what, reply, response);
+  }
 
   function checkHeaders(what: string, reply: Response, response: Json): void {
     for (const [name, header] of Object.entries<Json>(response.headers ?? {})) {
