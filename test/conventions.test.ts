@@ -46,7 +46,8 @@ describe('imports', () => {
     worker: ['core', 'prisma', 'package.json'],
     local: ['core', 'prisma', 'api', 'worker'],
     doctor: ['core', 'prisma'],
-    bench: ['core', 'prisma', 'local'],
+    // Redis and S3 as the tests start them.
+    bench: ['core', 'prisma', 'local', 'test'],
   };
 
   test.each(folders)('of %s point only where they may', (folder) => {

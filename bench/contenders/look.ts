@@ -1,0 +1,19 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { fetchApi } from '../../local/call-api.ts';
+import { contend } from '../contend.ts';
+import { percentile } from '../spread.ts';
+
+type Job = { url: string; key: string; id: string; forMs: number };
+
+const everyMs = 20;
+
+/** A client that looks at an export again and again: how long a look takes, in milliseconds. */
+await contend<Job>(async ({ url, key, id, forMs }) => {
+  const took: number[] = [];
+  for (const end = performance.now() + forMs; performance.now() < end; await wait(everyMs)) {
+    const started = performance.now();
+    await (await fetchApi({ url, key }, `/v1/exports/${id}`)).text();
+    took.push(performance.now() - started);
+  }
+  return { looks: took.length, p50Ms: percentile(took, 50), p95Ms: percentile(took, 95) };
+});

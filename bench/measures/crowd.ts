@@ -1,0 +1,90 @@
+import { type Caller, callApi } from '../../local/call-api.ts';
+import { ask, type Bench, durationMs, type Measure, timeOf } from '../bench.ts';
+import { type Deployment, loopDelayMs } from '../deployment.ts';
+import { type Line, measured, middle } from '../line.ts';
+import { figures, type Sample, takeTurns } from '../rounds.ts';
+import { runExport } from '../run-export.ts';
+import { spreadOf } from '../spread.ts';
+
+const exportsAtATime = 20;
+const waitLimitMs = 60_000;
+
+/** P9: what those notice who look at an export while twenty run in one worker, beside the same with none running. */
+export const crowd: Measure = {
+  ids: ['P9'],
+  engines: { queue: 'redis', storage: 'file' },
+  take,
+};
+
+async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
+  const settings = { LOGFERRY_EXPORT_CONCURRENCY: String(exportsAtATime) };
+  await deployment.setWorkers(1, { settings });
+  const caller = { ...bench.logs.main, url: deployment.url };
+  // Made before the crowd, behind which it would have to wait.
+  const { id } = await runExport(caller, { format: 'csv', filter: { to: await timeOf(bench, bench.logs.main, 1) } });
+  const target = { ...caller, id };
+  const samples = await takeTurns(
+    {
+      idle: () => look(bench, target, deployment),
+      busy: () => lookAmongMany(bench, target, deployment),
+    },
+    { rounds: bench.size.rounds, warmUp: false, signal: bench.signal },
+  );
+  bench.figures.crowd = samples;
+  const { idle, busy } = samples;
+  const beside = (name: string) => `${middle(figures(idle, name), 'ms')} with none running`;
+  return [
+    measured('P9a', spreadOf(figures(busy, 'p95Ms')), beside('p95Ms')),
+    measured('P9b', spreadOf(figures(busy, 'apiDelayMs')), beside('apiDelayMs')),
+    measured('P9c', spreadOf(figures(busy, 'workerDelayMs')), beside('workerDelayMs')),
+  ];
+}
+
+type Target = Caller & { id: string };
+
+const request = { format: 'csv', compression: 'gzip' };
+
+/** Looks at an export again and again, for as long as it takes. */
+async function look(bench: Bench, target: Target, { api, workers }: Deployment): Promise<Sample> {
+  await Promise.all([loopDelayMs(api), loopDelayMs(workers[0]!)]);
+  const sample = await bench.children.contend('look', { ...target, forMs: durationMs(bench) });
+  const [apiDelayMs, workerDelayMs] = await Promise.all([loopDelayMs(api), loopDelayMs(workers[0]!)]);
+  return { ...sample, apiDelayMs, workerDelayMs };
+}
+
+async function lookAmongMany(bench: Bench, target: Target, deployment: Deployment): Promise<Sample> {
+  let isOver = false;
+  // One that has ended makes room for the next, so that there are always as many.
+  const one = async () => {
+    while (!isOver) {
+      const { id } = await callApi<{ id: string }>(target, '/v1/exports', { body: request });
+      for (let status = 'queued'; /queued|running/.test(status); ) {
+        if (isOver) await callApi(target, `/v1/exports/${id}/cancel`, { method: 'POST' }).catch(() => {});
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        ({ status } = await callApi<{ status: string }>(target, `/v1/exports/${id}`));
+      }
+    }
+  };
+  const all = Promise.all(Array.from({ length: exportsAtATime }, one));
+  all.catch(() => {});
+  try {
+    await untilManyRun(bench);
+    return await look(bench, target, deployment);
+  } finally {
+    isOver = true;
+    await all;
+  }
+}
+
+/** Half of them are enough to begin with: short ones end while others are being made. */
+async function untilManyRun(bench: Bench): Promise<void> {
+  for (const deadline = Date.now() + waitLimitMs; Date.now() < deadline; ) {
+    const [row] = await ask<{ running: number }>(
+      bench,
+      `select count(*)::int as running from exports where status = 'running'`,
+    );
+    if (row!.running >= exportsAtATime / 2) return;
+    bench.signal.throwIfAborted();
+  }
+  throw new Error(`${exportsAtATime} exports do not run at a time`);
+}
