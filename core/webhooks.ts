@@ -75,24 +75,17 @@ export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString(
 
 const base64 = '[A-Za-z0-9+/]';
 const lastByte = `${base64}[AQgw]==`;
-/** The same as isWebhookSecret(), as a JSON Schema pattern: base64 whose unused bits are zero (RFC 4648 section 3.5). */
-const secretPattern =
+/** Base64 whose unused bits are zero (RFC 4648 section 3.5): what else Node's decoder takes, a receiver's would not. */
+const secretPattern = new RegExp(
   `^whsec_(?:(?:${base64}{4}){8,20}(?:${base64}{4}|${base64}{2}[AEIMQUYcgkosw048]=|${lastByte})?` +
-  `|(?:${base64}{4}){21}${lastByte})$`;
+    `|(?:${base64}{4}){21}${lastByte})$`,
+);
 
 /** A secret that the client brings: `whsec_` and 24 to 64 bytes in base64, as Standard Webhooks wants it. */
 export const webhookSecretSchema = z
   .string({ error: 'must be text' })
-  .refine(isWebhookSecret, { error: 'must be "whsec_" followed by 24 to 64 random bytes in base64' })
-  .meta({ pattern: secretPattern, description: '24 to 64 random bytes in base64' });
-
-function isWebhookSecret(text: string): boolean {
-  if (!text.startsWith('whsec_')) return false;
-  const base64 = text.slice('whsec_'.length);
-  const bytes = Buffer.from(base64, 'base64');
-  // Written back, because Node's decoder skips what is not base64, where a receiver's would fail.
-  return bytes.length >= 24 && bytes.length <= 64 && bytes.toString('base64') === base64;
-}
+  .regex(secretPattern, 'must be "whsec_" followed by 24 to 64 random bytes in base64')
+  .meta({ description: '24 to 64 random bytes in base64' });
 
 const eventPattern = z
   .string({ error: 'must be an event type or a pattern, as text' })
