@@ -11,8 +11,6 @@ export class PausedTooLongError extends Error {
 
 type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'slabs' | 'waitingLimitBytes'>>;
 
-const crlf = Buffer.from('\r\n');
-
 /** What pg hands the messages of our statement to (its Submittable). A class, because pg asks for one. */
 export class CopyReader {
   #statement: string;
@@ -20,7 +18,6 @@ export class CopyReader {
   #client: pg.PoolClient | undefined;
   #stream: { pause(): void; resume(): void };
   #skip: number;
-  #crlf: boolean;
   /** None before the first row. */
   #slab: Buffer = Buffer.alloc(0);
   #used = 0;
@@ -41,7 +38,6 @@ export class CopyReader {
     this.#statement = statement;
     this.#options = options;
     this.#skip = options.skipRows ?? 0;
-    this.#crlf = options.lineEnding === 'crlf';
     this.#stream = (
       client as unknown as { connection: { stream: { pause(): void; resume(): void } } }
     ).connection.stream;
@@ -78,19 +74,16 @@ export class CopyReader {
   handleCopyData(message: { chunk: Buffer; length: number }): void {
     // What pg had parsed already when the statement was ended.
     if (this.#error !== undefined) return;
+    const { printer } = this.#options;
+    if (!printer.isRow(message.chunk)) return;
     if (this.#skip > 0) {
       this.#skip--;
       return;
     }
-    const { chunk } = message;
-    const needed = chunk.length + (this.#crlf ? 1 : 0);
+    const needed = printer.bound(message.chunk);
     if (this.#used + needed > this.#slab.length) this.#startSlab(needed);
-    // pg's parser reuses the memory behind `chunk`, so it is copied here and now.
-    if (this.#crlf) {
-      chunk.copy(this.#slab, this.#used, 0, chunk.length - 1);
-      crlf.copy(this.#slab, this.#used + chunk.length - 1);
-    } else chunk.copy(this.#slab, this.#used);
-    this.#used += needed;
+    // pg's parser reuses the memory behind the chunk, so it is printed here and now.
+    this.#used = printer.print(message.chunk, this.#slab, this.#used);
     this.#rows++;
   }
 

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { CopyReader } from './copy-reader.ts';
+import type { RowPrinter } from './row-printer.ts';
 import { freshSlabs, type SlabSource } from './slabs.ts';
 
 /** Whole rows as they go into the file. Where a slab ends depends on the rows alone, never on the network's timing. */
@@ -13,7 +14,7 @@ export type Slab = {
 export type CopyOptions = {
   /** Rows at the beginning that are read and left out: a resumed export has them already. */
   skipRows?: number;
-  lineEnding: 'lf' | 'crlf';
+  printer: RowPrinter;
   /** Ends the reading, and the statement with its connection, at once. */
   signal: AbortSignal;
   /** Slabs are full when the next row does not fit; a longer row gets a slab of its own. New ones of 1 MiB by default. */

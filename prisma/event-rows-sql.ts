@@ -1,25 +1,21 @@
 import { columnsOf } from '../core/columns.ts';
 import type { ExportContent } from '../core/exports.ts';
 import { formulaStart } from '../core/file-frame.ts';
-import { cellText, jsonValue, textCondition, wholeEventJson } from './event-value-sql.ts';
+import { cellText, textCondition } from './event-value-sql.ts';
+import { jsonRows } from './json-rows.ts';
+import { linePrinter, type RowPrinter } from './row-printer.ts';
 import { type Bind, literals, quote } from './sql-values.ts';
 
-/** The rows of an export as PostgreSQL writes them: what is selected, and how COPY must print it. */
-export type RowsSql = { select: string; copyOptions: string };
+/** How the rows of an export are read: what is selected, how COPY gives it, and what makes lines of the file from that. */
+export type RowsSql = { select: string; copyOptions: string; printer: RowPrinter };
 
-/**
- * CSV comes ready from COPY. JSON does too: each row is one text that COPY prints as it is, because delimiter and quote
- * are set to control characters, which JSON text never holds unescaped.
- */
+/** CSV comes ready from COPY. JSON is printed here (json-rows.ts). */
 export function rowsSql(content: ExportContent): RowsSql {
-  if (content.format === 'json') return { select: `',' || ${jsonRow(content)}`, copyOptions: rawLines };
-  if (content.format === 'ndjson') return { select: jsonRow(content), copyOptions: rawLines };
-  const { delimiter, null: nullText } = content.csv;
+  if (content.format !== 'csv') return { ...jsonRows(content), copyOptions: 'format binary' };
+  const { delimiter, null: nullText, line_ending: lineEnding } = content.csv;
   const copyOptions = `format csv, delimiter ${quote(delimiter)}, null ${quote(nullText)}`;
-  return { select: csvCells(content, literals).join(', '), copyOptions };
+  return { select: csvCells(content, literals).join(', '), copyOptions, printer: linePrinter(lineEnding) };
 }
-
-const rawLines = `format csv, delimiter e'\\x01', quote e'\\x02', escape e'\\x02', null e'\\x03'`;
 
 /** The cells of a CSV row as SQL texts, one a column; null for an empty cell. */
 export function csvCells(content: ExportContent, bind: Bind): string[] {
@@ -29,16 +25,4 @@ export function csvCells(content: ExportContent, bind: Bind): string[] {
     if (!isText) return cell;
     return `case when ${isText} and (${cell}) ~ ${quote(formulaStart.source)} then '''' || (${cell}) else ${cell} end`;
   });
-}
-
-/** One JSON text a row: the whole event, or a flat object keyed by display name. */
-export function jsonRow(content: ExportContent): string {
-  if (!content.columns && content.properties.length === 0) return wholeEventJson;
-  const members = columnsOf(content).map(
-    ({ title, source }, index) =>
-      `${quote(`${index === 0 ? '{' : ','}${JSON.stringify(title)}:`)}, ${jsonValue(source, literals)}`,
-  );
-  // PostgreSQL functions take at most 100 arguments; 100 columns are 200.
-  const chunks = Array.from({ length: Math.ceil(members.length / 40) }, (_, i) => members.slice(i * 40, i * 40 + 40));
-  return `${chunks.map((chunk) => `concat(${chunk.join(', ')})`).join(' || ')} || '}'`;
 }

@@ -33,38 +33,17 @@ export function jsonAt(column: string, steps: EventPath['steps'], bind: Bind): s
   );
 }
 
-const wholeMember = (field: EventField): string => (field.path === 'actor' ? actorJson : targetJson);
+/** Where the whole actor or target is asked for: its JSON, and SQL null for no target. */
+export const wholeMemberJson = (field: EventField): string => (field.path === 'actor' ? actorJson : targetJson);
 
 /** The value as the text of a CSV cell; SQL null for an empty one. */
 export function cellText(source: CellSource, bind: Bind): string {
   if ('constant' in source) return bind(source.constant, 'text');
   const { field, steps, digits } = source;
-  if (field.column === null) return wholeMember(field);
+  if (field.column === null) return wholeMemberJson(field);
   if (steps.length > 0) return `(${jsonAt(field.column, steps, bind)}) #>> '{}'`;
   if (field.type === 'time') return timeText(field.column, digits);
   return field.type === 'hash' ? `encode(${field.column}, 'hex')` : field.column;
-}
-
-/** The value as JSON text, never SQL null. */
-export function jsonValue(source: CellSource, bind: Bind): string {
-  if ('constant' in source) return jsonText(bind(source.constant, 'text'));
-  const { field, steps, digits } = source;
-  if (field.column === null) return orNull(wholeMember(field));
-  if (steps.length > 0) return orNull(jsonAt(field.column, steps, bind));
-  switch (field.type) {
-    case 'text':
-      return jsonText(field.column);
-    case 'integer':
-      return field.column;
-    case 'json':
-      return orNull(field.column);
-    case 'time':
-      return `concat('"', ${timeText(field.column, digits)}, '"')`;
-    case 'hash':
-      return `concat('"', encode(${field.column}, 'hex'), '"')`;
-    default:
-      return `concat('"', ${field.column}, '"')`;
-  }
 }
 
 /** Whether a cell may hold text of somebody else's choice, which a spreadsheet might run as a formula. */

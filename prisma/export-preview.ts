@@ -17,14 +17,13 @@ export async function firstLines(
   rows: Rows,
   { count, limitMs }: FirstRows,
 ): Promise<{ bytes: Buffer; rows: number }> {
-  const { select, copyOptions } = rowsSql(rows.content);
+  const { select, copyOptions, printer } = rowsSql(rows.content);
   const statement = `${within(limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
-  const lineEnding = rows.content.format === 'csv' ? rows.content.csv.line_ending : 'lf';
   const slabs: Slab[] = [];
   await unlessTooLate(async () => {
     // Nobody stops it: PostgreSQL does.
     const { signal } = new AbortController();
-    for await (const slab of copyRows(database.scans, statement, { lineEnding, signal })) slabs.push(slab);
+    for await (const slab of copyRows(database.scans, statement, { printer, signal })) slabs.push(slab);
   });
   return {
     bytes: Buffer.concat(slabs.map((slab) => slab.bytes)),

@@ -1,6 +1,6 @@
 import type { FramedRows } from '../core/frame-rows.ts';
 import { copyRows, type Scans, type Slab } from './copy-rows.ts';
-import { type ExportRows, type Key, type PlannedSegment, planSegments, segmentStatement } from './segments.ts';
+import { type ExportRows, type Key, type PlannedSegment, planSegments, readSegment } from './segments.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
@@ -44,13 +44,13 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const segments = planSegments(scans, rows, { after: from.after, nextRows: pace.nextRows });
-  const lineEnding = rows.content.format === 'csv' ? rows.content.csv.line_ending : 'lf';
   let skipRows = from.rows;
 
   const openNext = async (): Promise<OpenSegment | undefined> => {
     const { value: segment, done } = await segments.next();
     if (done) return undefined;
-    const slabs = pace.copy(scans, segmentStatement(rows, segment), { skipRows, lineEnding, signal });
+    const { printer, statement } = readSegment(rows, segment);
+    const slabs = pace.copy(scans, statement, { skipRows, printer, signal });
     const open = { segment, skipped: skipRows, slabs, first: slabs.next() };
     open.first.catch(() => {}); // Heard when its turn comes; another reader's error may end us before.
     skipRows = 0;

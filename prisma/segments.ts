@@ -5,6 +5,7 @@ import { filterConditions } from './event-filter-sql.ts';
 import { rowsSql } from './event-rows-sql.ts';
 import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from './event-sort-sql.ts';
 import { timeText } from './event-value-sql.ts';
+import type { RowPrinter } from './row-printer.ts';
 import { type Bind, literals } from './sql-values.ts';
 
 /** The rows of one export: whose, which, in what order and form. Never changes, so that every attempt reads the same. */
@@ -108,11 +109,11 @@ async function boundary(
 const asIndexRange = 'set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; ';
 
 /**
- * The COPY that prints one segment, line by line as the file has them. It is sent as a simple query: what is set before it
- * holds for its implicit transaction alone.
+ * The COPY that gives one segment, row by row, and what makes lines of the file from it. It is sent as a simple query: what
+ * is set before it holds for its implicit transaction alone.
  */
-export function segmentStatement(rows: ExportRows, segment: Segment): string {
-  const { select, copyOptions } = rowsSql(rows.content);
+export function readSegment(rows: ExportRows, segment: Segment): { statement: string; printer: RowPrinter } {
+  const { select, copyOptions, printer } = rowsSql(rows.content);
   const order = walkOrder(rows);
   const conditions = [
     ...scope(rows, literals),
@@ -120,7 +121,8 @@ export function segmentStatement(rows: ExportRows, segment: Segment): string {
     ...filterConditions(rows.content.filter, literals),
   ];
   const ordered = orderBy(sortKeys(rows.content.sort));
-  return `${order ? asIndexRange : ''}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
+  const statement = `${order ? asIndexRange : ''}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
+  return { statement, printer };
 }
 
 const windowOf = ({ window }: ExportContent): string =>

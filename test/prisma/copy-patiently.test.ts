@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import { copyPatiently } from '../../prisma/copy-patiently.ts';
+import { linePrinter } from '../../prisma/row-printer.ts';
 import { freshSlabs } from '../../prisma/slabs.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { type DatabaseRelay, relayTo } from '../database-relay.ts';
@@ -27,7 +28,7 @@ const copy = (rows: number, more: { skipRows?: number; signal?: AbortSignal } = 
     database.scans,
     `copy (select lpad(n::text, 8, '0') || repeat('x', ${64 * kibibyte - 9}) from generate_series(1, ${rows}) n) to stdout`,
     {
-      lineEnding: 'lf',
+      printer: linePrinter('lf'),
       signal: new AbortController().signal,
       slabs: freshSlabs(256 * kibibyte),
       waitingLimitBytes: 512 * kibibyte,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import { PausedTooLongError } from '../../prisma/copy-reader.ts';
 import { copyRows } from '../../prisma/copy-rows.ts';
+import { linePrinter } from '../../prisma/row-printer.ts';
 import { reusedSlabs } from '../../prisma/slabs.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
@@ -19,7 +20,7 @@ afterAll(async () => {
 });
 
 const copy = (query: string, signal = new AbortController().signal) =>
-  copyRows(database.scans, `copy (${query}) to stdout`, { lineEnding: 'lf', signal });
+  copyRows(database.scans, `copy (${query}) to stdout`, { printer: linePrinter('lf'), signal });
 
 it('runs no statement for a reader that was stopped while it waited for a connection', async () => {
   const only = await database.scans.connect();
@@ -75,7 +76,7 @@ it('gives its connection back once the server has printed all, though slabs stil
 });
 
 it('gives up its connection when it has kept the server waiting for too long, and says so behind what was read', async () => {
-  const options = { lineEnding: 'lf' as const, signal: new AbortController().signal, pauseLimitMs: 50 };
+  const options = { printer: linePrinter('lf'), signal: new AbortController().signal, pauseLimitMs: 50 };
   const slabs = copyRows(database.scans, `copy (${letters(100)}) to stdout`, options);
   let rows = (await slabs.next()).value!.rows;
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
@@ -89,7 +90,7 @@ it('gives up its connection when it has kept the server waiting for too long, an
 
 it('uses slabs again that were given back, each for one at a time, and no other', async () => {
   const slabs = reusedSlabs(1024, 100);
-  const options = { lineEnding: 'lf' as const, signal: new AbortController().signal, slabs };
+  const options = { printer: linePrinter('lf'), signal: new AbortController().signal, slabs };
   const rows = 'select repeat(chr(96 + n), 300) from generate_series(1, 26) n';
   const kept: Buffer[] = [];
   for await (const slab of copyRows(database.scans, `copy (${rows}) to stdout`, options)) {
