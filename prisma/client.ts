@@ -3,6 +3,7 @@ import pg from 'pg';
 import { within } from '../core/within.ts';
 import { mostConnections } from './connections.ts';
 import { PrismaClient } from './generated/client.ts';
+import { sessionOf } from './session.ts';
 
 export type Prisma = PrismaClient;
 /** What an interactive transaction hands out: every model, no `$transaction`. */
@@ -42,21 +43,24 @@ const limitsMs = { statement: 30_000, lock: 25_000, idleInTransaction: 20_000 };
  * Opens the pools; nothing connects before the first query.
  *
  * Every session runs in UTC: @prisma/adapter-pg relabels timestamps instead of converting them, and our SQL writes
- * times as UTC text.
+ * times as UTC text. The limits above are those of a session whose URL sets no others (`?options=-c …`).
  */
 export function openDatabase(url: string, { scanConnections = 8 } = {}): Database {
-  const options = '-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres';
-  const session = { connectionString: url, options, keepAlive: true, connectionTimeoutMillis: 10_000 };
-  const limits = `-c statement_timeout=${limitsMs.statement} -c lock_timeout=${limitsMs.lock}`;
-  const idle = `-c idle_in_transaction_session_timeout=${limitsMs.idleInTransaction}`;
-  const limited = { ...session, options: `${options} ${limits} ${idle}` };
+  const fixed = ['TimeZone=UTC', 'DateStyle=ISO', 'IntervalStyle=postgres'];
+  const limits = [
+    `statement_timeout=${limitsMs.statement}`,
+    `lock_timeout=${limitsMs.lock}`,
+    `idle_in_transaction_session_timeout=${limitsMs.idleInTransaction}`,
+  ];
+  const session = { keepAlive: true, connectionTimeoutMillis: 10_000 };
+  const limited = { ...session, ...sessionOf(url, { fixed, defaults: limits }) };
   const pool = new pg.Pool({ ...limited, max: mostConnections.requests, application_name: 'logferry' });
   const runs = new pg.Pool({ ...limited, max: mostConnections.runs, application_name: 'logferry-runs' });
   // Segments are read in parallel already, and are too short for JIT to pay.
   const scans = new pg.Pool({
     ...session,
+    ...sessionOf(url, { fixed, defaults: ['jit=off', 'max_parallel_workers_per_gather=0'] }),
     max: scanConnections,
-    options: `${options} -c jit=off -c max_parallel_workers_per_gather=0`,
     application_name: 'logferry-export',
     onConnect: endWithReader,
   });
@@ -97,8 +101,7 @@ function surviveLostConnections(pool: pg.Pool): pg.Pool {
 export const openQueuePool = (url: string): pg.Pool =>
   surviveLostConnections(
     new pg.Pool({
-      connectionString: url,
-      options: '-c TimeZone=UTC -c search_path=bullmq',
+      ...sessionOf(url, { fixed: ['TimeZone=UTC', 'search_path=bullmq'] }),
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       query_timeout: 20_000,

@@ -6,6 +6,7 @@ import { mostConnections, scanConnections, streamConnections } from './connectio
 import { inspectServer } from './inspect-server.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './inspect-tables.ts';
 import { readFigures } from './metrics.ts';
+import { sessionOf } from './session.ts';
 
 /** Milliseconds to connect, and for each statement. */
 const connectTimeoutMs = 5_000;
@@ -27,9 +28,12 @@ export type InspectOptions = {
  * a session like those of exports, which have no timeouts of their own.
  */
 export async function inspectDatabase(url: string, options: InspectOptions): Promise<Finding[]> {
-  const settings = { options: '-c TimeZone=UTC -c DateStyle=ISO', application_name: 'logferry-doctor' };
+  const settings = {
+    ...sessionOf(url, { fixed: ['TimeZone=UTC', 'DateStyle=ISO'] }),
+    application_name: 'logferry-doctor',
+  };
   const timeouts = { connectionTimeoutMillis: connectTimeoutMs, query_timeout: queryTimeoutMs };
-  const client = new pg.Client({ connectionString: url, ...settings, ...timeouts });
+  const client = new pg.Client({ ...settings, ...timeouts });
   client.on('error', () => {});
   try {
     await client.connect();

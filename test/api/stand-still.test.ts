@@ -4,9 +4,9 @@ import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { type FreezableProxy, startFreezableProxy } from '../freezable-proxy.ts';
 import { type App, bodyOf, startApp } from './start-app.ts';
 
-/** Instead of 20 seconds. Options in the URL take the place of those of prisma/client.ts. */
+/** Instead of 20 seconds. */
 const idleLimitMs = 1500;
-const options = `-c TimeZone=UTC -c DateStyle=ISO -c idle_in_transaction_session_timeout=${idleLimitMs}`;
+const options = `-c idle_in_transaction_session_timeout=${idleLimitMs}`;
 
 /** Two processes of one deployment; the line between the first and the database can be cut off in silence. */
 describe('A process that stands still in the middle of a transaction', () => {

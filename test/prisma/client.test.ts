@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../prisma/client.ts';
+import { type Database, openDatabase, openQueuePool } from '../../prisma/client.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
 describe('the pools', () => {
@@ -28,4 +28,23 @@ describe('the pools', () => {
       expect(await settingMs(pool, 'lock_timeout')).toBeLessThan(await settingMs(pool, 'statement_timeout'));
     },
   );
+
+  it('of all run in UTC, and the queue has its tables, whatever options the URL has; limits are those of the URL', async () => {
+    const options = '-c TimeZone=Asia/Kolkata -c search_path=nowhere -c lock_timeout=7000 -c work_mem=9MB';
+    const url = `${testDatabase.url}?options=${encodeURIComponent(options)}&sslmode=disable`;
+    const opened = openDatabase(url);
+    const queue = openQueuePool(url);
+    const setting = async (pool: pg.Pool, name: string): Promise<string> =>
+      (await pool.query('select current_setting($1) as value', [name])).rows[0].value;
+    for (const pool of [opened.pool, opened.runs, opened.scans, queue]) {
+      expect(await setting(pool, 'TimeZone')).toBe('UTC');
+      expect(await setting(pool, 'work_mem')).toBe('9MB');
+      expect(await setting(pool, 'lock_timeout')).toBe('7s');
+    }
+    expect(await setting(queue, 'search_path')).toBe('bullmq');
+    expect(await setting(opened.scans, 'jit')).toBe('off');
+    expect(await settingMs(opened.pool, 'statement_timeout')).toBe(await settingMs(database.pool, 'statement_timeout'));
+    await queue.end();
+    await opened.close();
+  });
 });
