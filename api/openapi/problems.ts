@@ -68,14 +68,20 @@ function componentOf(name: string): Json {
   const isProblem = family === namesOfFamily.problem;
   return {
     description: types.map((type) => meanings[type]).join(' '),
-    headers: headersOf([
-      ...limitedHeaders,
-      ...new Set(types.flatMap((type) => headersOfTypes[type] ?? [])),
-      ...(isProblem ? [] : fronteggHeaders(types)),
-    ]),
+    headers: {
+      ...headersOf([
+        ...limitedHeaders,
+        ...new Set(types.flatMap((type) => headersOfTypes[type] ?? [])),
+        ...(isProblem ? [] : fronteggHeaders(types)),
+      ]),
+      ...(types.includes('misdirected_request') && { Location: homeHeader }),
+    },
     content: isProblem ? problemContent(types) : fronteggContent(types),
   };
 }
+
+/** Of a 421: not there when the configuration does not have that region. */
+const homeHeader: Json = { description: 'The base URL of the region', schema: { type: 'string', format: 'uri' } };
 
 const fronteggHeaders = (types: ErrorType[]): HeaderName[] => [
   'frontegg-trace-id',
