@@ -92,13 +92,24 @@ export type ActingFor = { isNamed: boolean; name: string | undefined; tenant: Te
  */
 export async function lookForTenant(request: Request, response: Response): Promise<ActingFor> {
   const { tenantHeader, tenants } = depsOf(response);
-  const name = request.get(tenantHeader)?.trim() || undefined;
+  const name = readTenantHeader(request, tenantHeader);
   const caller = callerOf(response);
   if (caller.management && name === undefined) return { isNamed: false, name, tenant: undefined };
   const tenant = caller.management ? await tenants.get(name!) : caller.tenant;
   if (!caller.management && name !== undefined && !(tenant && isNameOf(tenant, name))) throw notFound('tenant');
   if (tenant) requireHere(response, tenant);
   return { isNamed: true, name, tenant };
+}
+
+/** A client of Frontegg's that has no tenant may write that as text, as it does in a query string. */
+const unset = ['undefined', 'null'];
+
+function readTenantHeader(request: Request, header: TenantRouteDeps['tenantHeader']): string | undefined {
+  const values = request.headersDistinct[header.toLowerCase()] ?? [];
+  // Node joins them by a comma, which an external id may hold.
+  if (values.length > 1) throw new AppError('bad_request', `The header "${header}" must be given once.`);
+  const name = values[0]?.trim() || undefined;
+  return header === 'frontegg-tenant-id' && name !== undefined && unset.includes(name) ? undefined : name;
 }
 
 /** Whether the text is the tenant's id or its external id. */

@@ -116,7 +116,7 @@ function bearerToken(request: Request): string | undefined {
 
 /** Only when no Bearer token is there: a proxy may add an Authorization of its own to what an SDK sends. */
 const accessToken = (request: Request): string | undefined =>
-  /^([!-~]+)$/.exec(request.get('x-access-token')?.trim() ?? '')?.[1];
+  /^(?:Bearer +)?([!-~]+)$/i.exec(request.get('x-access-token')?.trim() ?? '')?.[1];
 
 const missing = (request: Request) => async (): Promise<never> => {
   throw unauthorized(

@@ -22,6 +22,8 @@ export type EventPath = {
   steps: (string | number)[];
   /** Digits of a time behind the second; 6 by default. */
   digits?: 3;
+  /** Where the value stands if it does not stand here. */
+  otherwise?: EventPath;
 };
 
 const token = /\[(\d{1,9})\]|\["((?:[^"\\]|\\.)*)"\]|(?:^|\.)([^.[\]]+)/y;

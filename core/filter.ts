@@ -29,7 +29,7 @@ const time = (dateOnly: 'start' | 'end') =>
     .string({ error: 'must be a time, as text' })
     .refine((text) => parseTimestamp(text, dateOnly) !== undefined, {
       error: (issue) =>
-        / \d\d:?\d\d$/.test(String(issue.input))
+        /\d:\d\d[\d:.]* \d\d:?\d\d$/.test(String(issue.input))
           ? 'is not a time; in a query string write the + of a zone as %2B'
           : 'must be an RFC 3339 time such as 2026-11-22T10:00:00Z, or a date such as 2026-11-22',
     })

@@ -39,7 +39,8 @@ export const wholeMemberJson = (field: EventField): string => (field.path === 'a
 /** The value as the text of a CSV cell; SQL null for an empty one. */
 export function cellText(source: CellSource, bind: Bind): string {
   if ('constant' in source) return bind(source.constant, 'text');
-  const { field, steps, digits } = source;
+  const { field, steps, digits, otherwise } = source;
+  if (otherwise) return `coalesce(${cellText({ field, steps, digits }, bind)}, ${cellText(otherwise, bind)})`;
   if (field.column === null) return wholeMemberJson(field);
   if (steps.length > 0) return `(${jsonAt(field.column, steps, bind)}) #>> '{}'`;
   if (field.type === 'time') return timeText(field.column, digits);

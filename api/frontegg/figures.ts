@@ -44,7 +44,9 @@ function readSpan(query: Record<string, unknown>, now: number): Span {
   const times = { least: 0, most: 253_402_300_799_999 };
   const to = number('to', now, times);
   const from = number('from', Math.max(0, to - dayMs), times);
-  const step = number('frequency', hourMs, { least: 1, most: times.most });
+  // Of a long time there are as many steps as one reply may have.
+  const preset = hourMs * Math.max(1, Math.ceil((to - from) / limits.steps / hourMs));
+  const step = number('frequency', preset, { least: 1, most: times.most });
   const limit = number('limit', limits.entries, { least: 1, most: limits.mostEntries });
   if (errors.length === 0 && from > to) errors.push({ path: 'from', message: 'is after "to"' });
   if (errors.length === 0 && (to - from) / step > limits.steps)

@@ -25,17 +25,21 @@ const presetProperties = auditFields.map(({ name, displayName, type }) => ({
   showInMoreInfo: true,
 }));
 
-const property = z.looseObject({ name: z.string().min(1, 'must not be empty').max(256) }, 'must be {"name": …}');
-const newMetadata = z.looseObject({
+const name = z.string('must be text').min(1, 'must not be empty').max(256, 'must have at most 256 characters');
+const property = z.looseObject({ name }, 'must be {"name": …}');
+const members = {
   entityName: z.literal(entityName, `must be "${entityName}"; there is no other here`).optional(),
   properties: z.array(property, 'must be a list of columns').max(100, 'must have at most 100 columns').optional(),
-});
+};
+const newMetadata = z.looseObject(members, 'must be a JSON object');
 
 /** GET and POST /metadata: which columns audits have, for clients that draw tables of them. POST sets them. */
 export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps): Router {
   const router = Router();
   const answer = async () => {
-    const properties = (await readProperties(prisma)) ?? presetProperties;
+    const set = await readProperties(prisma);
+    // None at all is no table: it stands for the preset ones.
+    const properties = set?.length ? set : presetProperties;
     return { rows: [{ id: secretKey.environmentId, entityName, properties }] };
   };
 
@@ -55,6 +59,7 @@ export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps
     async function setProperties(): Promise<void> {
       if (!callerOf(response).management)
         throw new AppError('scope_error', 'Setting the columns needs an environment token.');
+      requireScope(response, 'events:write');
       const unstorable = findUnstorable(properties);
       if (unstorable) throw invalid([{ ...unstorable, path: `properties.${unstorable.path}` }]);
       const value = JSON.stringify(properties);
@@ -68,7 +73,7 @@ export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps
   return router;
 }
 
-async function readProperties(prisma: Prisma): Promise<unknown> {
+async function readProperties(prisma: Prisma): Promise<unknown[] | undefined> {
   const setting = await prisma.setting.findUnique({ where: { name: settingName } });
-  return setting ? parseJson(setting.value) : undefined;
+  return setting ? (parseJson(setting.value) as unknown[]) : undefined;
 }

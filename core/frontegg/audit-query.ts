@@ -3,8 +3,8 @@ import type { Sort } from '../exports.ts';
 import type { RowFilter } from '../field-criteria.ts';
 import { findUnstorable } from '../json.ts';
 import { readTimeRange } from './created-at.ts';
-import { auditPath, auditSortField } from './fields.ts';
-import { listOf, type Parameters, readParameters, textsOf } from './parameters.ts';
+import { auditPaths, auditSortField } from './fields.ts';
+import { type Parameters, readParameters, textsOf } from './parameters.ts';
 import { readFieldTests } from './read-field-tests.ts';
 
 /** What a list or an export of audits asks for. */
@@ -52,14 +52,14 @@ export function readAuditQuery(query: Record<string, unknown>, mostCount: number
   errors.push(...fieldErrors);
   if (errors.length > 0) throw invalid(errors);
   const { sort = [], offset, count, search } = wanted;
-  const tenants = [...listOf(parameters, 'tenant_ids'), ...listOf(parameters, 'tenantId')];
+  const tenants = [...textsOf(parameters, 'tenant_ids'), ...textsOf(parameters, 'tenantId')];
   return {
     filter: { ...range, ...(search !== undefined && { search }), fields },
     sort,
     offset,
     count,
     tenants: tenants.length > 0 ? tenants : undefined,
-    fileName: textsOf(parameters, 'outputFileName').at(-1),
+    fileName: textsOf(parameters, 'outputFileName').findLast((text) => text.trim() !== ''),
   };
 }
 
@@ -83,7 +83,7 @@ function readSort(parameters: Parameters): Read<Sort> {
     return { error: { path: 'sortDirection', message: 'must be asc or desc' } };
   const isAsked = parameters.has('sortBy');
   // What is the same in all rows of a tenant sorts nothing.
-  if (!auditPath(field)) return { value: [{ field: 'occurred_at', direction: 'desc' }] };
+  if (auditPaths(field).length === 0) return { value: [{ field: 'occurred_at', direction: 'desc' }] };
   return { value: [{ field: auditSortField(field), direction: direction ?? (isAsked ? 'asc' : 'desc') }] };
 }
 

@@ -40,13 +40,15 @@ export function readTimeRange(parameters: ReadonlyMap<string, readonly Value[]>)
 
 function testsOf(parameters: ReadonlyMap<string, readonly Value[]>, name: string, plainly: string) {
   const values = parameters.get(name) ?? [];
-  return values.map((value) =>
+  const tests = values.map((value) =>
     typeof value === 'string' ? { name, operator: plainly, operand: value as unknown } : { name, ...value },
   );
+  // A table whose dates were cleared still sends what is around them.
+  return tests.filter(({ operand }) => operand !== '' && operand !== null && operand !== '{}');
 }
 
 const notATime = (text: string): string =>
-  / \d\d:?\d\d$/.test(text)
+  /\d:\d\d[\d:.]* \d\d:?\d\d$/.test(text)
     ? 'is not a time; in a query string write the + of a zone as %2B'
     : 'must be an ISO 8601 time such as 2026-11-22T10:00:00.000Z';
 

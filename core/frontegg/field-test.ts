@@ -7,6 +7,7 @@ import { type Operator, operators, type Scalar } from '../filter.ts';
 import { findUnstorable, parseJson } from '../json.ts';
 import { unknownName } from '../nearest-name.ts';
 import { parseTimestamp } from '../times.ts';
+import { formerSeverity } from './new-audit.ts';
 import type { Value } from './parameters.ts';
 
 /** What a column filter asks, or why it cannot. */
@@ -64,7 +65,7 @@ function scalar(operator: string, value: unknown): Scalar {
 /** The text as a value of a column. */
 function converted(type: string, text: string): Scalar {
   if (type === 'severity') {
-    const severity = parseSeverity(text);
+    const severity = parseSeverity(formerSeverity(text));
     if (!severity) throw new Mistake(unknownName('severity', text, severities));
     return severity;
   }

@@ -1,6 +1,6 @@
 import { type CellSource, type Column, maxColumns } from '../columns.ts';
 import { AppError, type FieldError, invalid } from '../errors.ts';
-import { type EventPath, parseEventPath } from '../event-path.ts';
+import { type EventPath, parseEventPath, splitPath } from '../event-path.ts';
 import { findUnstorableText } from '../json.ts';
 
 /** An entry of the table below. `path` stands in the event; null is the same for all rows of a tenant. */
@@ -42,13 +42,23 @@ export const defaultFields = auditFields.slice(0, 8);
 /** What is the same in all rows of one tenant. */
 export type AuditConstants = { tenantId: string; vendorId: string };
 
-/** Where the field stands in an event; undefined for `tenantId` and `vendorId`, which stand in none. */
-export function auditPath(name: string): EventPath | undefined {
+/**
+ * Where the field may stand in an event: a custom name with dots is a key, or a path of keys. Nowhere for `tenantId` and
+ * `vendorId`.
+ */
+export function auditPaths(name: string): EventPath[] {
   const known = auditFields.find((field) => field.name === name);
-  if (!known) return { ...eventPath('metadata'), steps: [name] };
-  if (known.path === null) return undefined;
+  if (!known) return customPaths(name);
+  if (known.path === null) return [];
   const path = eventPath(known.path);
-  return known.type === 'Timestamp' ? { ...path, digits: 3 } : path;
+  return [known.type === 'Timestamp' ? { ...path, digits: 3 } : path];
+}
+
+function customPaths(name: string): EventPath[] {
+  const metadata = eventPath('metadata');
+  const steps = splitPath(name);
+  const inside = steps && steps.length > 1 ? [{ ...metadata, steps }] : [];
+  return [{ ...metadata, steps: [name] }, ...inside];
 }
 
 /**
@@ -86,8 +96,10 @@ function mistakesIn(property: unknown, index: number): FieldError[] {
   return unstorable ? [unstorable] : [];
 }
 
-const sourceOf = (name: string, constants: AuditConstants): CellSource =>
-  auditPath(name) ?? { constant: constants[name as keyof AuditConstants] };
+function sourceOf(name: string, constants: AuditConstants): CellSource {
+  const [path, otherwise] = auditPaths(name);
+  return path ? { ...path, otherwise } : { constant: constants[name as keyof AuditConstants] };
+}
 
 function eventPath(text: string): EventPath {
   const path = parseEventPath(text);

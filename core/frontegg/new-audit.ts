@@ -21,8 +21,8 @@ const columns = {
 /** What the server says of each audit itself, whatever the client has sent. */
 const ofTheServer = ['frontegg_id', 'vendorId', 'tenantId', 'createdAt', 'updatedAt'];
 
-/** Severities of older clients. */
-const formerSeverities: Record<string, string> = { attention: 'Medium' };
+/** Older clients know `Attention`. */
+export const formerSeverity = (text: string): string => (text.toLowerCase() === 'attention' ? 'Medium' : text);
 
 /**
  * Reads an audit that a client of Frontegg has written: known members, and any others, which are kept as they are.
@@ -49,8 +49,9 @@ function eventOf(audit: JsonObject): JsonObject {
 }
 
 function textOf(name: string, value: unknown): unknown {
-  if (name === 'action' && (value === undefined || value === null || value === '')) return noAction;
-  if (name === 'severity' && typeof value === 'string') return formerSeverities[value.toLowerCase()] ?? value;
+  const isUnset = value === undefined || value === null || value === '';
+  if (name === 'action' && isUnset) return noAction;
+  if (name === 'severity') return isUnset ? undefined : typeof value === 'string' ? formerSeverity(value) : value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
 }
 

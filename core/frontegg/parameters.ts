@@ -8,10 +8,14 @@ export type Parameters = Map<string, Value[]>;
 /** Names of a list (`users[]`, `users[0]`) and of an operator (`createdAt[$gt]`, `severity[$in][]`). */
 const inBrackets = /^([^[\]]+)\[(?:(\d*)|(\$\w+))\](?:\[\d*\])?$/;
 
+/** Names whose values may come as one text with commas. */
+const listNames: ReadonlySet<string> = new Set(['users', 'email', 'severity', 'tenant_ids', 'tenantId']);
+
 /**
- * Reads a query string as Frontegg's clients write it: lists as repeated names, with brackets, or as JSON text; operators
- * as JSON text (`createdAt={"$gt":"…"}`) or in brackets, as newer HTTP clients write nested objects. What a client has not
- * set comes as an empty text, or as `undefined` or `null`; all of these are left out.
+ * Reads a query string as Frontegg's clients write it: lists as repeated names, with brackets, as JSON text or with commas;
+ * operators as JSON text (`createdAt={"$gt":"…"}`) or in brackets, as newer HTTP clients write nested objects. A `filter`
+ * that is a JSON object stands for its members. What a client has not set comes as an empty text, or as `undefined` or
+ * `null`; all of these are left out.
  */
 export function readParameters(query: Record<string, unknown>): Parameters {
   const parameters: Parameters = new Map();
@@ -21,25 +25,48 @@ export function readParameters(query: Record<string, unknown>): Parameters {
   for (const [written, value] of Object.entries(query)) {
     const [, base, , operator] = inBrackets.exec(written) ?? [];
     const texts = [value].flat().map(String).filter(isSet);
-    if (operator === undefined) add(base ?? written, texts.flatMap(unpacked));
-    else if (texts.length > 0) add(base!, [{ operator, operand: inBracketsOperand(operator, texts) }]);
+    const criteria = written === 'filter' ? texts.map(asObject) : [];
+    if (criteria.some((each) => each !== undefined)) {
+      for (const [name, inner] of criteria.flatMap((each) => Object.entries(each ?? {}))) add(name, valuesOf(inner));
+    } else if (operator === undefined) {
+      // With brackets or repeated, each is a value of its own, commas and all.
+      const mayHaveCommas = base === undefined && texts.length === 1 && listNames.has(written);
+      add(base ?? written, texts.flatMap(unpacked).flatMap(mayHaveCommas ? betweenCommas : (each) => [each]));
+    } else if (texts.length > 0) add(base!, [{ operator, operand: inBracketsOperand(operator, texts) }]);
   }
   return parameters;
+}
+
+/** The members of a JSON object, if the text is one of fields and not of operators. */
+function asObject(text: string): Record<string, unknown> | undefined {
+  const value = asJson(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  return Object.keys(value).some((name) => name.startsWith('$')) ? undefined : (value as Record<string, unknown>);
+}
+
+/** A value of a JSON object, as the same in a query string would be read. */
+function valuesOf(inner: unknown): Value[] {
+  if (inner === null || inner === undefined || inner === '') return [];
+  return unpacked(typeof inner === 'string' ? inner : JSON.stringify(inner));
+}
+
+function asJson(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
 }
 
 const isSet = (text: string): boolean => !['', 'undefined', 'null'].includes(text);
 
 /** A JSON list is many values, an object of operators is these, and everything else is itself. */
 function unpacked(text: string): Value[] {
-  if (!/^\s*[[{]/.test(text)) return [text];
-  let value: unknown;
-  try {
-    value = parseJson(text);
-  } catch {
-    return [text];
-  }
+  const value = asJson(text);
+  if (typeof value !== 'object' || value === null) return [text];
   if (Array.isArray(value)) return value.every(isScalar) ? value.map(String).filter(isSet) : [text];
-  const members = Object.entries(value as object);
+  const members = Object.entries(value);
   if (members.length === 0 || !members.every(([name]) => name.startsWith('$'))) return [text];
   return members.map(([operator, operand]) => ({ operator, operand }));
 }
@@ -56,13 +83,11 @@ const inBracketsOperand = (operator: string, texts: string[]): unknown => {
 export const textsOf = (parameters: Parameters, name: string): string[] =>
   (parameters.get(name) ?? []).filter((value) => typeof value === 'string');
 
-/** The texts of a parameter that may also come as one, with commas. */
-export const listOf = (parameters: Parameters, name: string): string[] =>
-  textsOf(parameters, name).flatMap(betweenCommas);
-
 /** What stands between the commas of a text. */
-export const betweenCommas = (text: string): string[] =>
-  text
-    .split(',')
-    .map((each) => each.trim())
-    .filter(Boolean);
+const betweenCommas = (value: Value): Value[] =>
+  typeof value !== 'string'
+    ? [value]
+    : value
+        .split(',')
+        .map((each) => each.trim())
+        .filter(Boolean);

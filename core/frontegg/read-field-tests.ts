@@ -2,8 +2,8 @@ import type { FieldError } from '../errors.ts';
 import type { EventPath } from '../event-path.ts';
 import type { FieldCriteria } from '../field-criteria.ts';
 import { readFieldTest } from './field-test.ts';
-import { auditPath } from './fields.ts';
-import { betweenCommas, listOf, type Parameters, type Value } from './parameters.ts';
+import { auditPaths } from './fields.ts';
+import { type Parameters, textsOf, type Value } from './parameters.ts';
 
 /** What a query string may ask besides tests of fields. All others are these. */
 const reserved: ReadonlySet<string> = new Set([
@@ -12,9 +12,6 @@ const reserved: ReadonlySet<string> = new Set([
   // There is one environment and one way to page here, and no flags.
   ...['vendorId', 'paginationMode', 'featureFlagId'],
 ]);
-
-/** Fields whose values hold no comma, so that many may come as one text. */
-const mayBeLists: ReadonlySet<string> = new Set(['email', 'severity']);
 
 /** Values of a test and tests in all: each costs every row. */
 const most = { values: 1000, tests: 100 };
@@ -25,7 +22,7 @@ type FieldTest = { name: string; anyOf: EventPath[]; values: readonly Value[] };
 export function readFieldTests(parameters: Parameters): { criteria: FieldCriteria[]; errors: FieldError[] } {
   const tests = [...columnTests(parameters), ...userTest(parameters)];
   const criteria: FieldCriteria[] = [];
-  const errors: FieldError[] = [];
+  const errors = operatorsOfNoField(parameters);
   if (tests.length > most.tests) {
     return { criteria, errors: [{ path: '', message: `has more than ${most.tests} fields` }] };
   }
@@ -37,22 +34,32 @@ export function readFieldTests(parameters: Parameters): { criteria: FieldCriteri
   return { criteria, errors };
 }
 
+/** What is no field has plain values; to leave an operator out in silence would give rows that nobody asked for. */
+function operatorsOfNoField(parameters: Parameters): FieldError[] {
+  return [...parameters]
+    .filter(
+      ([name, values]) =>
+        reserved.has(name) &&
+        name !== 'createdAt' &&
+        !/^created_(from|to)$/.test(name) &&
+        values.some((value) => typeof value !== 'string'),
+    )
+    .map(([path]) => ({ path, message: 'takes plain values, and no operators' }));
+}
+
 function columnTests(parameters: Parameters): FieldTest[] {
   return [...parameters].flatMap(([name, values]) => {
-    const path = reserved.has(name) ? undefined : auditPath(name);
-    if (!path) return [];
-    return [{ name, anyOf: [path], values: mayBeLists.has(name) ? values.flatMap(listed) : values }];
+    if (reserved.has(name)) return [];
+    return [{ name, anyOf: auditPaths(name), values }];
   });
 }
 
 /** Users are known by their names or by their ids. */
 function userTest(parameters: Parameters): FieldTest[] {
-  const values = listOf(parameters, 'users');
-  const anyOf = ['user', 'actorId'].map(auditPath).filter((path) => path !== undefined);
+  const values = textsOf(parameters, 'users');
+  const anyOf = ['user', 'actorId'].flatMap(auditPaths);
   return values.length > 0 ? [{ name: 'users', anyOf, values }] : [];
 }
-
-const listed = (value: Value): Value[] => (typeof value === 'string' ? betweenCommas(value) : [value]);
 
 function beyondBounds(name: string, values: readonly Value[]): { error: FieldError } | undefined {
   if (values.length <= most.values) return undefined;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bodyOf } from '../start-app.ts';
 import { type FronteggApp, startFronteggApp } from './frontegg-app.ts';
@@ -206,6 +208,16 @@ describe('A list of audits', () => {
       ['noSuchField=1', []],
       ['filter=signed OUT', [3]],
       ['frontegg_id=nonsense', []],
+      ['severity=Attention', []],
+      ['json.a=1', [2]],
+      ['json.a={"$gte":1}', [2]],
+      ['filter={"severity":"High","user":"Ada"}', [1]],
+      ['filter={"cost":{"$gt":5},"flag":null}', [3]],
+      ['filter={"email":["a@example.com","b@example.com"]}', [2, 1]],
+      ['filter=[]&createdAt={}', [3, 2, 1]],
+      ['createdAt={"$gt":"","$lt":""}', [3, 2, 1]],
+      ['users[]=Ada,u-2', []],
+      ['users=Ada,u-2', [2, 1]],
     ];
     for (const [query, expected] of both) expect(await found(encodeURI(query)), query).toEqual(expected);
   });
@@ -259,6 +271,43 @@ describe('A list of audits', () => {
       expect.stringContaining('n: unknown operator "$gtt"'),
       expect.stringMatching(/^updatedAt: /),
     ]);
+  });
+
+  it.each([
+    'users={"$in":["u"]}',
+    'users[$ne]=u',
+    'tenantId={"$in":["t"]}',
+    'tenant_ids[$in][]=none',
+    'filter={"$or":[{"n":1}]}',
+    'filter[$eq]=x',
+    'count={"$eq":2}',
+    'offset[$gt]=1',
+    'sortBy={"$a":1}',
+    'filter={"tenantId":{"$ne":"t"}}',
+  ])('is refused where an operator would have to be left out: %s', async (query) => {
+    for (const call of [app.asEnvironment(), (await withAudits({ n: 1 })).call]) {
+      const reply = await call(`${list}?${encodeURI(query)}`);
+      expect(reply.status).toBe(400);
+      expect((await bodyOf(reply)).errors[0]).toContain('takes plain values, and no operators');
+    }
+  });
+
+  it('is about nobody when a client writes that it has no tenant, and refused when it names two', async () => {
+    const { tenantId } = await withAudits({ n: 1 });
+    const user = await app.userToken(tenantId);
+    for (const unset of ['undefined', 'null', '']) {
+      const headers = { 'x-access-token': `Bearer ${user}`, 'frontegg-tenant-id': unset };
+      expect(await bodyOf(app.call(list, { headers }))).toMatchObject({ total: 1 });
+      const written = await app.asEnvironment(unset)('/audits', { json: audit() });
+      expect(written.status).toBe(400);
+    }
+    const twice = request(`${app.url}${list}`, {
+      headers: ['x-access-token', app.environmentToken, 'frontegg-tenant-id', 'a', 'frontegg-tenant-id', 'b'],
+    });
+    twice.end();
+    const [reply] = await once(twice, 'response');
+    reply.resume();
+    expect(reply.statusCode).toBe(400);
   });
 
   it('is of all tenants for an environment token without a header, each row with its tenant', async () => {

@@ -47,6 +47,7 @@ describe('An export of audits', () => {
       { name: 'tenantId', displayName: 'Tenant' },
       { name: 'vendorId', displayName: null },
       { name: 'noSuchField' },
+      { name: 'json.b[1]' },
       { name: 'severity', displayName: 'Action' },
     ];
     for (const [path, status] of Object.entries(paths)) {
@@ -55,7 +56,9 @@ describe('An export of audits', () => {
       expect(reply.status).toBe(status);
       expect(reply.headers.get('content-type')).toBe('text/csv; charset=utf-8');
       const text = await reply.text();
-      expect(text.split('\r\n')[0]).toBe('Time,Action,user,Data,custom,Score,Tenant,vendorId,noSuchField,Action');
+      expect(text.split('\r\n')[0]).toBe(
+        'Time,Action,user,Data,custom,Score,Tenant,vendorId,noSuchField,json.b[1],Action',
+      );
       expect(parse(text)[1]).toEqual([
         audit.createdAt,
         'opened, "twice"',
@@ -66,6 +69,7 @@ describe('An export of audits', () => {
         tenantId,
         audit.vendorId,
         '',
+        '2',
         'High',
       ]);
     }

@@ -39,7 +39,12 @@ it('shows the columns that the management has set, and lets nobody else set any'
   const set = await app.asEnvironment()('/metadata', { json: { entityName: 'audits', properties } });
   expect(set.status).toBe(200);
   expect((await bodyOf(app.call(path, { headers: user }))).rows[0].properties).toEqual(properties);
+  const reader = await bodyOf(app.admin('/v1/api-keys', { json: { name: 'reader', scopes: ['events:read'] } }));
+  const byReader = await app.call('/metadata', { json: { properties }, headers: { 'x-access-token': reader.key } });
+  expect(byReader.status).toBe(403);
   // A portal may ask by POST.
   const asked = await app.call('/metadata', { json: { entityName: 'audits' }, headers: user });
   expect((await bodyOf(asked)).rows[0].properties).toEqual(properties);
+  await app.asEnvironment()('/metadata', { json: { properties: [] } });
+  expect((await bodyOf(app.call(path, { headers: user }))).rows[0].properties).toHaveLength(16);
 });
