@@ -42,7 +42,7 @@ export async function openBench(
 ): Promise<Bench> {
   say('starting PostgreSQL, Redis and S3');
   const servers = await startServers(stops);
-  const children = openChildren(signal);
+  const children = openChildren(signal, size.profiles);
   stops.push(children.endAll);
   const deployments = openDeployments(children, servers);
   const { url } = await deployments.get({ queue: 'postgres', storage: 'file' });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Sample } from './rounds.ts';
 
@@ -22,7 +22,9 @@ export type Children = {
 
 export type Served = { pid: number; end(): Promise<void> };
 
-export function openChildren(signal: AbortSignal): Children {
+/** @param profiles where what is served writes its CPU profile, if it is wanted */
+export function openChildren(signal: AbortSignal, profiles?: string): Children {
+  const profiling = profiles ? ['--cpu-prof', `--cpu-prof-dir=${resolve(profiles)}`] : [];
   const running = new Set<ChildProcess>();
   const keep = (child: ChildProcess): ChildProcess => {
     const watcher = watchOver(child.pid!);
@@ -57,17 +59,17 @@ export function openChildren(signal: AbortSignal): Children {
     },
     async serve(program, says, environment) {
       const child = keep(
-        spawn(process.execPath, [...nodeFlags, program], {
+        spawn(process.execPath, [...nodeFlags, ...profiling, program], {
           cwd: root,
           env: { PATH: process.env.PATH, ...environment } as NodeJS.ProcessEnv,
           stdio: ['ignore', 'ignore', 'pipe'],
         }),
       );
       await untilSaid(child, program, says);
-      return { pid: child.pid!, end: () => end(child) };
+      return { pid: child.pid!, end: () => end(child, profiles ? 'SIGTERM' : 'SIGKILL') };
     },
     async endAll() {
-      await Promise.all([...running].map(end));
+      await Promise.all([...running].map((child) => end(child, 'SIGKILL')));
     },
   };
 }
@@ -92,11 +94,11 @@ async function untilSaid(child: ChildProcess, program: string, says: string): Pr
   await ready.promise.finally(() => clearTimeout(timer));
 }
 
-/** At once: they have nothing in hand, and their orderly ends, made for load balancers, take seconds. */
-async function end(child: ChildProcess): Promise<void> {
+/** At once, unless a profile is to be written: they have nothing in hand, and orderly ends, made for load balancers, take seconds. */
+async function end(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
-  child.kill('SIGKILL');
+  child.kill(signal);
   await ended;
 }
 

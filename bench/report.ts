@@ -13,14 +13,14 @@ export async function report(bench: Bench, lines: Line[]): Promise<string> {
   const machine = await machineOf(bench);
   const text = [
     `${bench.size.rows.toLocaleString('en')} events (the large log: ${bench.size.largeRows.toLocaleString('en')}), ` +
-      `${bench.size.rounds} rounds after one to warm up; ${machine.cores} cores, ${machine.memoryGib} GiB, ` +
+      `${bench.size.rounds === 1 ? '1 round' : `${bench.size.rounds} rounds after one to warm up`}; ${machine.cores} cores, ${machine.memoryGib} GiB, ` +
       `PostgreSQL ${machine.postgres}, Node ${machine.node}, all on one machine.`,
     '',
     ...tableOf(sorted),
     ...costTable(bench.figures.costs as Costs | undefined),
     '',
   ].join('\n');
-  const { directory, ...size } = bench.size;
+  const { directory, profiles: _, ...size } = bench.size;
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'table.md'), text);
   const results = sorted.map((line) => ({ ...line, target: targets[line.id], verdict: verdict(line) }));

@@ -33,7 +33,7 @@ export async function runMeasures(bench: Bench): Promise<Line[]> {
 const isWanted =
   ({ size }: Bench) =>
   ({ ids }: Measure): boolean =>
-    size.only.length === 0 || ids.some((id) => size.only.some((wanted) => id.startsWith(wanted)));
+    size.only.length === 0 || ids.some((id) => size.only.some((wanted) => id === wanted || measureOf(id) === wanted));
 
 async function takeOne(bench: Bench, measure: Measure): Promise<Line[]> {
   try {

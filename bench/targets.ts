@@ -50,4 +50,4 @@ export type TargetId = keyof typeof targets;
 export const targetIds = Object.keys(targets) as TargetId[];
 
 /** The number of the measure that a line belongs to: P4 of P4b. */
-export const measureOf = (id: string): string => /^P\d+/.exec(id)![0];
+export const measureOf = (id: string): string => /^P\d+|/.exec(id)![0];

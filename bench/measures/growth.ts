@@ -1,10 +1,10 @@
 import type { Size } from '../arguments.ts';
 import { type Bench, type Measure, timeOf } from '../bench.ts';
-import { recordCheckpoints, tenthsOf } from '../checkpoint-times.ts';
 import type { Deployment } from '../deployment.ts';
 import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured, middle, seconds } from '../line.ts';
 import { cpuSeconds, peakMib } from '../process-figures.ts';
+import { recordProgress, tenthsOf } from '../progress-times.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';
 import { removeExport, runExport } from '../run-export.ts';
 import { ratioOf, spreadOf } from '../spread.ts';
@@ -17,7 +17,7 @@ const roundsOf = ({ rounds, largeRows }: Size): number => Math.min(largeRows > 1
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const { size, logs, signal } = bench;
-  await recordCheckpoints(bench);
+  await recordProgress(bench);
   const tenth = Math.floor(size.largeRows / 10);
   const to = await timeOf(bench, logs.large, tenth);
   const samples = await takeTurns(
