@@ -1,4 +1,4 @@
-import { type RowCursor, readInt32, readInt64, type Writer } from './row-cursor.ts';
+import { type RowCursor, readInt32, readInt64, type Writer, writeLiteral } from './row-cursor.ts';
 
 /** Bytes from which one copy() is cheaper than a loop. */
 const worthACall = 48;
@@ -52,34 +52,63 @@ export const writeInteger: Writer = (cursor) => {
 
 /** Milliseconds of the year 2000, from which PostgreSQL counts. */
 const epochMs = Date.UTC(2000, 0, 1);
+const secondsOfDay = 86_400;
 
 /** Makes a writer of times as the API has them, with so many digits behind the second. */
 export function timeWriter(digits: 3 | 6): Writer {
-  // Rows that follow each other are often of the same second.
-  let knownSecond = Number.NaN;
-  const text = Buffer.from('0000-00-00T00:00:00.');
+  // Rows that follow each other are often of the same day.
+  let knownDay = Number.NaN;
+  const date = Buffer.from('0000-00-00T');
   return (cursor) => {
     // Beyond the year 2285 the number as a whole would not be exact; 2^32 is 4294 million and 967,296.
     const high = readInt32(cursor.row, cursor.from);
     const micros = high * 967_296 + (readInt32(cursor.row, cursor.from + 4) >>> 0);
-    const second = high * 4294 + Math.floor(micros / 1e6);
-    if (second !== knownSecond) {
-      knownSecond = second;
-      text.write(new Date(epochMs + second * 1000).toISOString().slice(0, 19), 'latin1');
+    const seconds = Math.floor(micros / 1e6);
+    const second = high * 4294 + seconds;
+    const day = Math.floor(second / secondsOfDay);
+    if (day !== knownDay) {
+      knownDay = day;
+      date.write(new Date(epochMs + day * secondsOfDay * 1000).toISOString().slice(0, 11), 'latin1');
     }
-    const { out } = cursor;
-    let { at } = cursor;
-    for (let i = 0; i < text.length; i++) out[at++] = text[i]!;
-    let rest = micros - Math.floor(micros / 1e6) * 1e6;
-    if (digits === 3) rest = Math.floor(rest / 1000);
-    for (let i = at + digits - 1; i >= at; i--) {
-      out[i] = 0x30 + (rest % 10);
-      rest = Math.floor(rest / 10);
-    }
-    at += digits;
-    out[at++] = 0x5a;
-    cursor.at = at;
+    writeLiteral(cursor, date);
+    writeTimeOfDay(cursor, second - day * secondsOfDay);
+    const fraction = (micros - seconds * 1e6) | 0;
+    writeFraction(cursor, digits === 3 ? (fraction / 1000) | 0 : fraction, digits);
   };
+}
+
+const zero = 0x30;
+const colon = 0x3a;
+const point = 0x2e;
+const zulu = 0x5a;
+
+function writeTimeOfDay(cursor: RowCursor, seconds: number): void {
+  const { out, at } = cursor;
+  const hours = (seconds / 3600) | 0;
+  const minutes = ((seconds - hours * 3600) / 60) | 0;
+  const rest = (seconds - hours * 3600 - minutes * 60) | 0;
+  out[at] = zero + ((hours / 10) | 0);
+  out[at + 1] = zero + (hours % 10);
+  out[at + 2] = colon;
+  out[at + 3] = zero + ((minutes / 10) | 0);
+  out[at + 4] = zero + (minutes % 10);
+  out[at + 5] = colon;
+  out[at + 6] = zero + ((rest / 10) | 0);
+  out[at + 7] = zero + (rest % 10);
+  cursor.at = at + 8;
+}
+
+function writeFraction(cursor: RowCursor, fraction: number, digits: number): void {
+  const { out, at } = cursor;
+  out[at] = point;
+  let rest = fraction | 0;
+  for (let i = at + digits; i > at; i--) {
+    const tenth = (rest / 10) | 0;
+    out[i] = zero + rest - tenth * 10;
+    rest = tenth;
+  }
+  out[at + digits + 1] = zulu;
+  cursor.at = at + digits + 2;
 }
 
 const quote = 0x22;
