@@ -30,13 +30,16 @@ export type SegmentPlan = { after: Key | null; nextRows(): number };
 const fewEvents = 100_000;
 
 /** How the rows are walked, or undefined if they come as one sorted stream. */
-function walkOrder({ content, asOfSequence }: ExportRows): KeyRangeOrder | undefined {
+function walkOrder(rows: ExportRows): KeyRangeOrder | undefined {
   // Where the first row of a window stands is only known by counting from the beginning.
-  if (content.window) return undefined;
-  const order = keyRangeOrder(content.sort);
+  if (rows.content.window) return undefined;
+  const order = keyRangeOrder(rows.content.sort);
+  return order?.by === 'occurred_at' && isOfFewEvents(rows) ? undefined : order;
+}
+
+function isOfFewEvents({ content, asOfSequence }: ExportRows): boolean {
   const { after_sequence: after } = content.filter;
-  const few = after !== undefined && lastSequence(content, asOfSequence) - after <= fewEvents;
-  return order?.by === 'occurred_at' && few ? undefined : order;
+  return after !== undefined && lastSequence(content, asOfSequence) - after <= fewEvents;
 }
 
 /**
@@ -108,6 +111,9 @@ async function boundary(
  */
 const asIndexRange = 'set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off; ';
 
+/** Few events are read by their numbers, and by nothing else: without statistics the planner would scan the table. */
+const asNumberRange = 'set local enable_seqscan = off; set local enable_bitmapscan = off; ';
+
 /**
  * The COPY that gives one segment, row by row, and what makes lines of the file from it. It is sent as a simple query: what
  * is set before it holds for its implicit transaction alone.
@@ -121,7 +127,8 @@ export function readSegment(rows: ExportRows, segment: Segment): { statement: st
     ...filterConditions(rows.content.filter, literals),
   ];
   const ordered = orderBy(sortKeys(rows.content.sort));
-  const statement = `${order ? asIndexRange : ''}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
+  const settings = order ? asIndexRange : isOfFewEvents(rows) ? asNumberRange : '';
+  const statement = `${settings}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
   return { statement, printer };
 }
 
