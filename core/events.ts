@@ -85,11 +85,17 @@ const text = (most: number) =>
   z.string({ error: 'must be text' }).max(most, `must have at most ${most} characters`).meta(storable).nullish();
 // Fields that an index holds: PostgreSQL refuses index rows over 2704 bytes, and a character takes up to 4.
 const indexed = text(512);
-const freeForm = z
-  .custom<JsonObject>((value) => typeof value === 'object' && value !== null && !Array.isArray(value), {
-    error: 'must be a JSON object',
-  })
-  .meta({ type: 'object' });
+/** An empty list is taken for an object without members, which is how PHP writes one. */
+const freeForm = (properties: object = {}) =>
+  z
+    .custom<JsonObject | []>(
+      (value) => typeof value === 'object' && value !== null && !(Array.isArray(value) && value.length > 0),
+      {
+        error: 'must be a JSON object',
+      },
+    )
+    .meta({ type: ['object', 'array'], maxItems: 0, ...properties })
+    .transform((value): JsonObject => (Array.isArray(value) ? {} : value));
 const contextText = { type: ['string', 'null'], ...storable };
 
 /** An event as a client writes it. Only `action` is required; unknown members are refused, never dropped. */
@@ -123,13 +129,13 @@ export const eventInput = strictObject({
     type: indexed,
     name: text(4096),
     email: indexed,
-    meta: freeForm.nullish(),
+    meta: freeForm().nullish(),
   }).nullish(),
-  target: strictObject({ type: indexed, id: indexed, meta: freeForm.nullish() }).nullish(),
-  context: freeForm.meta({ type: 'object', properties: { ip: contextText, user_agent: contextText } }).nullish(),
+  target: strictObject({ type: indexed, id: indexed, meta: freeForm().nullish() }).nullish(),
+  context: freeForm({ properties: { ip: contextText, user_agent: contextText } }).nullish(),
   description: z.string({ error: 'must be text' }).meta(storable).nullish(),
   diff: strictObject({ before: z.unknown().optional(), after: z.unknown().optional() }).nullish(),
-  metadata: freeForm.nullish(),
+  metadata: freeForm().nullish(),
   occurred_at: z
     .string({ error: 'must be a time, as text' })
     .meta({ pattern: timePatterns.time, description: 'RFC 3339; now when left out, UTC without a zone' })

@@ -115,7 +115,7 @@ describe('readNewEvent', () => {
     [{ action: 'a', actor: { id: 7 } }, 'actor.id', 'must be text'],
     [{ action: 'a', actor: { id: 'x'.repeat(513) } }, 'actor.id', 'at most 512'],
     [{ action: 'a', actor: { mail: 'x' } }, 'actor.mail', 'did you mean "email"?'],
-    [{ action: 'a', actor: { meta: [] } }, 'actor.meta', 'must be a JSON object'],
+    [{ action: 'a', actor: { meta: [1] } }, 'actor.meta', 'must be a JSON object'],
     [{ action: 'a', target: [] }, 'target', 'must be a JSON object'],
     [{ action: 'a', context: { ip: 5 } }, 'context.ip', 'must be text'],
     [{ action: 'a', metadata: 'x' }, 'metadata', 'must be a JSON object'],
@@ -128,6 +128,13 @@ describe('readNewEvent', () => {
     [{ action: 'a', occurred_at: 1_700_000_000 }, 'occurred_at', 'must be a time'],
   ])('says what is wrong with %j', (value, path, message) => {
     expect(mistakes(value)).toEqual([{ path: `events.7.${path}`, message: expect.stringContaining(message) }]);
+  });
+
+  it('takes an empty list for an object without members, as PHP writes one', () => {
+    const read = readNewEvent({ action: 'a', metadata: [], context: [], actor: { meta: [] } });
+    expect(read).toMatchObject({
+      event: { metadata: '{}', context: '{"ip":null,"user_agent":null}', actor_meta: '{}' },
+    });
   });
 
   it.each([null, [], 'x', 1, undefined])('refuses %j in the place of an event', (value) => {

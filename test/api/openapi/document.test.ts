@@ -127,7 +127,7 @@ describe('The OpenAPI document', () => {
       ['NewEvent', { action: 'a\0' }],
       ['NewEvent', { action: 'a\ud800' }],
       ['NewEvent', { action: 'a', context: { ip: 1 } }],
-      ['NewEvent', { action: 'a', metadata: [] }],
+      ['NewEvent', { action: 'a', metadata: [1] }],
       ['NewEvent', { action: 'a', occurred_at: '2026-11-22' }],
       ['NewEvent', { acton: 'a' }],
       ['Filter', { metadata: { a: { $like: 'x' } } }],
