@@ -45,6 +45,7 @@ export async function openBench(
   const children = openChildren(signal, size.profiles);
   stops.push(children.endAll);
   const deployments = openDeployments(children, servers);
+  stops.push(deployments.end);
   const { url } = await deployments.get({ queue: 'postgres', storage: 'file' });
   const named = (name: string) => makeTenant(url, name);
   const [main, large] = [await named('main'), await named('large')];

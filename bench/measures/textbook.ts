@@ -10,7 +10,7 @@ import type { TargetId } from '../targets.ts';
 export const textbook: Measure = { ids: ['P4'], engines: { queue: 'redis', storage: 's3' }, take };
 
 /** The slow ones take most of the time of a long run. */
-const mostRounds = 3;
+const mostRounds = 2;
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const { children, servers, size, logs } = bench;

@@ -10,7 +10,7 @@ import { ratioOf } from '../spread.ts';
 export const workers: Measure = { ids: ['P11'], engines: { queue: 'redis', storage: 'file' }, take };
 
 const exportsAtATime = 4;
-const mostRounds = 3;
+const mostRounds = 2;
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const samples = await takeTurns(
