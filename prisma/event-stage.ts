@@ -127,7 +127,6 @@ const leaveOutStored = (sql: Sql, tenantId: string, afterSequence: number) =>
 
 const storeAllStaged = chainAndStore(
   `(select row_number() over (order by position) as position, ${stagedNames} from staged_events) as staged`,
-  'count',
 );
 
 async function storeStaged(sql: Sql, tenantId: string, before: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { hash as sha256 } from 'node:crypto';
 import { AppError } from '../core/errors.ts';
 import { inTurns } from '../core/in-turns.ts';
 import type { NewEvent } from '../core/new-event.ts';
@@ -15,7 +16,7 @@ export type StoredEvent = {
   repeated: boolean;
 };
 
-type StoredRow = { id: string; sequence_number: unknown; hash: string; previous_hash: string };
+type StoredRow = { id: string; sequence_number: number; hash: string; previous_hash: string };
 
 /**
  * Transactions that lock the chain of one tenant wait for each other here, and not in the database, where each that
@@ -105,6 +106,7 @@ const columns = [
 ] as const satisfies [keyof NewEvent, string][];
 
 const names = columns.map(([name]) => name).join(', ');
+const casts = columns.map(([name, type]) => `${name}::${type}`).join(', ');
 
 /** The columns of a staged event, for `create table` and json_to_recordset: all text but the number. */
 export const stagedColumns = `${columns.map(([name]) => `${name} text`).join(', ')}, digest text`;
@@ -112,38 +114,62 @@ export const stagedColumns = `${columns.map(([name]) => `${name} text`).join(', 
 export const stagedNames = `${names}, digest`;
 
 /**
- * The statement that chains staged events and stores them. `source`, named "staged", gives stagedColumns and `position`, counted from 1
- * without gaps; $1 is the tenant, $2 and $3 are number and hash (hex) of the locked head. The head moves with it.
- * It returns what is stored, or, where that may be millions of rows, only how many (`count`).
+ * The statement that chains staged events and stores them, and gives how many (`count`). `source`, named "staged", gives
+ * stagedColumns and `position`, counted from 1 without gaps; $1 is the tenant, $2 and $3 are number and hash (hex) of the
+ * locked head. The head moves with it.
  */
-export const chainAndStore = (source: string, returning: 'rows' | 'count'): string => `
+export const chainAndStore = (source: string): string => `
   with chained as (
     select staged.*, $2::bigint + position as sequence_number,
       event_chain(decode($3, 'hex'), $2::bigint + position, decode(digest, 'hex')) over (order by position) as hash
     from ${source}
   ), stored as (
     insert into events (tenant_id, sequence_number, ${names}, previous_hash, hash)
-    select $1::uuid, sequence_number, ${columns.map(([name, type]) => `${name}::${type}`).join(', ')},
+    select $1::uuid, sequence_number, ${casts},
       lag(hash, 1, decode($3, 'hex')) over (order by position), hash
     from chained order by position
-    returning id, sequence_number, hash, previous_hash
+    returning sequence_number, hash
   ), moved as (
     update chain_heads set sequence_number = last.sequence_number, hash = last.hash
     from (select sequence_number, hash from stored order by sequence_number desc limit 1) as last
     where tenant_id = $1::uuid
   )
-  select ${
-    returning === 'count'
-      ? 'count(*) as count'
-      : `id, sequence_number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash`
-  } from stored`;
+  select count(*) as count from stored`;
 
-const storeGiven = chainAndStore(`json_to_recordset($4::json) as staged (position bigint, ${stagedColumns})`, 'rows');
+/** Stores events that were chained here: no function of PostgreSQL hashes as fast as this process does. */
+const storeChained = `
+  with stored as (
+    insert into events (tenant_id, sequence_number, ${names}, previous_hash, hash)
+    select $1::uuid, sequence_number, ${casts}, decode(previous_hash, 'hex'), decode(hash, 'hex')
+    from json_to_recordset($4::json) as chained (sequence_number bigint, previous_hash text, hash text, ${stagedColumns})
+  )
+  update chain_heads set sequence_number = $2::bigint, hash = decode($3, 'hex') where tenant_id = $1::uuid`;
 
 async function insert(sql: Sql, tenantId: string, head: ChainHead, events: readonly NewEvent[]): Promise<StoredRow[]> {
   if (events.length === 0) return [];
-  return sql<StoredRow>(storeGiven, [tenantId, head.sequenceNumber, head.hash, stagedRows(events, 1)]);
+  const links = chainAfter(head, events);
+  const rows = events.map((event, index) => ({ ...event, ...links[index]! }));
+  const last = links.at(-1)!;
+  await sql(storeChained, [tenantId, last.sequence_number, last.hash, JSON.stringify(rows)]);
+  return events.map(({ id }, index) => ({ id, ...links[index]! }));
 }
+
+/** The numbers and hashes of events that follow the head (docs/chain.md); hashes as hex. */
+function chainAfter(head: ChainHead, events: readonly NewEvent[]): Omit<StoredRow, 'id'>[] {
+  const link = Buffer.alloc(2 * hashBytes + 8);
+  let { sequenceNumber, hash: previous } = head;
+  return events.map(({ digest }) => {
+    sequenceNumber++;
+    link.write(previous, 0, 'hex');
+    link.writeBigInt64BE(BigInt(sequenceNumber), hashBytes);
+    link.write(digest, hashBytes + 8, 'hex');
+    const previous_hash = previous;
+    previous = sha256('sha256', link, 'hex');
+    return { sequence_number: sequenceNumber, hash: previous, previous_hash };
+  });
+}
+
+const hashBytes = 32;
 
 /** Events as the JSON text that json_to_recordset reads, numbered from `firstPosition`. */
 export const stagedRows = (events: readonly NewEvent[], firstPosition: number): string =>

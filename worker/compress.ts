@@ -28,10 +28,13 @@ export async function* compressPieces(
     }));
 }
 
+/** Bytes that a thread fills before it calls back: a block takes a few calls, not one for each of zlib's 16 KiB. */
+const chunkSize = 256 * 1024;
+
 const compressed = (bytes: Buffer, compression: 'gzip' | 'zstd'): Promise<Buffer> =>
   compression === 'gzip'
-    ? gzipBlock(bytes, { level: constants.Z_BEST_SPEED })
-    : zstdBlock(bytes, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+    ? gzipBlock(bytes, { level: constants.Z_BEST_SPEED, chunkSize })
+    : zstdBlock(bytes, { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: 3 } });
 
 /**
  * Joins pieces to blocks. Where a block ends depends on the rows alone, so that a resumed export cuts the same ones. With
