@@ -1,6 +1,6 @@
 import { PausedTooLongError } from './copy-reader.ts';
 import { type CopyOptions, copyRows, type Scans, type Slab } from './copy-rows.ts';
-import { outageLimitMs } from './stream-scans.ts';
+import { outageLimitMs } from './scan-shares.ts';
 import { untilReachable } from './until-reachable.ts';
 
 /** Milliseconds for which a statement may wait for a slow reader before its connection is given to others. */

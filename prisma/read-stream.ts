@@ -1,9 +1,9 @@
 import type { Database } from './client.ts';
 import { copyPatiently } from './copy-patiently.ts';
 import { type Pace, type ReadSlab, readSegments } from './read-segments.ts';
+import { streamScans } from './scan-shares.ts';
 import type { ExportRows } from './segments.ts';
 import { reusedSlabs } from './slabs.ts';
-import { streamScans } from './stream-scans.ts';
 
 const mebibyte = 1024 * 1024;
 /** Bytes of rows that wait for the clients of all streams of a process, about; the least and the most of one segment. */

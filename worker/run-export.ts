@@ -7,6 +7,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import { CancelRequestedError } from '../prisma/export-runs.ts';
 import type { ExportRow } from '../prisma/export-view.ts';
+import type { ScansFor } from '../prisma/scan-shares.ts';
 import { takeTurn } from '../prisma/turns.ts';
 import { completeRun, settleRun } from './end-run.ts';
 import { holdLease } from './hold-lease.ts';
@@ -16,6 +17,8 @@ import { writeFile } from './write-file.ts';
 /** What a run needs, and how much it may use. */
 export type RunExportDeps = {
   database: Database;
+  /** Through what rows are read, for each export. */
+  scansFor: ScansFor;
   store: ObjectStore;
   queue: Queue;
   log: Log;

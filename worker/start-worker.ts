@@ -7,6 +7,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
+import { exportScans } from '../prisma/scan-shares.ts';
 import { answerDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
 import { keepSweeping } from './keep-sweeping.ts';
@@ -44,6 +45,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     log,
     metrics,
     leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
+    scansFor: exportScans(database.scans, config),
     readers: config.LOGFERRY_EXPORT_READERS,
     turnSeconds: config.LOGFERRY_TURN_SECONDS,
     partsInFlight: config.LOGFERRY_PARTS_IN_FLIGHT,

@@ -4,6 +4,7 @@ import { FinalError } from '../core/errors.ts';
 import { contentType } from '../core/exports.ts';
 import { endOfFile, frameRows } from '../core/frame-rows.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
+import type { Scans } from '../prisma/copy-rows.ts';
 import { countRows } from '../prisma/export-count.ts';
 import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../prisma/export-runs.ts';
 import { contentOfRow, type ExportRow } from '../prisma/export-view.ts';
@@ -36,20 +37,23 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
   const meterCheckpoint = meterCheckpoints(deps.metrics, rowsBefore);
   try {
     lease.startWriting(rowsBefore);
-    const file = await writeParts(blocksAfter(deps, rows, written.at(-1), lease.signal), {
-      store: meterStore(deps.metrics, deps.store),
-      upload,
-      written,
-      plan: { firstPartBytes: Number(row.partBytes), maxParts: row.maxParts },
-      partsInFlight: deps.partsInFlight,
-      bytesInFlight: deps.bytesInFlight,
-      signal: lease.storeSignal,
-      async saveCheckpoint(checkpoint) {
-        await saveCheckpoint(deps.database, run, checkpoint);
-        meterCheckpoint(checkpoint);
+    const file = await writeParts(
+      blocksAfter(deps.scansFor(row.id, lease.signal), rows, { ...deps, last: written.at(-1), signal: lease.signal }),
+      {
+        store: meterStore(deps.metrics, deps.store),
+        upload,
+        written,
+        plan: { firstPartBytes: Number(row.partBytes), maxParts: row.maxParts },
+        partsInFlight: deps.partsInFlight,
+        bytesInFlight: deps.bytesInFlight,
+        signal: lease.storeSignal,
+        async saveCheckpoint(checkpoint) {
+          await saveCheckpoint(deps.database, run, checkpoint);
+          meterCheckpoint(checkpoint);
+        },
+        onProgress: lease.setProgress,
       },
-      onProgress: lease.setProgress,
-    });
+    );
     lease.signal.throwIfAborted();
     lease.startFinishing();
     return await publish(deps.store, upload, file, lease.storeSignal);
@@ -60,18 +64,16 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
   }
 }
 
+/** From where on, by how many readers, and until when an export is read. */
+type Reading = { last: Checkpoint | undefined; readers: number; signal: AbortSignal };
+
 /** The file's bytes behind a checkpoint, or from the beginning. */
-function blocksAfter(
-  deps: RunExportDeps,
-  rows: ExportRows,
-  last: Checkpoint | undefined,
-  signal: AbortSignal,
-): AsyncIterable<Piece> {
+function blocksAfter(scans: Scans, rows: ExportRows, { last, readers, signal }: Reading): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
-  const slabs = readSegments(deps.database.scans, rows, {
+  const slabs = readSegments(scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
-    readers: deps.readers,
+    readers,
     signal,
   });
   const pieces = frameRows(slabs, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });

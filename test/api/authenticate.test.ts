@@ -37,7 +37,8 @@ describe('Authentication', () => {
       (await fetch(`${app.url}/v1/webhooks`, { headers })).status;
     expect(await status({ 'x-access-token': key })).toBe(200);
     expect(await status({ 'x-access-token': key, authorization: 'Basic YTpi' })).toBe(200);
-    expect(await status({ 'x-access-token': `Bearer ${key}` })).toBe(401);
+    expect(await status({ 'x-access-token': `Bearer ${key}` })).toBe(200);
+    expect(await status({ 'x-access-token': `Basic ${key}` })).toBe(401);
     expect(await status({ 'x-access-token': key, authorization: `Bearer ${makeApiKey('tenant')}` })).toBe(401);
     expect(await status({ 'x-access-token': makeApiKey('tenant'), authorization: `Bearer ${key}` })).toBe(200);
   });

@@ -98,7 +98,8 @@ describe('The metrics of runs', () => {
       const claim = await takeTurn(app.database, 60);
       if (claim.outcome !== 'started') throw new Error(claim.outcome);
       const metrics = makeMetrics();
-      const limits = { readers: 1, partsInFlight: 1, bytesInFlight: 1, leaseSeconds: 60, turnSeconds: 60 };
+      const scansFor = () => app.database.scans;
+      const limits = { scansFor, readers: 1, partsInFlight: 1, bytesInFlight: 1, leaseSeconds: 60, turnSeconds: 60 };
       const deps = { ...app.deps, ...limits, exportTtlSeconds: 60, metrics };
       await settleRun(deps, claim.row, claim.run, errorFor(claim.run));
       const { samples } = (await scrape(metrics)).get('logferry_export_runs_total')!;

@@ -1,23 +1,40 @@
 import type pg from 'pg';
 import { sharedSlots } from '../core/shared-slots.ts';
-import { streamConnections } from './connections.ts';
+import { connectionsOfOne, exportConnections, streamConnections } from './connections.ts';
 import type { Scans } from './copy-rows.ts';
 import { untilReachable } from './until-reachable.ts';
 
 /** Milliseconds for which a stream waits for a database that is away, before it gives up. */
 export const outageLimitMs = 30_000;
 
+/** Gives scans to one user of a share, until its signal is aborted: to a tenant's stream, to a run of an export. */
+export type ScansFor = (key: string, signal: AbortSignal) => Scans;
+
 /**
  * The share of the pool for scans that streams have: of its connections half at most, and of these one tenant half at
- * most, so that no crowd of streams keeps exports, estimates or other tenants waiting. Each stream gets scans of its own;
- * those who wait for a connection get it in the order in which they came.
+ * most, so that no crowd of streams keeps exports, estimates or other tenants waiting. A database that is away is waited for.
  */
-export function streamScans(pool: pg.Pool): (tenantId: string, signal: AbortSignal) => Scans {
+export function streamScans(pool: pg.Pool): ScansFor {
   const most = Math.max(1, Math.min(streamConnections, Math.floor(pool.options.max / 2)));
-  const inSlot = sharedSlots(most, Math.ceil(most / 2));
-  return (tenantId, signal) => {
+  return scanShare(pool, { most, mostOfOne: Math.ceil(most / 2), patienceMs: outageLimitMs });
+}
+
+/** The share of the pool for scans that the exports of a worker have. */
+export const exportScans = (pool: pg.Pool, config: Parameters<typeof exportConnections>[0]): ScansFor =>
+  scanShare(pool, { most: exportConnections(config), mostOfOne: connectionsOfOne(config), patienceMs: 0 });
+
+/**
+ * A share of a pool: so many of its connections, and so many for one key. Those who wait for one get it in the order in
+ * which they came.
+ */
+function scanShare(
+  pool: pg.Pool,
+  { most, mostOfOne, patienceMs }: Record<'most' | 'mostOfOne' | 'patienceMs', number>,
+): ScansFor {
+  const inSlot = sharedSlots(most, mostOfOne);
+  return (key, signal) => {
     const connect = async () => {
-      const giveBack = await slotTaken((work) => inSlot(tenantId, work), signal);
+      const giveBack = await slotTaken((work) => inSlot(key, work), signal);
       try {
         const client = await pool.connect();
         const { release } = client;
@@ -33,7 +50,7 @@ export function streamScans(pool: pg.Pool): (tenantId: string, signal: AbortSign
     };
     return {
       connect,
-      query: (text) => untilReachable(() => queryOnce(connect, text, signal), { limitMs: outageLimitMs, signal }),
+      query: (text) => untilReachable(() => queryOnce(connect, text, signal), { limitMs: patienceMs, signal }),
     };
   };
 }

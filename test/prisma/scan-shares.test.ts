@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../prisma/client.ts';
 import type { Scans } from '../../prisma/copy-rows.ts';
-import { streamScans } from '../../prisma/stream-scans.ts';
+import { streamScans } from '../../prisma/scan-shares.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
 let testDatabase: TestDatabase;
