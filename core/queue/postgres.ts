@@ -18,22 +18,42 @@ const longestWaitSeconds = 10;
  */
 export function openPostgresQueue(pool: PgPool, log: Log): Queue {
   const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
+  const queues: StartingQueue[] = [];
   const shared = bullQueue(
     {
       // Their types name the backend; all that we and the board call is the same.
-      makeQueue: (name, options) =>
-        new PostgresQueue<Ring>(name, { ...options, connection: pool }) as unknown as BullQueue<Ring>,
+      makeQueue(name, options) {
+        const queue = new PostgresQueue<Ring>(name, { ...options, connection: pool });
+        queues.push(queue as unknown as StartingQueue);
+        return queue as unknown as BullQueue<Ring>;
+      },
       makeWorker(name, process, options) {
         const worker = new PostgresWorker<Ring>(name, process, { ...options, connection: pool });
         Object.defineProperty(worker, 'maximumBlockTimeout', { value: longestWaitSeconds });
         // The pool is the caller's, and its end is the end of them all.
         return { worker: worker as unknown as Worker<Ring>, cut() {} };
       },
-      // A pool makes the connections that it needs.
-      untilReady: async () => {},
+      untilReady: async () => void (await Promise.all(queues.map(started))),
       explain: (error) => error,
     },
     log,
   );
   return { ...shared, check: () => checkPostgres(pool), inspect: () => inspectPostgres(pool) };
+}
+
+/** What BullMQ keeps of the start of a queue: the first try, also one that failed. */
+type StartingQueue = {
+  waitUntilReady(): Promise<void>;
+  backend: { readyPromise?: Promise<void>; connection: { readyPromise?: Promise<void> } };
+};
+
+/** A database that was away for a moment must not leave a process that never rings again: the next ring tries anew. */
+async function started(queue: StartingQueue): Promise<void> {
+  try {
+    await queue.waitUntilReady();
+  } catch (error) {
+    queue.backend.readyPromise = undefined;
+    queue.backend.connection.readyPromise = undefined;
+    throw error;
+  }
 }
