@@ -1,12 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Stands in front of a server of TCP, and can become a black hole: connections stay and are taken, and nothing comes through. */
+/** Stands in front of a server of TCP, and can become a black hole: connections stay and are taken, and nothing comes through; or a closed door. */
 export type FreezableProxy = {
   /** The URL that was given, with the host and port of this. */
   url: string;
   /** `newOnes: false`: only the connections that there are, as by a firewall that has forgotten them. */
   freeze(options?: { newOnes?: boolean }): void;
+  /** Ends the connections that there are, and each new one as soon as it is made. */
+  refuse(): void;
+  /** Everything comes through again. */
   thaw(): void;
   close(): Promise<void>;
 };
@@ -15,6 +18,7 @@ export async function startFreezableProxy(target: string): Promise<FreezableProx
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let isFrozen = false;
+  let isRefusing = false;
   const watch = (socket: Socket) => {
     sockets.add(socket);
     // Whoever is behind it hears of it by its own socket.
@@ -23,6 +27,7 @@ export async function startFreezableProxy(target: string): Promise<FreezableProx
     return socket;
   };
   const server = createServer((near) => {
+    if (isRefusing) return void near.destroy();
     const far = watch(connect(Number(port), hostname));
     watch(near);
     for (const [from, to] of [
@@ -44,7 +49,12 @@ export async function startFreezableProxy(target: string): Promise<FreezableProx
       isFrozen = newOnes;
       for (const socket of sockets) socket.pause();
     },
+    refuse() {
+      isRefusing = true;
+      for (const socket of sockets) socket.destroy();
+    },
     thaw() {
+      isRefusing = false;
       isFrozen = false;
       for (const socket of sockets) socket.resume();
     },

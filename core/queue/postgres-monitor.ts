@@ -18,7 +18,7 @@ const about = 'queue';
 /** @throws QueueAwayError while PostgreSQL does not answer, Error when it refuses us or its tables are not there */
 export async function checkPostgres(pool: PgPool): Promise<void> {
   const version = await within(patienceMs, 'PostgreSQL', assertSchemaCompatibility(pool)).catch((error) => {
-    throw explain(error);
+    throw explainPostgres(error);
   });
   if (version < LATEST_SCHEMA_VERSION) {
     throw new Error('The queue in PostgreSQL has tables of an older version. Run "npm run migrate".');
@@ -32,7 +32,7 @@ export async function inspectPostgres(pool: PgPool): Promise<Finding[]> {
   try {
     return [...(await within(patienceMs, 'PostgreSQL', askServer(pool))), await tryNotifications(pool)];
   } catch (error) {
-    return [failure(explain(error as Error))];
+    return [failure(explainPostgres(error as Error))];
   }
 }
 
@@ -46,7 +46,8 @@ const failure = ({ message }: Error): Finding => ({
 /** Of passwords, rights and names of databases (classes 28, 3D, 42): waiting does not mend them. */
 const isRefusal = (code: string | undefined): boolean => /^(28|3D|3F|42)/.test(code ?? '');
 
-function explain(cause: Error & { code?: string }): Error {
+/** What is wrong, for people: a QueueAwayError where it passes. */
+export function explainPostgres(cause: Error & { code?: string }): Error {
   if (cause.name === 'SchemaMigrationRequiredError') {
     return new Error('The queue in PostgreSQL has no tables yet. Run "npm run migrate".', { cause });
   }

@@ -1,8 +1,9 @@
-import { type Queue as BullQueue, createPostgresBackend, type PgPool, type Worker, withBackend } from 'bullmq';
+import { type Queue as BullQueue, type PgPool, type Worker, withBackend } from 'bullmq';
 import type { Log } from '../log.ts';
 import type { Ring } from './answer-rings.ts';
 import { bullQueue } from './bull-queue.ts';
 import { checkPostgres, inspectPostgres } from './postgres-monitor.ts';
+import { createPatientBackend, createStartingBackend } from './postgres-start.ts';
 import type { Queue } from './queue.ts';
 
 /**
@@ -17,43 +18,29 @@ const longestWaitSeconds = 10;
  * stays the caller's.
  */
 export function openPostgresQueue(pool: PgPool, log: Log): Queue {
-  const { Queue: PostgresQueue, Worker: PostgresWorker } = withBackend(createPostgresBackend);
-  const queues: StartingQueue[] = [];
+  const { Queue: PostgresQueue } = withBackend(createStartingBackend);
+  const queues: BullQueue<Ring>[] = [];
   const shared = bullQueue(
     {
       // Their types name the backend; all that we and the board call is the same.
       makeQueue(name, options) {
-        const queue = new PostgresQueue<Ring>(name, { ...options, connection: pool });
-        queues.push(queue as unknown as StartingQueue);
-        return queue as unknown as BullQueue<Ring>;
+        const queue = new PostgresQueue<Ring>(name, { ...options, connection: pool }) as unknown as BullQueue<Ring>;
+        queues.push(queue);
+        return queue;
       },
       makeWorker(name, process, options) {
+        const closing = new AbortController();
+        const { Worker: PostgresWorker } = withBackend(createPatientBackend(closing.signal));
         const worker = new PostgresWorker<Ring>(name, process, { ...options, connection: pool });
         Object.defineProperty(worker, 'maximumBlockTimeout', { value: longestWaitSeconds });
+        worker.once('closing', () => closing.abort());
         // The pool is the caller's, and its end is the end of them all.
         return { worker: worker as unknown as Worker<Ring>, cut() {} };
       },
-      untilReady: async () => void (await Promise.all(queues.map(started))),
+      untilReady: async () => void (await Promise.all(queues.map((queue) => queue.waitUntilReady()))),
       explain: (error) => error,
     },
     log,
   );
   return { ...shared, check: () => checkPostgres(pool), inspect: () => inspectPostgres(pool) };
-}
-
-/** What BullMQ keeps of the start of a queue: the first try, also one that failed. */
-type StartingQueue = {
-  waitUntilReady(): Promise<void>;
-  backend: { readyPromise?: Promise<void>; connection: { readyPromise?: Promise<void> } };
-};
-
-/** A database that was away for a moment must not leave a process that never rings again: the next ring tries anew. */
-async function started(queue: StartingQueue): Promise<void> {
-  try {
-    await queue.waitUntilReady();
-  } catch (error) {
-    queue.backend.readyPromise = undefined;
-    queue.backend.connection.readyPromise = undefined;
-    throw error;
-  }
 }

@@ -70,6 +70,44 @@ describe('A queue in PostgreSQL', () => {
     await queue.close();
   });
 
+  it('rings, and answers rings, as soon as the server lets it in that ended its first connections', async () => {
+    const proxy = await startFreezableProxy(database.url);
+    proxy.refuse();
+    const queue = openQueue(proxy.url, silent);
+    const heard: string[] = [];
+    await expect(queue.ringExport('before')).rejects.toThrow();
+    const worker = await queue.answer('exports', 1, async (id) => {
+      heard.push(id);
+      return { outcome: 'done' };
+    });
+    proxy.thaw();
+    await queue.ringExport('after');
+    await vi.waitFor(() => expect(heard).toEqual(['after']), { timeout: 2000, interval: 20 });
+    await worker.stop();
+    await queue.close();
+    await proxy.close();
+  });
+
+  it('stops to answer within half a second while it has never been let in', async () => {
+    const proxy = await startFreezableProxy(database.url);
+    proxy.refuse();
+    const queue = openQueue(proxy.url, silent);
+    const worker = await queue.answer('exports', 1, async () => ({ outcome: 'done' }));
+    const begun = performance.now();
+    await worker.stop();
+    expect(performance.now() - begun).toBeLessThan(500);
+    await queue.close();
+    await proxy.close();
+  });
+
+  it('does not begin to answer where it is refused, and says why', async () => {
+    const empty = await createTestDatabase({ empty: true });
+    const queue = openQueue(empty.url, silent);
+    await expect(queue.answer('exports', 1, async () => ({ outcome: 'done' }))).rejects.toThrow(/no tables yet/);
+    await queue.close();
+    await empty.drop();
+  });
+
   it('says that it has no tables yet, which is no outage', async () => {
     const empty = await createTestDatabase({ empty: true });
     const message = 'The queue in PostgreSQL has no tables yet. Run "npm run migrate".';
