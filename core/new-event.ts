@@ -77,11 +77,12 @@ function completeEvent(input: EventInput): NewEvent {
   // JSON.parse makes `__proto__` a member like any other, and a spread copies it as one: no setter is called.
   const ip = (input.context?.ip as string | null | undefined) ?? null;
   const user_agent = (input.context?.user_agent as string | null | undefined) ?? null;
-  const columns = {
+  const event: NewEvent = {
     id: input.id ?? newId(),
+    own_id: input.id != null,
     occurred_at: (input.occurred_at != null && parseTimestamp(input.occurred_at)) || received_at,
     received_at,
-    severity: input.severity ?? ('Info' as const),
+    severity: input.severity ?? 'Info',
     action: input.action,
     actor_id: actor?.id ?? null,
     actor_type: actor?.type ?? null,
@@ -98,8 +99,10 @@ function completeEvent(input: EventInput): NewEvent {
     // A diff of nulls alone is the same as none.
     diff: diff?.before == null && diff?.after == null ? null : canonicalDiff(diff),
     metadata: canonicalJson(input.metadata ?? {}),
+    digest: '',
   };
-  return { ...columns, own_id: input.id != null, digest: eventDigest(columns) };
+  event.digest = eventDigest(event);
+  return event;
 }
 
 const canonicalOrNull = (value: unknown): string | null => (value == null ? null : canonicalJson(value));

@@ -43,8 +43,14 @@ export function parseTimestamp(text: string, dateOnly: DateOnly = 'refused'): Ti
 /** A Date in the API's form. */
 export const formatTimestamp = (date: Date): Timestamp => date.toISOString().replace('Z', '000Z');
 
-/** Now in the API's form. */
-export const now = (): Timestamp => formatTimestamp(new Date());
+let latest = { ms: 0, text: '' };
+
+/** Now in the API's form. A thousand events of one batch are received in a few milliseconds, which are written once each. */
+export function now(): Timestamp {
+  const ms = Date.now();
+  if (ms !== latest.ms) latest = { ms, text: formatTimestamp(new Date(ms)) };
+  return latest.text;
+}
 
 /** `20261122T100000Z`, for file names. */
 export const compactTimestamp = (time: Timestamp): string => `${time.slice(0, 19).replaceAll(/[-:]/g, '')}Z`;

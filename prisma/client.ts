@@ -1,5 +1,7 @@
+import { finished } from 'node:stream/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
 import { within } from '../core/within.ts';
 import { mostConnections } from './connections.ts';
 import { PrismaClient } from './generated/client.ts';
@@ -112,12 +114,25 @@ export const openQueuePool = (url: string): pg.Pool =>
   );
 
 /** Runs one statement: inside a transaction of `pg` or of Prisma alike. */
-export type Sql = <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+export type Sql = {
+  <Row extends object>(text: string, values?: unknown[]): Promise<Row[]>;
+  /** Runs a `COPY … FROM STDIN` of these bytes. Only where there is a connection of `pg` to run it on. */
+  copyIn?(statement: string, bytes: Buffer): Promise<void>;
+};
 
 export const pgSql =
   (client: pg.Pool | pg.PoolClient): Sql =>
   async <Row extends object>(text: string, values: unknown[] = []) =>
     (await client.query(text, values)).rows as Row[];
+
+const connectionSql = (client: pg.PoolClient): Sql =>
+  Object.assign(pgSql(client), {
+    copyIn: async (statement: string, bytes: Buffer) => {
+      const copy = client.query(copyFrom(statement));
+      copy.end(bytes);
+      await finished(copy);
+    },
+  });
 
 export const prismaSql =
   (transaction: PrismaTransaction): Sql =>
@@ -130,7 +145,7 @@ export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promis
   let broken: unknown;
   try {
     await client.query('begin');
-    const result = await work(pgSql(client));
+    const result = await work(connectionSql(client));
     await client.query('commit');
     return result;
   } catch (error) {
