@@ -1,9 +1,9 @@
-import pg from 'pg';
+import type pg from 'pg';
 import type { Caller } from '../local/call-api.ts';
 import type { Stop } from '../test/services/find-redis.ts';
 import type { Size } from './arguments.ts';
 import { type Children, openChildren } from './children.ts';
-import { fillEvents } from './data-set.ts';
+import { connected, fillEvents } from './data-set.ts';
 import { type Deployment, type Deployments, type Engines, makeTenant, openDeployments } from './deployment.ts';
 import { findLimit, type Limit } from './limit.ts';
 import type { Line } from './line.ts';
@@ -78,13 +78,7 @@ export async function ask<Row extends pg.QueryResultRow>(
   statement: string,
   values: unknown[] = [],
 ): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: servers.databaseUrl, options: '-c TimeZone=UTC' });
-  await client.connect();
-  try {
-    return (await client.query<Row>(statement, values)).rows;
-  } finally {
-    await client.end();
-  }
+  return connected(servers.databaseUrl, async (client) => (await client.query<Row>(statement, values)).rows);
 }
 
 /** When the event of that number happened, as a filter takes it: up to it, an index gives just so many. */

@@ -15,7 +15,7 @@ export type Children = {
   contend(name: string, job: object): Promise<Sample>;
   /** Runs a line of sh to its end. @throws Error when any command of it fails */
   shell(line: string): Promise<void>;
-  /** Starts a program of ours and returns once it has logged `says`. */
+  /** Starts a program of ours and returns once it has logged `says`. @throws when the run is interrupted, too */
   serve(program: string, says: string, environment: Record<string, string>): Promise<Served>;
   endAll(): Promise<void>;
 };
@@ -58,6 +58,7 @@ export function openChildren(signal: AbortSignal, profiles?: string): Children {
       await successOf(child, line.slice(0, 80), signal);
     },
     async serve(program, says, environment) {
+      signal.throwIfAborted();
       const child = keep(
         spawn(process.execPath, [...nodeFlags, ...profiling, program], {
           cwd: root,
@@ -65,7 +66,7 @@ export function openChildren(signal: AbortSignal, profiles?: string): Children {
           stdio: ['ignore', 'ignore', 'pipe'],
         }),
       );
-      await untilSaid(child, program, says);
+      await untilSaid(child, { program, says, signal });
       return { pid: child.pid!, end: () => end(child, profiles ? 'SIGTERM' : 'SIGKILL') };
     },
     async endAll() {
@@ -80,7 +81,10 @@ async function successOf(child: ChildProcess, name: string, signal: AbortSignal)
 }
 
 /** Its log goes on being read, so that it never waits for us; only what it said last is kept. */
-async function untilSaid(child: ChildProcess, program: string, says: string): Promise<void> {
+async function untilSaid(
+  child: ChildProcess,
+  { program, says, signal }: { program: string; says: string; signal: AbortSignal },
+): Promise<void> {
   const said: string[] = [];
   const ready = Promise.withResolvers<void>();
   createInterface({ input: child.stderr! })
@@ -91,7 +95,12 @@ async function untilSaid(child: ChildProcess, program: string, says: string): Pr
     })
     .once('close', () => ready.reject(new Error(`${program} ended:\n${said.join('\n')}`)));
   const timer = setTimeout(() => ready.reject(new Error(`${program} does not start`)), startLimitMs);
-  await ready.promise.finally(() => clearTimeout(timer));
+  const interrupt = () => ready.reject(signal.reason);
+  signal.addEventListener('abort', interrupt);
+  await ready.promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', interrupt);
+  });
 }
 
 /** At once, unless a profile is to be written: they have nothing in hand, and orderly ends, made for load balancers, take seconds. */

@@ -34,11 +34,14 @@ export async function fillEvents(
   });
 }
 
-async function connected(connectionString: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+/** Does `work` on a connection of its own. */
+export async function connected<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString, options: '-c TimeZone=UTC' });
+  // An interrupted run ends the server under it: `work` fails of itself, and an error unheard would end the run as it is.
+  client.on('error', () => {});
   await client.connect();
   try {
-    await work(client);
+    return await work(client);
   } finally {
     await client.end();
   }

@@ -12,7 +12,10 @@ async function main(size: Size): Promise<void> {
   const interruption = new AbortController();
   hearStopSignals(() => {
     interruption.abort(new Error('Interrupted.'));
-    setTimeout(() => process.exit(1), stopLimitMs).unref();
+    setTimeout(() => {
+      process.stderr.write('Interrupted.\n');
+      process.exit(1);
+    }, stopLimitMs).unref();
   });
   const began = performance.now();
   const say = (line: string) =>
@@ -22,9 +25,14 @@ async function main(size: Size): Promise<void> {
   const alive = setInterval(() => {}, 1_000);
   try {
     const bench = await openBench({ size, signal: interruption.signal, say }, stops);
-    const table = await report(bench, await runMeasures(bench));
+    const lines = await runMeasures(bench);
+    interruption.signal.throwIfAborted();
+    const table = await report(bench, lines);
     say('done');
     process.stdout.write(`\n${table}\n`);
+  } catch (error) {
+    // What is cut short fails in ways of its own: a server that Ctrl-C has ended as well does not answer any more.
+    throw interruption.signal.aborted ? interruption.signal.reason : error;
   } finally {
     for (const stop of stops.reverse()) await stop().catch((error) => say(`not ended: ${error}`));
     clearInterval(alive);

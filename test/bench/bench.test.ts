@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, globSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -32,10 +32,10 @@ const environment = {
     : {}),
 };
 
-const bench = (...args: string[]) =>
+const bench = (args: string[], more: Record<string, string> = {}) =>
   spawn(process.execPath, ['bench/main.ts', ...args], {
     cwd: root,
-    env: environment,
+    env: { ...environment, ...more },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 
@@ -46,7 +46,7 @@ describe('npm run bench', () => {
   let log: string;
   let stop = () => false;
   beforeAll(async () => {
-    const child = bench('--rows', '2000', '--large', '4000', '--rounds', '1', '--out', directory);
+    const child = bench(['--rows', '2000', '--large', '4000', '--rounds', '1', '--out', directory]);
     stop = () => child.kill('SIGTERM');
     const [[code], said] = await Promise.all([once(child, 'close'), text(child.stderr), text(child.stdout)]);
     log = said;
@@ -89,7 +89,12 @@ describe('npm run bench', () => {
   );
 
   it('ends at once, with all that it has started, when it is interrupted', async () => {
-    const child = bench('--rows', '2000', '--large', '4000', '--rounds', '1', '--only', 'P1', '--out', directory);
+    const temporary = mkdtempSync(join(tmpdir(), 'logferry-test-bench-'));
+    // For root PostgreSQL runs as another user, who has to pass.
+    chmodSync(temporary, 0o755);
+    const size = ['--rows', '2000', '--large', '4000', '--rounds', '1', '--only', 'P1'];
+    const child = bench([...size, '--out', directory], { TMPDIR: temporary });
+    const ended = once(child, 'close');
     let said = '';
     const filling = new Promise<void>((resolve) => {
       child.stderr.on('data', (chunk) => {
@@ -97,15 +102,19 @@ describe('npm run bench', () => {
         if (said.includes('filling')) resolve();
       });
     });
-    await Promise.race([filling, once(child, 'close')]);
+    await Promise.race([filling, ended]);
+    const [pidFile] = globSync(join(temporary, '*/cluster/postmaster.pid'));
+    const postgresPid = Number(readFileSync(pidFile!, 'utf8').split('\n')[0]);
     child.kill('SIGINT');
-    const [code] = await once(child, 'close');
-    expect(code).toBe(1);
-    expect(said).toContain('Interrupted.');
+    const [code] = await ended;
+    expect({ code, said }).toEqual({ code: 1, said: expect.stringMatching(/\nInterrupted\.\n$/) });
+    expect(() => process.kill(postgresPid, 0)).toThrow('ESRCH');
+    expect(readdirSync(temporary)).toEqual([]);
+    rmSync(temporary, { recursive: true });
   }, 60_000);
 
   it('refuses arguments that are none', async () => {
-    const child = bench('--rows', 'many');
+    const child = bench(['--rows', 'many']);
     const [said] = await Promise.all([text(child.stderr), once(child, 'close')]);
     expect(said).toBe('--rows must be a whole number from 1000 on\n');
   });
