@@ -8,20 +8,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../../core/api-keys.ts';
 import type { Event } from '../../core/events.ts';
 import { wholeEventJson } from '../../prisma/event-value-sql.ts';
+import { findLocalStack } from '../services/localstack.ts';
 import { type App, startApp } from './start-app.ts';
 
 const rateLimit = 40;
 const folder = join(import.meta.dirname, '../clients/logproof');
 const has = (program: string, ...args: string[]): boolean => spawnSync(program, args).status === 0;
 
+/** A Python with requests: that of the system, or the one of LocalStack, which needs it itself. */
+const localStack = findLocalStack();
+const pythons = ['python3', ...('python' in localStack ? [localStack.python] : [])];
+const python = pythons.find((program) => has(program, '-c', 'import requests'));
+
 /** Each is a script that does the same and prints the same; what it needs besides Node may be missing. */
 const clients = [
   { name: 'Node', program: process.execPath, script: 'client.mjs', missing: undefined },
   {
     name: 'Python',
-    program: 'python3',
+    program: python ?? 'python3',
     script: 'client.py',
-    missing: has('python3', '-c', 'import requests') ? undefined : 'there is no python3 with requests here',
+    missing: python ? undefined : 'there is no python3 with requests here; `npm run install:services` brings one',
   },
   {
     name: 'PHP',
