@@ -1,9 +1,18 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
+import { z } from 'zod';
 import { clockToleranceSeconds, expiredToken, refuseLongToken } from './tokens.ts';
 
 /** Seconds that a token of POST /auth/vendor lives. It ends earlier when its key does. */
 export const keyTokenSeconds = 3600;
+
+const credential = z.string({ error: 'is required, as text' }).min(1, 'must not be empty');
+
+/** What POST /auth/vendor takes. */
+export const credentialsSchema = z.object({
+  clientId: credential.meta({ description: "The key's id" }),
+  secret: credential.meta({ description: 'The key itself' }),
+});
 
 /** What a token says. `type` is `vendor` for any tenant, as Frontegg's clients know it, or `tenant` for `tenantId` alone. */
 export type KeyTokenClaims = {

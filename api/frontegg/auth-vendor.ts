@@ -1,9 +1,8 @@
 import express, { type Request, type RequestHandler, Router } from 'express';
-import { z } from 'zod';
 import { hashApiKey } from '../../core/api-keys.ts';
 import type { Config } from '../../core/config.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
-import { keyTokenSeconds } from '../../core/tokens-of-keys.ts';
+import { credentialsSchema, keyTokenSeconds } from '../../core/tokens-of-keys.ts';
 import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../authenticate.ts';
 import { bodyError, jsonBody, parse } from '../body.ts';
 import type { Caller } from '../caller.ts';
@@ -47,13 +46,8 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
   return router;
 }
 
-const credentials = z.object({
-  clientId: z.string({ error: 'is required, as text' }).min(1, 'must not be empty'),
-  secret: z.string({ error: 'is required, as text' }).min(1, 'must not be empty'),
-});
-
 async function callerOfCredentials(request: Request, { identity }: Door): Promise<Caller> {
-  const { clientId, secret } = parse(credentials, request.body);
+  const { clientId, secret } = parse(credentialsSchema, request.body);
   const caller = await identity.ofKey(secret.trim());
   if (caller.keyId !== null && caller.keyId !== clientId.trim().toLowerCase()) throw wrong();
   return caller;

@@ -1,12 +1,11 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { invalid } from '../../core/errors.ts';
 import { csvSchema, type ExportContent } from '../../core/exports.ts';
 import { opening } from '../../core/file-frame.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
-import { auditColumns } from '../../core/frontegg/fields.ts';
+import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
 import { requireScope } from '../authenticate.ts';
-import { jsonBody } from '../body.ts';
+import { jsonBody, parse } from '../body.ts';
 import { setStreamHeaders } from '../send-rows.ts';
 import type { AuditDeps } from './audits.ts';
 import { isAmong, namedTenant, tenantNameOf } from './readable-tenants.ts';
@@ -45,19 +44,13 @@ function readExport(request: Request, constants: { tenantId: string; vendorId: s
     compression: 'none',
     csv: csvSchema.parse({}),
     properties: [],
-    columns: auditColumns(propertiesOf(request.body), constants),
+    columns: auditColumns(parse(auditExportSchema, request.body ?? {}), constants),
     filter,
     sort,
     asked: request.query,
     ...((offset > 0 || count !== undefined) && { window: { offset, count } }),
   };
   return { content, tenants, fileName: csvName(fileName ?? `audits-${compactTimestamp(now())}`) };
-}
-
-function propertiesOf(body: unknown): unknown {
-  if (body === undefined || body === null) return undefined;
-  if (typeof body !== 'object' || Array.isArray(body)) throw invalid([{ path: '', message: 'must be a JSON object' }]);
-  return (body as { properties?: unknown }).properties;
 }
 
 const csvName = (name: string): string => (name.toLowerCase().endsWith('.csv') ? name : `${name.slice(0, 200)}.csv`);

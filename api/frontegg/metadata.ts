@@ -1,7 +1,6 @@
 import { Router } from 'express';
-import { z } from 'zod';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
-import { auditFields, defaultFields } from '../../core/frontegg/fields.ts';
+import { entityName, newMetadataSchema, presetProperties } from '../../core/frontegg/metadata.ts';
 import { findUnstorable, parseJson } from '../../core/json.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
 import type { Database, Prisma } from '../../prisma/client.ts';
@@ -12,26 +11,6 @@ type MetadataDeps = { database: Database; secretKey: SecretKey };
 
 /** Where the columns are kept that the management has set. */
 const settingName = 'frontegg_metadata.audits';
-const entityName = 'audits';
-
-/** The columns of a table of audits; a portal shows these and exports them. */
-const presetProperties = auditFields.map(({ name, displayName, type }) => ({
-  name,
-  displayName,
-  type,
-  sortable: name !== 'tenantId' && name !== 'vendorId',
-  filterable: name !== 'tenantId' && name !== 'vendorId',
-  showInTable: defaultFields.some((field) => field.name === name) && name !== 'json',
-  showInMoreInfo: true,
-}));
-
-const name = z.string('must be text').min(1, 'must not be empty').max(256, 'must have at most 256 characters');
-const property = z.looseObject({ name }, 'must be {"name": …}');
-const members = {
-  entityName: z.literal(entityName, `must be "${entityName}"; there is no other here`).optional(),
-  properties: z.array(property, 'must be a list of columns').max(100, 'must have at most 100 columns').optional(),
-};
-const newMetadata = z.looseObject(members, 'must be a JSON object');
 
 /** GET and POST /metadata: which columns audits have, for clients that draw tables of them. POST sets them. */
 export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps): Router {
@@ -50,7 +29,7 @@ export function metadataRoutes({ database: { prisma }, secretKey }: MetadataDeps
   });
 
   router.post('/', jsonBody(), async (request, response) => {
-    const { properties } = parse(newMetadata, request.body ?? {});
+    const { properties } = parse(newMetadataSchema, request.body ?? {});
     if (request.query.entityName !== undefined && request.query.entityName !== entityName) throw notFound('entity');
     if (properties) await setProperties();
     else requireScope(response, 'events:read');

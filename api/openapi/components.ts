@@ -4,7 +4,10 @@ import { propertiesSchema } from '../../core/columns.ts';
 import { eventInput } from '../../core/events.ts';
 import { csvSchema, exportRequestSchema, sortSchema } from '../../core/exports.ts';
 import { criteriaSchema, filterSchema } from '../../core/filter.ts';
+import { auditExportSchema } from '../../core/frontegg/fields.ts';
+import { newMetadataSchema } from '../../core/frontegg/metadata.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
+import { credentialsSchema } from '../../core/tokens-of-keys.ts';
 import { webhookPatchSchema, webhookRequestSchema } from '../../core/webhooks.ts';
 import * as account from './account-schemas.ts';
 import * as audits from './audit-schemas.ts';
@@ -34,8 +37,9 @@ const requests = {
   NewWebhook: webhookRequestSchema,
   WebhookChanges: webhookPatchSchema,
   NewAudit: audits.newAuditSchema,
-  AuditExport: audits.auditExportSchema,
-  NewMetadata: audits.newMetadataSchema,
+  AuditExport: auditExportSchema,
+  NewMetadata: newMetadataSchema,
+  Credentials: credentialsSchema,
 };
 
 /** What replies are. They are open, as members may be added to them. */

@@ -1,13 +1,6 @@
+import { ref } from './components.ts';
 import { type Paths, reply } from './operation.ts';
 
-const credentials = {
-  type: 'object',
-  required: ['clientId', 'secret'],
-  properties: {
-    clientId: { type: 'string', minLength: 1, description: "The key's id" },
-    secret: { type: 'string', minLength: 1, description: 'The key itself' },
-  },
-};
 const example = { clientId: '01a2047e-98dd-7000-8000-000000000007', secret: `lf_sk_${'0'.repeat(36)}` };
 
 /** Tokens for keys, as clients of Frontegg ask for them. */
@@ -20,8 +13,8 @@ export const tokenPaths = (): Paths => ({
         'It acts as the key does, for an hour, and ends with it. That of a management key acts for any tenant, by the header `frontegg-tenant-id`.',
       by: 'anybody',
       body: {
-        'application/json': { schema: credentials, example },
-        'application/x-www-form-urlencoded': { schema: credentials, example },
+        'application/json': { schema: ref('Credentials'), example },
+        'application/x-www-form-urlencoded': { schema: ref('Credentials'), example },
       },
       replies: {
         200: reply('The token', {

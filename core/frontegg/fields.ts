@@ -1,7 +1,8 @@
+import { z } from 'zod';
 import { type CellSource, type Column, maxColumns } from '../columns.ts';
-import { AppError, type FieldError, invalid } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import { type EventPath, parseEventPath, splitPath } from '../event-path.ts';
-import { findUnstorableText } from '../json.ts';
+import { findUnstorableText, storableTextPattern } from '../json.ts';
 
 /** An entry of the table below. `path` stands in the event; null is the same for all rows of a tenant. */
 type AuditField = {
@@ -67,33 +68,31 @@ function customPaths(name: string): EventPath[] {
 export const auditSortField = (name: string): string =>
   auditFields.find((field) => field.name === name)?.path ?? `metadata.${name}`;
 
-/**
- * The columns that `properties` asks for: `[{name, displayName}]`, with whatever else the client's column objects have.
- * Without any, the default ones.
- * @throws AppError validation_error
- */
-export function auditColumns(properties: unknown, constants: AuditConstants): Column[] {
-  const asked = properties ?? [];
-  if (!Array.isArray(asked))
-    throw invalid([{ path: 'properties', message: 'must be a list of {"name", "displayName"}' }]);
-  if (asked.length > maxColumns)
-    throw invalid([{ path: 'properties', message: `must have at most ${maxColumns} columns` }]);
-  const errors = asked.flatMap(mistakesIn);
-  if (errors.length > 0) throw invalid(errors);
-  const columns: { name: string; displayName?: string | null }[] = asked.length > 0 ? asked : defaultFields;
-  return columns.map(({ name, displayName }) => ({ title: displayName || name, source: sourceOf(name, constants) }));
-}
+const storable = z
+  .string('must be text')
+  .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
+  .meta({ pattern: storableTextPattern });
 
-function mistakesIn(property: unknown, index: number): FieldError[] {
-  const { name, displayName } = Object(property) as Record<string, unknown>;
-  const path = `properties.${index}`;
-  if (typeof name !== 'string' || name === '')
-    return [{ path: `${path}.name`, message: 'must be text, and not empty' }];
-  if (displayName != null && typeof displayName !== 'string')
-    return [{ path: `${path}.displayName`, message: 'must be text' }];
-  const unstorable =
-    findUnstorableText(name, `${path}.name`) ?? findUnstorableText(displayName ?? '', `${path}.displayName`);
-  return unstorable ? [unstorable] : [];
+const property = z.looseObject(
+  { name: storable.min(1, 'must not be empty'), displayName: storable.nullish() },
+  'must be {"name", "displayName"}',
+);
+
+/** What asks for an export of audits: its columns. Whole column objects of a portal will do. */
+export const auditExportSchema = z.looseObject(
+  {
+    properties: z
+      .array(property, 'must be a list of {"name", "displayName"}')
+      .max(maxColumns, `must have at most ${maxColumns} columns`)
+      .nullish(),
+  },
+  'must be a JSON object',
+);
+
+/** The columns that are asked for; without any, the default ones. */
+export function auditColumns({ properties }: z.output<typeof auditExportSchema>, constants: AuditConstants): Column[] {
+  const columns: { name: string; displayName?: string | null }[] = properties?.length ? properties : defaultFields;
+  return columns.map(({ name, displayName }) => ({ title: displayName || name, source: sourceOf(name, constants) }));
 }
 
 function sourceOf(name: string, constants: AuditConstants): CellSource {

@@ -165,9 +165,10 @@ describe('An export of audits', () => {
 
   it.each([
     [{ properties: 'all' }, 'properties: must be a list of {"name", "displayName"}'],
-    [{ properties: [{ displayName: 'x' }] }, 'properties.0.name: must be text, and not empty'],
+    [{ properties: [{ displayName: 'x' }] }, 'properties.0.name: must be text'],
+    [{ properties: [{ name: '' }] }, 'properties.0.name: must not be empty'],
     [{ properties: [{ name: 'a' }, { name: 'b', displayName: 1 }] }, 'properties.1.displayName: must be text'],
-    [[], 'must be a JSON object'],
+    [[], 'The body must be a JSON object'],
   ])('answers 400 for %j', async (json, message) => {
     const { call } = await withAudits();
     const reply = await call(v2, { json });
