@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Request, type RequestHandler, Router } from 'express';
 import { z } from 'zod';
 import { AppError, type FieldError, invalid, mostMistakes } from '../core/errors.ts';
@@ -42,11 +43,8 @@ export function writeEventRoutes({ database, batcher, metrics, append }: WriteEv
   });
 
   const batch: RequestHandler = async (request, response) => {
-    const events = await append(tenantOf(response).id, readBatch(request.body));
-    response
-      .status(201)
-      .type('json')
-      .send(`{"data":[${events.join(',')}]}`);
+    const events = await append(tenantOf(response).id, await readBatch(request.body));
+    response.status(201).type('json').send(listOf(events));
   };
 
   const stream: RequestHandler = async (request, response) => {
@@ -92,12 +90,16 @@ function readEvent(body: unknown): NewEvent {
   return read.event;
 }
 
+/** Events that are read in one go, which takes some milliseconds: what else the process has to do goes on in between. */
+const eventsInOneGo = 100;
+
 /** All events, or all mistakes in them up to a bound. */
-function readBatch(body: unknown): NewEvent[] {
+async function readBatch(body: unknown): Promise<NewEvent[]> {
   const values = parse(batchSchema, body).events;
   const events: NewEvent[] = [];
   const errors: FieldError[] = [];
   for (const [index, value] of values.entries()) {
+    if (index > 0 && index % eventsInOneGo === 0) await setImmediate();
     const read = readNewEvent(value, `events.${index}`);
     if ('event' in read) events.push(read.event);
     else errors.push(...read.errors);
@@ -105,6 +107,25 @@ function readBatch(body: unknown): NewEvent[] {
   }
   if (errors.length > 0) throw invalid(errors);
   return events;
+}
+
+const [listBegin, separator, listEnd] = ['{"data":[', ',', ']}'];
+/** Bytes that a UTF-16 code unit takes at most. */
+const mostUtf8 = 3;
+
+/**
+ * The reply to a batch. Joined to one text, a thousand events took twice as long as one after the other: a single character
+ * beyond Latin-1 doubles the memory of them all.
+ */
+function listOf(events: readonly string[]): Buffer {
+  const units = events.reduce((sum, event) => sum + event.length + separator.length, listBegin.length + listEnd.length);
+  const bytes = Buffer.allocUnsafe(mostUtf8 * units);
+  let at = bytes.write(listBegin);
+  for (const [index, event] of events.entries()) {
+    if (index > 0) at += bytes.write(separator, at);
+    at += bytes.write(event, at);
+  }
+  return bytes.subarray(0, at + bytes.write(listEnd, at));
 }
 
 async function* following(begun: readonly NewEvent[][], rest: AsyncGenerator<NewEvent[]>): AsyncGenerator<NewEvent[]> {

@@ -50,7 +50,7 @@ export async function openBench(
   const named = (name: string) => makeTenant(url, name);
   const [main, large] = [await named('main'), await named('large')];
   const others = await inTurn(10, (i) => named(`other ${i}`));
-  const posted = await inTurn(4, (i) => named(`posted ${i}`));
+  const posted = await inTurn(8, (i) => named(`posted ${i}`));
   say(`filling ${(2 * size.rows + size.largeRows).toLocaleString('en')} events`);
   await fillEvents(
     servers.databaseUrl,

@@ -19,8 +19,8 @@ export function canonicalEvent(event: EventColumns): string {
   return `{"action":${quote(event.action)},"actor":${actor},"context":${event.context},"description":${quote(event.description)},"diff":${event.diff},"id":"${event.id}","metadata":${event.metadata},"occurred_at":"${event.occurred_at}","received_at":"${event.received_at}","severity":"${event.severity}","target":${target}}`;
 }
 
-/** SHA-256 of canonicalEvent(), as hex. */
-export const eventDigest = (event: EventColumns): string => hash('sha256', canonicalEvent(event), 'hex');
+/** The digest of an event: SHA-256 of canonicalEvent(), as hex. */
+export const digestOf = (canonical: string): string => hash('sha256', canonical, 'hex');
 
 /** The event as GET writes it, to the byte (prisma/event-value-sql.ts: wholeEventJson). */
 export function eventJson(event: EventColumns, { sequenceNumber, hash, previousHash }: ChainLink): string {

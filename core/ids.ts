@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 /** The millisecond of the last id, and its number among those of that millisecond. */
 let last = 0;
 let count = 0;
+/** What the ids of that millisecond begin with. */
+let prefix = '';
 
 /**
  * A UUIDv7: later ids sort after earlier ones, so that lists and indexes run in order of time. Of one process, also those
@@ -14,22 +16,24 @@ let count = 0;
  */
 export function newId(): string {
   const now = Date.now();
-  if (now > last) {
-    last = now;
-    count = 0;
-  } else if (++count > 0xfff) {
-    last++;
-    count = 0;
-  }
-  const time = last.toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${count.toString(16).padStart(3, '0')}${randomUUID().slice(18)}`;
+  if (now > last) begin(now);
+  else if (++count > 0xfff) begin(last + 1);
+  return `${prefix}${count.toString(16).padStart(3, '0')}${randomUUID().slice(18)}`;
+}
+
+function begin(ms: number): void {
+  last = ms;
+  count = 0;
+  prefix = `${timePart(ms)}-7`;
+}
+
+function timePart(ms: number): string {
+  const time = ms.toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}`;
 }
 
 /** Ids made from this time on (milliseconds since 1970) are not below it, those made before are. */
-export function firstIdOf(ms: number): string {
-  const time = ms.toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
-}
+export const firstIdOf = (ms: number): string => `${timePart(ms)}-7000-8000-000000000000`;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import { AppError, type FieldError, invalid } from './errors.ts';
 import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
 
@@ -41,6 +42,8 @@ function syntaxError(text: string): string | undefined {
 }
 
 function decode(bytes: Uint8Array): string {
+  // Most bodies are; this is a copy.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   try {
     return utf8.decode(bytes);
   } catch (cause) {
@@ -148,6 +151,18 @@ export function findUnstorable(value: unknown): FieldError | undefined {
     return depth > maxDepth && typeof inner === 'object' && inner !== null ? tooDeep : undefined;
   });
   return found && { path: found.path.join('.'), message: found.message };
+}
+
+/** Whether a value is nested beyond maxDepth. */
+export function isTooDeep(value: unknown, levels = maxDepth): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const key in value) {
+    const inner = (value as Record<string, unknown>)[key];
+    // Asked here already: most are no objects, and a call for each would take four times as long.
+    if (typeof inner === 'object' && isTooDeep(inner, levels - 1)) return true;
+  }
+  return false;
 }
 
 /** The same for one text. */

@@ -1,10 +1,10 @@
 import type { z } from 'zod';
 import { canonicalJson } from './canonical-json.ts';
 import type { FieldError } from './errors.ts';
-import { eventDigest } from './event-text.ts';
+import { canonicalEvent, digestOf } from './event-text.ts';
 import { type EventInput, eventInput, type Severity } from './events.ts';
 import { newId } from './ids.ts';
-import { findUnstorable } from './json.ts';
+import { findUnstorable, isTooDeep } from './json.ts';
 import { now, parseTimestamp, type Timestamp } from './times.ts';
 
 /** An event checked and completed, ready to be numbered and chained. JSON members are canonical text (RFC 8785). */
@@ -34,15 +34,17 @@ export type NewEvent = {
   digest: string;
 };
 
+type Read = { event: NewEvent } | { errors: FieldError[] };
+
 /**
  * Checks one event from outside and completes it. `path` stands before the path of each mistake (`events.500`).
  * Gives either the event or all mistakes found.
  */
-export function readNewEvent(value: unknown, path = ''): { event: NewEvent } | { errors: FieldError[] } {
+export function readNewEvent(value: unknown, path = ''): Read {
   const parsed = eventInput.safeParse(value);
-  const errors = parsed.success ? beyondTheSchema(parsed.data) : parsed.error.issues.flatMap(fieldErrors);
-  if (parsed.success && errors.length === 0) return { event: completeEvent(parsed.data) };
-  return { errors: errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
+  const read = parsed.success ? completeEvent(parsed.data) : { errors: parsed.error.issues.flatMap(fieldErrors) };
+  if ('event' in read) return read;
+  return { errors: read.errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
 }
 
 /** One mistake for each unknown member, at its own path; the schema's message is about the first. */
@@ -55,32 +57,53 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
   }));
 }
 
-function beyondTheSchema(input: EventInput): FieldError[] {
+function completeEvent(input: EventInput): Read {
+  const received_at = now();
+  const occurred_at = input.occurred_at == null ? received_at : parseTimestamp(input.occurred_at);
+  const errors = beyondTheSchema(input, occurred_at);
+  if (errors.length > 0 || !occurred_at) return { errors: [...unstorableIn(input), ...errors] };
+  const event = withoutDigest(input, { occurred_at, received_at });
+  const canonical = canonicalEvent(event);
+  // Canonical JSON escapes what cannot be stored, and little else: most events need no look at each of their texts.
+  if (canonical.includes('\\u') || isTooDeep(input)) {
+    const unstorable = unstorableIn(input);
+    if (unstorable.length > 0) return { errors: unstorable };
+  }
+  event.digest = digestOf(canonical);
+  return { event };
+}
+
+function beyondTheSchema(input: EventInput, occurredAt: Timestamp | undefined): FieldError[] {
   const errors: FieldError[] = [];
-  const unstorable = findUnstorable(input);
-  if (unstorable) errors.push(unstorable);
   for (const name of ['ip', 'user_agent'] as const) {
     const member = input.context?.[name];
     if (typeof member !== 'string' && member !== undefined && member !== null) {
       errors.push({ path: `context.${name}`, message: 'must be text' });
     }
   }
-  if (input.occurred_at != null && !parseTimestamp(input.occurred_at)) {
+  if (!occurredAt) {
     errors.push({ path: 'occurred_at', message: 'must be an RFC 3339 time such as 2026-11-22T10:00:00.000000Z' });
   }
   return errors;
 }
 
-function completeEvent(input: EventInput): NewEvent {
-  const received_at = now();
+function unstorableIn(input: EventInput): FieldError[] {
+  const error = findUnstorable(input);
+  return error ? [error] : [];
+}
+
+function withoutDigest(
+  input: EventInput,
+  { occurred_at, received_at }: Pick<NewEvent, 'occurred_at' | 'received_at'>,
+): NewEvent {
   const { actor, target, diff } = input;
   // JSON.parse makes `__proto__` a member like any other, and a spread copies it as one: no setter is called.
   const ip = (input.context?.ip as string | null | undefined) ?? null;
   const user_agent = (input.context?.user_agent as string | null | undefined) ?? null;
-  const event: NewEvent = {
+  return {
     id: input.id ?? newId(),
     own_id: input.id != null,
-    occurred_at: (input.occurred_at != null && parseTimestamp(input.occurred_at)) || received_at,
+    occurred_at,
     received_at,
     severity: input.severity ?? 'Info',
     action: input.action,
@@ -101,8 +124,6 @@ function completeEvent(input: EventInput): NewEvent {
     metadata: canonicalJson(input.metadata ?? {}),
     digest: '',
   };
-  event.digest = eventDigest(event);
-  return event;
 }
 
 const canonicalOrNull = (value: unknown): string | null => (value == null ? null : canonicalJson(value));

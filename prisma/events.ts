@@ -18,8 +18,6 @@ export type StoredEvent = {
   repeated: boolean;
 };
 
-type StoredRow = Link & { id: string };
-
 /**
  * Transactions that lock the chain of one tenant wait for each other here, and not in the database, where each that
  * waits would hold a connection: twenty of one tenant would keep everybody out.
@@ -51,34 +49,37 @@ export async function lockChainHead(sql: Sql, tenantId: string): Promise<ChainHe
 export async function appendEvents(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<StoredEvent[]> {
   if (events.length === 0) return [];
   const head = await lockChainHead(sql, tenantId);
-  const stored = await findStored(sql, tenantId, events);
-  const repeated = new Set(stored.keys());
+  // Only a client's id can be there already.
+  if (!events.some((event) => event.own_id)) {
+    const links = await insert(sql, tenantId, head, events);
+    return events.map(({ id }, index) => storedEvent(id, links[index]!, false));
+  }
+  const stored = new Map(await findStored(sql, tenantId, events));
   const fresh = new Map<string, NewEvent>();
-  for (const event of events) if (!repeated.has(event.id) && !fresh.has(event.id)) fresh.set(event.id, event);
-  for (const row of await insert(sql, tenantId, head, [...fresh.values()])) stored.set(row.id, row);
-  return events.map((event) => {
-    const row = stored.get(event.id)!;
-    return {
-      id: event.id,
-      sequenceNumber: Number(row.sequence_number),
-      hash: row.hash,
-      previousHash: row.previous_hash,
-      // The second of one id within the same call repeats the first.
-      repeated: fresh.get(event.id) !== event,
-    };
-  });
+  for (const event of events) if (!stored.has(event.id) && !fresh.has(event.id)) fresh.set(event.id, event);
+  const links = await insert(sql, tenantId, head, [...fresh.values()]);
+  for (const [index, id] of [...fresh.keys()].entries()) stored.set(id, links[index]!);
+  // The second of one id within the same call repeats the first.
+  return events.map((event) => storedEvent(event.id, stored.get(event.id)!, fresh.get(event.id) !== event));
 }
 
+const storedEvent = (id: string, { sequence_number, hash, previous_hash }: Link, repeated: boolean): StoredEvent => ({
+  id,
+  sequenceNumber: sequence_number,
+  hash,
+  previousHash: previous_hash,
+  repeated,
+});
+
 /** The events of these whose own id is stored already. */
-async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<Map<string, StoredRow>> {
+async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<[string, Link][]> {
   const ids = events.filter((event) => event.own_id).map((event) => event.id);
-  if (ids.length === 0) return new Map();
-  const rows = await sql<StoredRow>(
+  const rows = await sql<Omit<Link, 'sequence_number'> & { id: string; sequence_number: unknown }>(
     `select id, sequence_number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash from events
      where tenant_id = $1::uuid and id in (select value::uuid from json_array_elements_text($2::json))`,
     [tenantId, JSON.stringify(ids)],
   );
-  return new Map(rows.map((row) => [row.id, row]));
+  return rows.map((row) => [row.id, { ...row, sequence_number: Number(row.sequence_number) }]);
 }
 
 /**
@@ -128,7 +129,7 @@ const storeChained = `
 /** Fewer go as one statement: COPY takes two round trips more. */
 const copiedFrom = 20;
 
-async function insert(sql: Sql, tenantId: string, head: ChainHead, events: readonly NewEvent[]): Promise<StoredRow[]> {
+async function insert(sql: Sql, tenantId: string, head: ChainHead, events: readonly NewEvent[]): Promise<Link[]> {
   if (events.length === 0) return [];
   const links = chainAfter(head, events);
   const last = links.at(-1)!;
@@ -140,7 +141,7 @@ async function insert(sql: Sql, tenantId: string, head: ChainHead, events: reado
     const rows = events.map((event, index) => ({ ...event, ...links[index]! }));
     await sql(storeChained, [...moved, JSON.stringify(rows)]);
   }
-  return events.map(({ id }, index) => ({ id, ...links[index]! }));
+  return links;
 }
 
 /** The numbers and hashes of events that follow the head (docs/chain.md); hashes as hex. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { contend } from '../contend.ts';
@@ -19,8 +20,12 @@ await contend<Job>(async ({ url, keys, forMs }) => {
     const { promise, resolve, reject } = Promise.withResolvers<import('node:http').IncomingMessage>();
     outgoing.once('response', resolve).once('error', reject).end(body);
     const response = await promise;
-    const reply = await text(response);
-    if (response.statusCode !== 201) throw new Error(`A batch was answered with ${response.statusCode}: ${reply}`);
+    if (response.statusCode !== 201) {
+      throw new Error(`A batch was answered with ${response.statusCode}: ${await text(response)}`);
+    }
+    // Taken, and not looked at: what a client does with it is no part of the work.
+    response.resume();
+    await once(response, 'end');
   };
   let events = 0;
   const started = performance.now();

@@ -10,7 +10,7 @@ export type ApiProcess = WatchedProcess & {
 };
 
 /** As `npm run api` starts it. */
-const nodeArguments = ['--max-semi-space-size=8', '--heap-growing-percent=50', 'api/main.ts'];
+const nodeArguments = ['--max-semi-space-size=32', 'api/main.ts'];
 
 /** A real API process (api/main.ts) on a free port, with the database and the settings of the test's. */
 export async function startApiProcess({ deps }: App, environment: Record<string, string> = {}): Promise<ApiProcess> {
