@@ -5,6 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { within } from '../core/within.ts';
 import { mostConnections } from './connections.ts';
 import { PrismaClient } from './generated/client.ts';
+import { scanSocket } from './scan-socket.ts';
 import { sessionOf } from './session.ts';
 
 export type Prisma = PrismaClient;
@@ -63,6 +64,7 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
     ...session,
     ...sessionOf(url, { fixed, defaults: ['jit=off', 'max_parallel_workers_per_gather=0'] }),
     max: scanConnections,
+    stream: scanSocket,
     application_name: 'logferry-export',
     onConnect: endWithReader,
   });

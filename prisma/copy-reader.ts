@@ -1,4 +1,6 @@
+import type { Readable } from 'node:stream';
 import type pg from 'pg';
+import { type CopyMessage, takeCopyData } from './copy-messages.ts';
 import type { CopyOptions, Slab } from './copy-rows.ts';
 
 /** The reader took so little for so long that its connection was given to others. The statement can be run again. */
@@ -67,23 +69,23 @@ export class CopyReader {
     this.#signal();
   }
 
-  submit(connection: { query(text: string): void }): void {
+  submit(connection: { stream: Readable; query(text: string): void }): void {
+    takeCopyData(connection.stream, (message) => this.#print(message));
     connection.query(this.#statement);
   }
 
-  handleCopyData(message: { chunk: Buffer; length: number }): void {
-    // What pg had parsed already when the statement was ended.
+  #print(message: CopyMessage): void {
+    // What had come already when the statement was ended.
     if (this.#error !== undefined) return;
     const { printer } = this.#options;
-    if (!printer.isRow(message.chunk)) return;
+    if (!printer.isRow(message)) return;
     if (this.#skip > 0) {
       this.#skip--;
       return;
     }
-    const needed = printer.bound(message.chunk);
+    const needed = printer.bound(message);
     if (this.#used + needed > this.#slab.length) this.#startSlab(needed);
-    // pg's parser reuses the memory behind the chunk, so it is printed here and now.
-    this.#used = printer.print(message.chunk, this.#slab, this.#used);
+    this.#used = printer.print(message, this.#slab, this.#used);
     this.#rows++;
   }
 

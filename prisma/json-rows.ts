@@ -12,6 +12,7 @@ import {
   writeNull,
   writeUuid,
 } from './cell-writers.ts';
+import type { CopyMessage } from './copy-messages.ts';
 import { jsonAt, wholeMemberJson } from './event-value-sql.ts';
 import { isTrailer, type RowCursor, readInt32, startOfRow, type Writer, writeLiteral } from './row-cursor.ts';
 import type { RowPrinter } from './row-printer.ts';
@@ -185,10 +186,12 @@ function jsonPrinter({ write, growth, fixed }: Value): RowPrinter {
   return {
     isRow: (message) => !isTrailer(message),
     // One more for the end of the line.
-    bound: (message) =>
-      1 + fixed + (message.length < longRow ? mostGrowth * message.length : growthOf(message, growth)),
+    bound: (message) => {
+      const length = message.to - message.from;
+      return 1 + fixed + (length < longRow ? mostGrowth * length : growthOf(message, growth));
+    },
     print(message, out, at) {
-      cursor.row = message;
+      cursor.row = message.bytes;
       cursor.from = startOfRow(message);
       cursor.out = out;
       cursor.at = at;
@@ -199,11 +202,11 @@ function jsonPrinter({ write, growth, fixed }: Value): RowPrinter {
   };
 }
 
-function growthOf(row: Buffer, growth: readonly number[]): number {
+function growthOf(row: CopyMessage, growth: readonly number[]): number {
   let from = startOfRow(row);
   let bytes = 0;
   for (const most of growth) {
-    const length = Math.max(0, readInt32(row, from));
+    const length = Math.max(0, readInt32(row.bytes, from));
     bytes += most * length;
     from += 4 + length;
   }

@@ -1,3 +1,5 @@
+import type { CopyMessage } from './copy-messages.ts';
+
 /**
  * Where a row is being read and written: PostgreSQL's binary COPY on one side, the bytes of a file on the other. One object
  * that all writers move on, as a million rows are printed with twenty cells each.
@@ -22,10 +24,12 @@ const headerBytes = 19;
 const signature = 0x5047;
 
 /** The first column of a row in a message of a binary COPY; the first message has the header before it. */
-export const startOfRow = (message: Buffer): number => (readInt16(message, 0) === signature ? headerBytes : 0) + 2;
+export const startOfRow = ({ bytes, from }: CopyMessage): number =>
+  (readInt16(bytes, from) === signature ? headerBytes : 0) + from + 2;
 
 /** Whether the message is the trailer: a row of -1 columns. Without any row it comes with the header, in one message. */
-export const isTrailer = (message: Buffer): boolean => readInt16(message, startOfRow(message) - 2) === 0xffff;
+export const isTrailer = (message: CopyMessage): boolean =>
+  readInt16(message.bytes, startOfRow(message) - 2) === 0xffff;
 
 const readInt16 = (bytes: Buffer, at: number): number => (bytes[at]! << 8) | bytes[at + 1]!;
 
