@@ -1,6 +1,7 @@
 import type { FramedRows } from '../core/frame-rows.ts';
 import { copyRows, type Scans, type Slab } from './copy-rows.ts';
 import { type ExportRows, type Key, type PlannedSegment, planSegments, readSegment } from './segments.ts';
+import type { SlabSource } from './slabs.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
@@ -15,6 +16,8 @@ export type ReadOptions = {
   from: Position;
   readers: number;
   signal: AbortSignal;
+  /** Buffers that whoever takes the rows gives back; new ones without it. */
+  slabs?: SlabSource;
   /** For those who do not read all segments alike. */
   pace?: Pace;
 };
@@ -40,7 +43,7 @@ type OpenSegment = {
  * first fill their buffers and wait. Ends all of them, whatever ends it.
  */
 export async function* readSegments(scans: Scans, rows: ExportRows, options: ReadOptions): AsyncGenerator<ReadSlab> {
-  const { from, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
+  const { from, slabs: source, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const segments = planSegments(scans, rows, { after: from.after, nextRows: pace.nextRows });
@@ -50,7 +53,7 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
     const { value: segment, done } = await segments.next();
     if (done) return undefined;
     const { printer, statement } = readSegment(rows, segment);
-    const slabs = pace.copy(scans, statement, { skipRows, printer, signal });
+    const slabs = pace.copy(scans, statement, { skipRows, printer, signal, ...(source && { slabs: source }) });
     const open = { segment, skipped: skipRows, slabs, first: slabs.next() };
     open.first.catch(() => {}); // Heard when its turn comes; another reader's error may end us before.
     skipRows = 0;

@@ -22,10 +22,11 @@ export async function* compressPieces(
   const blocks = joinPieces(pieces, compression !== 'none' && !resumed);
   if (compression === 'none') yield* blocks;
   else
-    yield* mapInOrder(blocks, inFlight, async (block) => ({
-      ...block,
-      bytes: await compressed(block.bytes, compression),
-    }));
+    yield* mapInOrder(blocks, inFlight, async (block) => {
+      const bytes = await compressed(block.bytes, compression);
+      block.giveBack?.();
+      return { ...block, bytes, giveBack: undefined };
+    });
 }
 
 /** Bytes that a thread fills before it calls back: a block takes a few calls, not one for each of zlib's 16 KiB. */
@@ -57,8 +58,11 @@ export async function* joinPieces(pieces: AsyncIterable<Piece>, atLeastOne: bool
 }
 
 function join(pieces: Piece[]): Piece {
+  if (pieces.length === 1) return pieces[0]!;
+  const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
+  for (const { giveBack } of pieces) giveBack?.();
   return {
-    bytes: pieces.length === 1 ? pieces[0]!.bytes : Buffer.concat(pieces.map((piece) => piece.bytes)),
+    bytes,
     rows: pieces.reduce((sum, piece) => sum + piece.rows, 0),
     position: pieces.findLast((piece) => piece.position)?.position ?? null,
   };

@@ -8,6 +8,7 @@ import type { Database } from '../prisma/client.ts';
 import { CancelRequestedError } from '../prisma/export-runs.ts';
 import type { ExportRow } from '../prisma/export-view.ts';
 import type { ScansFor } from '../prisma/scan-shares.ts';
+import type { SlabSource } from '../prisma/slabs.ts';
 import { takeTurn } from '../prisma/turns.ts';
 import { completeRun, settleRun } from './end-run.ts';
 import { holdLease } from './hold-lease.ts';
@@ -19,6 +20,8 @@ export type RunExportDeps = {
   database: Database;
   /** Through what rows are read, for each export. */
   scansFor: ScansFor;
+  /** Into what they are read, by all exports. */
+  slabs: SlabSource;
   store: ObjectStore;
   queue: Queue;
   log: Log;

@@ -8,6 +8,7 @@ import { webhookGuard } from '../core/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
 import { linkForExport } from '../prisma/export-link.ts';
 import { exportScans } from '../prisma/scan-shares.ts';
+import { reusedSlabs } from '../prisma/slabs.ts';
 import { answerDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
 import { keepSweeping } from './keep-sweeping.ts';
@@ -30,6 +31,10 @@ export type RunningWorker = {
   stop(): Promise<void>;
 };
 
+const slabBytes = 1024 * 1024;
+/** Slabs that are kept for the next rows: what two fast exports have in use. More of them fill new ones. */
+const slabsKept = 24;
+
 /** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */
 const deliveryGraceMs = 4_000;
 
@@ -46,6 +51,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     metrics,
     leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
     scansFor: exportScans(database.scans, config),
+    slabs: reusedSlabs(slabBytes, slabsKept),
     readers: config.LOGFERRY_EXPORT_READERS,
     turnSeconds: config.LOGFERRY_TURN_SECONDS,
     partsInFlight: config.LOGFERRY_PARTS_IN_FLIGHT,

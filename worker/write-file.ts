@@ -10,6 +10,7 @@ import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../pri
 import { contentOfRow, type ExportRow } from '../prisma/export-view.ts';
 import { type Piece, readSegments } from '../prisma/read-segments.ts';
 import type { ExportRows } from '../prisma/segments.ts';
+import type { SlabSource } from '../prisma/slabs.ts';
 import { compressPieces } from './compress.ts';
 import type { Lease } from './hold-lease.ts';
 import { meterCheckpoints, meterStore } from './meter-run.ts';
@@ -64,16 +65,21 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
   }
 }
 
-/** From where on, by how many readers, and until when an export is read. */
-type Reading = { last: Checkpoint | undefined; readers: number; signal: AbortSignal };
+/** From where on, by how many readers, into which buffers, and until when an export is read. */
+type Reading = { last: Checkpoint | undefined; readers: number; slabs: SlabSource; signal: AbortSignal };
 
 /** The file's bytes behind a checkpoint, or from the beginning. */
-function blocksAfter(scans: Scans, rows: ExportRows, { last, readers, signal }: Reading): AsyncIterable<Piece> {
+function blocksAfter(
+  scans: Scans,
+  rows: ExportRows,
+  { last, readers, slabs: source, signal }: Reading,
+): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
   const slabs = readSegments(scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
     readers,
+    slabs: source,
     signal,
   });
   const pieces = frameRows(slabs, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });

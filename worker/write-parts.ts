@@ -51,7 +51,7 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   let bytes = done.reduce((sum, part) => sum + part.bytes, 0);
   let position: Position | typeof endOfFile = last?.position ?? { after: null, rows: 0 };
   let partNumber = done.length + 1;
-  let body: Buffer[] = [];
+  let body: Piece[] = [];
   let bodyBytes = 0;
   const underWay: { bytes: number; stored: Promise<Checkpoint> }[] = [];
   let isBroken = false;
@@ -75,9 +75,13 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   const cutPart = async () => {
     if (partNumber > options.plan.maxParts) throw tooManyParts(options.plan);
     const state = { rows, position };
-    const stored = options.store
-      .putPart(options.upload, { partNumber, offset: bytes - bodyBytes, body }, { signal: options.signal })
-      .then((part) => ({ part, ...state }));
+    const pieces = body;
+    const part = { partNumber, offset: bytes - bodyBytes, body: pieces.map((piece) => piece.bytes) };
+    const stored = options.store.putPart(options.upload, part, { signal: options.signal }).then((receipt) => {
+      // Not after an error: what broke may still be reading.
+      for (const { giveBack } of pieces) giveBack?.();
+      return { part: receipt, ...state };
+    });
     stored.catch(() => {}); // Heard when its turn comes.
     underWay.push({ bytes: bodyBytes, stored });
     partNumber++;
@@ -89,7 +93,7 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   try {
     for await (const block of blocks) {
       hash?.update(block.bytes);
-      body.push(block.bytes);
+      body.push(block);
       bodyBytes += block.bytes.length;
       bytes += block.bytes.length;
       rows += block.rows;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
 import { cancelExport } from '../../prisma/end-export.ts';
 import { CancelRequestedError, replaceUpload } from '../../prisma/export-runs.ts';
+import { freshSlabs } from '../../prisma/slabs.ts';
 import { takeTurn } from '../../prisma/turns.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
@@ -39,7 +40,7 @@ async function startRun() {
 
 // Nothing is read here.
 const scansFor = () => app.database.scans;
-const limits = { scansFor, readers: 1, partsInFlight: 1, bytesInFlight: 1 };
+const limits = { scansFor, slabs: freshSlabs(1024), readers: 1, partsInFlight: 1, bytesInFlight: 1 };
 const by = { actor: { id: null, type: 'test', name: null }, context: { ip: null, user_agent: null } };
 
 it.each([new FinalError('gone_wrong', 'It went wrong.'), new Error('a moment of weakness')])(

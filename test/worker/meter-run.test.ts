@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeMetrics } from '../../core/metrics.ts';
 import { LeaseLostError } from '../../prisma/export-runs.ts';
+import { freshSlabs } from '../../prisma/slabs.ts';
 import { takeTurn } from '../../prisma/turns.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError } from '../../worker/hold-lease.ts';
@@ -99,7 +100,15 @@ describe('The metrics of runs', () => {
       if (claim.outcome !== 'started') throw new Error(claim.outcome);
       const metrics = makeMetrics();
       const scansFor = () => app.database.scans;
-      const limits = { scansFor, readers: 1, partsInFlight: 1, bytesInFlight: 1, leaseSeconds: 60, turnSeconds: 60 };
+      const limits = {
+        scansFor,
+        slabs: freshSlabs(1024),
+        readers: 1,
+        partsInFlight: 1,
+        bytesInFlight: 1,
+        leaseSeconds: 60,
+        turnSeconds: 60,
+      };
       const deps = { ...app.deps, ...limits, exportTtlSeconds: 60, metrics };
       await settleRun(deps, claim.row, claim.run, errorFor(claim.run));
       const { samples } = (await scrape(metrics)).get('logferry_export_runs_total')!;

@@ -65,6 +65,31 @@ describe('writeParts', () => {
     ]);
   });
 
+  it('gives buffers back once their part is stored, and none of a part that failed', async () => {
+    const returned: string[] = [];
+    async function* lentBlocks() {
+      for (const text of ['aaaa', 'bbbb', 'cccc']) {
+        yield { ...block(text, 1), giveBack: () => void returned.push(text) };
+      }
+    }
+    const store = slowStore();
+    const { file } = write(lentBlocks(), { store });
+    await expect.poll(() => store.begun).toEqual([1, 2]);
+    expect(returned).toEqual([]);
+    store.release(2);
+    await expect.poll(() => returned).toEqual(['bbbb']);
+    store.release(1);
+    await expect.poll(() => store.begun).toEqual([1, 2, 3]);
+    store.release(3);
+    await file;
+    expect(returned).toEqual(['bbbb', 'aaaa', 'cccc']);
+
+    returned.length = 0;
+    const broken = { putPart: () => Promise.reject(new Error('broken')) };
+    await expect(write(lentBlocks(), { store: broken }).file).rejects.toThrow('broken');
+    expect(returned).toEqual([]);
+  });
+
   it('counts and numbers on from the checkpoints, and leaves the hash to whoever reads the file back', async () => {
     const written: Checkpoint[] = [
       { part: { partNumber: 1, etag: 'e', bytes: 4 }, rows: 1, position: { after: null, rows: 1 } },
