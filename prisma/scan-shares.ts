@@ -70,6 +70,7 @@ async function queryOnce<Row extends pg.QueryResultRow>(
   const stop = () => letGo(true);
   signal.addEventListener('abort', stop, { once: true });
   try {
+    signal.throwIfAborted();
     const result = await client.query<Row>(text);
     letGo(false);
     return result;
@@ -82,6 +83,8 @@ async function queryOnce<Row extends pg.QueryResultRow>(
 /** Waits for a slot; what comes back gives it back. Whoever is stopped meanwhile waits no longer, and passes it on. */
 function slotTaken(inSlot: (work: () => Promise<void>) => Promise<void>, signal: AbortSignal): Promise<() => void> {
   return new Promise((taken, stopped) => {
+    // One that was stopped before would hear of it never.
+    if (signal.aborted) return stopped(signal.reason);
     const stop = () => stopped(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
     void inSlot(

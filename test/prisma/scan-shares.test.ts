@@ -69,6 +69,14 @@ describe('The share of the scans that streams have', () => {
     expect(connected).toHaveLength(3);
   });
 
+  it('is not waited for by those who were stopped before they asked', async () => {
+    const scansFor = streamScans(database.scans);
+    for (let i = 0; i < 2; i++) await take(scansFor('a', stop.signal), 'a');
+    const gone = AbortSignal.abort(new Error('gone'));
+    await expect(scansFor('a', gone).connect()).rejects.toThrow('gone');
+    await expect(scansFor('a', gone).query('select 1')).rejects.toThrow('gone');
+  });
+
   it('ends a query with its connection when its stream is stopped', async () => {
     const gone = new AbortController();
     const asleep = async () =>
