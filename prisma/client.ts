@@ -34,6 +34,9 @@ const endLimitMs = 1_000;
  */
 const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
 
+/** Milliseconds after which a connection that nobody uses is closed: a new one costs a busy database half a second. */
+const idleLimitMs = 300_000;
+
 /**
  * Milliseconds. A list whose filter finds nothing must not scan a log for ever, and whoever waits for a tenant's chain
  * holds a connection; both give up before clients do. Streams of events, which may take longer, set their own limits.
@@ -55,7 +58,7 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
     `lock_timeout=${limitsMs.lock}`,
     `idle_in_transaction_session_timeout=${limitsMs.idleInTransaction}`,
   ];
-  const session = { keepAlive: true, connectionTimeoutMillis: 10_000 };
+  const session = { keepAlive: true, connectionTimeoutMillis: 10_000, idleTimeoutMillis: idleLimitMs };
   const limited = { ...session, ...sessionOf(url, { fixed, defaults: limits }) };
   const pool = new pg.Pool({ ...limited, max: mostConnections.requests, application_name: 'logferry' });
   const runs = new pg.Pool({ ...limited, max: mostConnections.runs, application_name: 'logferry-runs' });

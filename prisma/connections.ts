@@ -13,13 +13,13 @@ type ExportConfig = Pick<Config, 'LOGFERRY_EXPORT_CONCURRENCY' | 'LOGFERRY_EXPOR
 export const connectionsOfOne = ({ LOGFERRY_EXPORT_READERS }: ExportConfig): number => LOGFERRY_EXPORT_READERS + 2;
 
 /**
- * Connections that all exports of a worker read through. More than a few for each core bring nothing, as one thread takes
+ * Connections that all exports of a worker read through. More than two for each core bring nothing, as one thread takes
  * all rows; they would only keep PostgreSQL from everybody else.
  */
 export const exportConnections = (config: ExportConfig): number =>
   Math.min(
     config.LOGFERRY_EXPORT_CONCURRENCY * connectionsOfOne(config),
-    Math.max(connectionsOfOne(config), 4 * availableParallelism()),
+    Math.max(connectionsOfOne(config), 2 * availableParallelism()),
   );
 
 /** Estimates, verify and streams come besides. */

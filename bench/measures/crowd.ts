@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { type Caller, callApi } from '../../local/call-api.ts';
 import { ask, type Bench, durationMs, type Measure, timeOf } from '../bench.ts';
 import { type Deployment, loopDelayMs } from '../deployment.ts';
@@ -8,6 +9,9 @@ import { spreadOf } from '../spread.ts';
 
 const exportsAtATime = 20;
 const waitLimitMs = 60_000;
+const lookEveryMs = 50;
+/** Those who wait for them look as often as the reply asks for. */
+const pollEveryMs = 2_000;
 
 /** P9: what those notice who look at an export while twenty run in one worker, beside the same with none running. */
 export const crowd: Measure = {
@@ -19,9 +23,11 @@ export const crowd: Measure = {
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const settings = { LOGFERRY_EXPORT_CONCURRENCY: String(exportsAtATime) };
   await deployment.setWorkers(1, { settings });
-  const caller = { ...bench.logs.main, url: deployment.url };
+  // The large one, of which no export ends while it is looked at.
+  const { large } = bench.logs;
+  const caller = { ...large, url: deployment.url };
   // Made before the crowd, behind which it would have to wait.
-  const { id } = await runExport(caller, { format: 'csv', filter: { to: await timeOf(bench, bench.logs.main, 1) } });
+  const { id } = await runExport(caller, { format: 'csv', filter: { to: await timeOf(bench, large, 1) } });
   const target = { ...caller, id };
   const samples = await takeTurns(
     {
@@ -60,7 +66,7 @@ async function lookAmongMany(bench: Bench, target: Target, deployment: Deploymen
       const { id } = await callApi<{ id: string }>(target, '/v1/exports', { body: request });
       for (let status = 'queued'; /queued|running/.test(status); ) {
         if (isOver) await callApi(target, `/v1/exports/${id}/cancel`, { method: 'POST' }).catch(() => {});
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await wait(pollEveryMs);
         ({ status } = await callApi<{ status: string }>(target, `/v1/exports/${id}`));
       }
     }
@@ -76,14 +82,15 @@ async function lookAmongMany(bench: Bench, target: Target, deployment: Deploymen
   }
 }
 
-/** Half of them are enough to begin with: short ones end while others are being made. */
+/** All of them; in a run so small that they end while others are being made, as many as there will be. */
 async function untilManyRun(bench: Bench): Promise<void> {
-  for (const deadline = Date.now() + waitLimitMs; Date.now() < deadline; ) {
+  const enough = bench.size.largeRows < 100_000 ? 1 : exportsAtATime;
+  for (const deadline = Date.now() + waitLimitMs; Date.now() < deadline; await wait(lookEveryMs)) {
     const [row] = await ask<{ running: number }>(
       bench,
       `select count(*)::int as running from exports where status = 'running'`,
     );
-    if (row!.running >= exportsAtATime / 2) return;
+    if (row!.running >= enough) return;
     bench.signal.throwIfAborted();
   }
   throw new Error(`${exportsAtATime} exports do not run at a time`);
