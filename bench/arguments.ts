@@ -15,19 +15,22 @@ export type Size = {
   profiles: string | undefined;
 };
 
+/** A run that somebody waits for. */
+export const isShort = (rows: number): boolean => rows < 500_000;
+
 export const benchHelp = `npm run bench [-- OPTIONS]
 
 Measures Logferry beside what PostgreSQL itself can do and beside what most teams write, in turns, on this machine.
 
   --rows N      events of the measured log (default 1000000)
-  --large N     events of the large log (default ten times as many)
+  --large N     events of the large log (default ten times as many, five times below 500000)
   --rounds N    rounds, after one to warm up (default 5)
   --only LIST   only these measures: P1,P8
   --out DIR     where the table and the figures go (default bench/results)
   --profile DIR write CPU profiles of API and workers there, for Chrome's or VS Code's viewer; they cost some speed
   --help        show this
 
-100,000 rows and 3 rounds take some minutes on 2 cores.
+100,000 rows and 3 rounds take three minutes on 2 cores.
 `;
 
 /** @returns undefined if help is asked for. @throws TypeError, one line for the user, on arguments that are none */
@@ -48,7 +51,7 @@ export function readSize(args: string[]): Size | undefined {
   const rows = whole('rows', values.rows, 1_000);
   return {
     rows,
-    largeRows: whole('large', values.large ?? String(10 * rows), rows),
+    largeRows: whole('large', values.large ?? String((isShort(rows) ? 5 : 10) * rows), rows),
     rounds: whole('rounds', values.rounds, 1),
     only: values.only.split(',').filter(Boolean),
     directory: values.out,

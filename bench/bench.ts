@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Caller } from '../local/call-api.ts';
 import type { Stop } from '../test/services/find-redis.ts';
-import type { Size } from './arguments.ts';
+import { isShort, type Size } from './arguments.ts';
 import { type Children, openChildren } from './children.ts';
 import { connected, fillEvents } from './data-set.ts';
 import { type Deployment, type Deployments, type Engines, makeTenant, openDeployments } from './deployment.ts';
@@ -91,6 +91,9 @@ export async function timeOf(bench: Bench, log: Log, number: number): Promise<st
   );
   return row!.at;
 }
+
+/** Rounds of what takes long: `most`, and one in a run of few rows, which is to be short. */
+export const fewRounds = ({ size }: Bench, most = 2): number => Math.min(size.rounds, isShort(size.rows) ? 1 : most);
 
 /** How long what has no end of its own is kept up: longer in longer runs. */
 export const durationMs = ({ size }: Bench): number => Math.min(10_000, Math.max(1_000, size.rows / 50));

@@ -1,4 +1,4 @@
-import type { Bench, Measure } from '../bench.ts';
+import { type Bench, fewRounds, type Measure } from '../bench.ts';
 import type { Deployment } from '../deployment.ts';
 import { exportOnce } from '../export-contenders.ts';
 import { type Line, measured, middle, seconds } from '../line.ts';
@@ -8,9 +8,6 @@ import type { TargetId } from '../targets.ts';
 
 /** P4: beside what others write, all into S3. */
 export const textbook: Measure = { ids: ['P4'], engines: { queue: 'redis', storage: 's3' }, take };
-
-/** The slow ones take most of the time of a long run. */
-const mostRounds = 2;
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const { children, servers, size, logs } = bench;
@@ -32,7 +29,7 @@ async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
       pages: () => children.contend('textbook-pages', job),
       stream: () => children.contend('textbook-stream', job),
     },
-    { rounds: Math.min(mostRounds, size.rounds), warmUp: false, signal: bench.signal },
+    { rounds: fewRounds(bench), warmUp: false, signal: bench.signal },
   );
   bench.figures.textbook = samples;
   const line = (id: TargetId, other: Sample[]): Line => {

@@ -1,4 +1,4 @@
-import { type Bench, type Measure, timeOf } from '../bench.ts';
+import { type Bench, fewRounds, type Measure, timeOf } from '../bench.ts';
 import type { Deployment } from '../deployment.ts';
 import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured } from '../line.ts';
@@ -10,7 +10,6 @@ import { ratioOf } from '../spread.ts';
 export const workers: Measure = { ids: ['P11'], engines: { queue: 'redis', storage: 'file' }, take };
 
 const exportsAtATime = 4;
-const mostRounds = 2;
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   const samples = await takeTurns(
@@ -20,7 +19,7 @@ async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
       limitTwo: () => limitAtATime(bench, exportsAtATime / 2),
       limitFour: () => limitAtATime(bench, exportsAtATime),
     },
-    { rounds: Math.min(mostRounds, bench.size.rounds), warmUp: false, signal: bench.signal },
+    { rounds: fewRounds(bench), warmUp: false, signal: bench.signal },
   );
   bench.figures.workers = samples;
   const rate = (name: Sample[]) => figures(name, 'rowsPerSecond');
