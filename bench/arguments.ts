@@ -30,7 +30,7 @@ Measures Logferry beside what PostgreSQL itself can do and beside what most team
   --profile DIR write CPU profiles of API and workers there, for Chrome's or VS Code's viewer; they cost some speed
   --help        show this
 
-100,000 rows and 3 rounds take three minutes on 2 cores.
+100,000 rows and 3 rounds take three to four minutes on 2 cores.
 `;
 
 /** @returns undefined if help is asked for. @throws TypeError, one line for the user, on arguments that are none */

@@ -30,7 +30,7 @@ export type CopyOptions = {
 };
 
 const mebibyte = 1024 * 1024;
-const defaults = { slabs: freshSlabs(mebibyte), waitingLimitBytes: 4 * mebibyte };
+const defaults = { slabs: freshSlabs(mebibyte), waitingLimitBytes: 3 * mebibyte };
 
 /** Where statements run that scan: the pool of them, or a share of it. */
 export type Scans = {

@@ -32,8 +32,8 @@ export type RunningWorker = {
 };
 
 const slabBytes = 1024 * 1024;
-/** Slabs that are kept for the next rows: what two fast exports have in use. More of them fill new ones. */
-const slabsKept = 24;
+/** Slabs that are kept for the next rows: what a fast export has in use. More of them fill new ones. */
+const slabsKept = 16;
 
 /** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */
 const deliveryGraceMs = 4_000;
