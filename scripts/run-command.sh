@@ -11,10 +11,6 @@ case $command in
 esac
 # Where scripts/check-health.mjs looks for a worker.
 [ "$command" != worker ] || export WORKER_PORT="${WORKER_PORT:-3001}"
-case $command in
-  # A batch of events is garbage before it has been copied twice.
-  api) flags='--max-semi-space-size=32' ;;
-  *) flags='--max-semi-space-size=8 --heap-growing-percent=50' ;;
-esac
-# shellcheck disable=SC2086
-exec node $flags "$program" "$@"
+# A batch of events is garbage before it has been copied twice.
+[ "$command" != api ] || exec node --max-semi-space-size=32 "$program" "$@"
+exec node --max-semi-space-size=8 --heap-growing-percent=50 "$program" "$@"

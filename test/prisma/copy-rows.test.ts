@@ -84,7 +84,7 @@ it('gives up its connection when it has kept the server waiting for too long, an
     for await (const slab of slabs) rows += slab.rows;
   })();
   await expect(rest).rejects.toThrow(PausedTooLongError);
-  expect(rows).toBeGreaterThan(4);
+  expect(rows).toBeGreaterThan(1);
   expect(rows).toBeLessThan(100);
 });
 
