@@ -30,8 +30,8 @@ export default defineConfig({
   test: {
     globalSetup: ['test/global-setup.ts'],
     reporters: ['default', './test/services/report-skipped.ts'],
-    // Each file has its own database, and Postgres wants a core too.
-    maxWorkers: 2,
+    // Each file has its own database. Two left the cores of a small machine idle for half of the time, waiting for servers.
+    maxWorkers: 3,
     projects: [
       { test: { ...settings, name: 'rest', include: all.filter((file) => !exporting.includes(file)) } },
       ...pairs.map(
