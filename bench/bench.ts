@@ -92,8 +92,9 @@ export async function timeOf(bench: Bench, log: Log, number: number): Promise<st
   return row!.at;
 }
 
-/** Rounds of what takes long: `most`, and one in a run of few rows, which is to be short. */
-export const fewRounds = ({ size }: Bench, most = 2): number => Math.min(size.rounds, isShort(size.rows) ? 1 : most);
+const mostOfLong = 2;
+/** Rounds of what takes long: one in a run of few rows, which is to be short. */
+export const fewRounds = ({ size }: Bench): number => Math.min(size.rounds, isShort(size.rows) ? 1 : mostOfLong);
 
 /** How long what has no end of its own is kept up: longer in longer runs. */
 export const durationMs = ({ size }: Bench): number => Math.min(10_000, Math.max(1_000, size.rows / 50));

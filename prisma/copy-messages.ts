@@ -46,7 +46,7 @@ export function takeCopyData(stream: Readable, onRow: (message: CopyMessage) => 
   };
   function take(bytes: Buffer): void {
     let at = 0;
-    while (begun) {
+    if (begun) {
       at = fill(begun, bytes, at);
       const whole = wholeOf(begun);
       if (!whole) return;

@@ -43,7 +43,7 @@ type OpenSegment = {
  * first fill their buffers and wait. Ends all of them, whatever ends it.
  */
 export async function* readSegments(scans: Scans, rows: ExportRows, options: ReadOptions): AsyncGenerator<ReadSlab> {
-  const { from, slabs: source, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
+  const { from, slabs: buffers, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const segments = planSegments(scans, rows, { after: from.after, nextRows: pace.nextRows });
@@ -53,7 +53,7 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
     const { value: segment, done } = await segments.next();
     if (done) return undefined;
     const { printer, statement } = readSegment(rows, segment);
-    const slabs = pace.copy(scans, statement, { skipRows, printer, signal, ...(source && { slabs: source }) });
+    const slabs = pace.copy(scans, statement, { skipRows, printer, signal, ...(buffers && { slabs: buffers }) });
     const open = { segment, skipped: skipRows, slabs, first: slabs.next() };
     open.first.catch(() => {}); // Heard when its turn comes; another reader's error may end us before.
     skipRows = 0;

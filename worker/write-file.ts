@@ -69,20 +69,16 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
 type Reading = { last: Checkpoint | undefined; readers: number; slabs: SlabSource; signal: AbortSignal };
 
 /** The file's bytes behind a checkpoint, or from the beginning. */
-function blocksAfter(
-  scans: Scans,
-  rows: ExportRows,
-  { last, readers, slabs: source, signal }: Reading,
-): AsyncIterable<Piece> {
+function blocksAfter(scans: Scans, rows: ExportRows, { last, readers, slabs, signal }: Reading): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
-  const slabs = readSegments(scans, rows, {
+  const read = readSegments(scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
     readers,
-    slabs: source,
+    slabs,
     signal,
   });
-  const pieces = frameRows(slabs, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });
+  const pieces = frameRows(read, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });
   return compressPieces(pieces, rows.content.compression, { inFlight: compressionsInFlight, resumed });
 }
 

@@ -12,7 +12,7 @@ const exportsAtATime = 20;
 const mostRounds = 2;
 const waitLimitMs = 60_000;
 const lookEveryMs = 50;
-/** Those who wait for them look as often as the reply asks for. */
+/** Those who wait for the exports look seldom: they are not what is measured. */
 const pollEveryMs = 2_000;
 
 /** P9: what those notice who look at an export while twenty run in one worker, beside the same with none running. */
