@@ -194,6 +194,26 @@ describe('POST /v1/events', () => {
 });
 
 describe('POST /v1/events/batch with JSON', () => {
+  it('answers every event to the byte as GET shows it, in any script, many or none', async () => {
+    const { call } = await app.newTenant();
+    const texts = ['plain', 'Öz', 'Łódź', '東京', '😀', '\u0001"\\', ''];
+    const events = Array.from({ length: 250 }, (_, i) => ({
+      ...whole,
+      description: texts[i % texts.length]!.repeat(i),
+    }));
+    const reply = await call('/v1/events/batch', { json: { events } });
+    expect(reply.status).toBe(201);
+    const text = await reply.text();
+    const { data } = JSON.parse(text) as { data: Event[] };
+    const some = data.filter((_, i) => i < texts.length || i === 249);
+    const shown = await Promise.all(some.map(async ({ id }) => (await bodyOf(call(`/v1/events/${id}`))).data));
+    expect(shown).toEqual(some);
+    const one = await (await call(`/v1/events/${data[248]!.id}`)).text();
+    expect(text).toContain(one.slice('{"data":'.length, -1));
+    expect(data.map((event) => event.sequence_number)).toEqual(events.map((_, i) => i + 1));
+    expect(await (await call('/v1/events/batch', { json: { events: [] } })).text()).toBe('{"data":[]}');
+  });
+
   const batch = (call: Call, events: unknown) => call('/v1/events/batch', { json: { events } });
 
   it('answers all events in the order given, repeats with what is stored', async () => {
