@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 import type { Request, Response } from 'express';
 import { Router } from 'express';
 import { AppError } from '../core/errors.ts';
-import { findStoredObject, layout } from '../core/storage/file-layout.ts';
-import { openSignedPath } from '../core/storage/signed-path.ts';
+import { findStoredObject, layout } from '../core/storage/file/layout.ts';
+import { openSignedPath } from '../core/storage/file/signed-path.ts';
 
 /** Headers that tell of the file, and so do not belong to an error. Content-Range comes back with the 416. */
 const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Accept-Ranges'];

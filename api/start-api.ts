@@ -8,10 +8,10 @@ import type { Log } from '../core/log.ts';
 import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
-import { answerUnreadable, headLimitBytes } from './answer-unreadable.ts';
 import { buildApp } from './app.ts';
-import { openEventStreams } from './event-streams.ts';
-import { watchRequests } from './requests-under-way.ts';
+import { answerUnreadable, headLimitBytes } from './http/answer-unreadable.ts';
+import { watchRequests } from './http/requests-under-way.ts';
+import { openEventStreams } from './streams/event-streams.ts';
 
 export type RunningApi = {
   port: number;

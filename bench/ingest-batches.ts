@@ -1,4 +1,4 @@
-import { demoEvents } from '../local/demo-events.ts';
+import { demoEvents } from '../local/demo/demo-events.ts';
 
 const batches = 20;
 const batchEvents = 1_000;

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { eventFields } from '../core/events.ts';
+import { eventFields } from '../core/events/events.ts';
 
 /** What PostgreSQL itself can push out: COPY of the same rows and columns in the same order, with nothing done about them. */
 export type Limit = {

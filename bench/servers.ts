@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '../local/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../local/postgres/embedded-postgres.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
 import { findRedis, type RedisService, type Stop } from '../test/services/find-redis.ts';
 import { findS3, type S3Service } from '../test/services/find-s3.ts';

@@ -2,12 +2,12 @@ import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { scopes } from './api-keys.ts';
+import { scopes } from './access/api-keys.ts';
+import { readPublicKey } from './access/public-key.ts';
+import { planLimitsSchema } from './exports/plan-limits.ts';
 import { unknownName } from './nearest-name.ts';
-import { planLimitsSchema } from './plan-limits.ts';
-import { readPublicKey } from './public-key.ts';
 import { plans } from './tenants.ts';
-import { isRange } from './webhook-address.ts';
+import { isRange } from './webhooks/webhook-address.ts';
 
 const url = (protocols: string[]) =>
   z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {

@@ -1,7 +1,7 @@
+import { within } from './async/within.ts';
 import type { Log } from './log.ts';
 import { type Queue, QueueAwayError } from './queue/queue.ts';
 import type { ObjectStore } from './storage/object-store.ts';
-import { within } from './within.ts';
 
 /** Something that the process works with; `check` fails when it is not there. */
 export type ReadinessCheck = {

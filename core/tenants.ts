@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findUnstorableText, storableTextPattern } from './json.ts';
+import { findUnstorableText, storableTextPattern } from './json/json.ts';
 import { oneOf, strictObject } from './strict-object.ts';
 
 /** Plans in the order of their rank: each may do what the ones before it may. */

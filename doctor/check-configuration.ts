@@ -1,6 +1,6 @@
 import { type Config, memoryMib } from '../core/config.ts';
 import type { Finding } from '../core/findings.ts';
-import { webhookGuard } from '../core/webhook-address.ts';
+import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { reachOf } from './reach.ts';
 
 const about = 'configuration';

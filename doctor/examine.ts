@@ -6,7 +6,7 @@ import type { Finding } from '../core/findings.ts';
 import { makeLog } from '../core/log.ts';
 import { secretKey } from '../core/secret-key.ts';
 import { openStore } from '../core/storage/open-store.ts';
-import { inspectDatabase } from '../prisma/inspect-database.ts';
+import { inspectDatabase } from '../prisma/inspect/database.ts';
 import { openQueue } from '../prisma/open-queue.ts';
 import { checkConfiguration } from './check-configuration.ts';
 import { checkMachine } from './check-machine.ts';

@@ -1,5 +1,5 @@
+import { TooLateError, within } from '../core/async/within.ts';
 import type { Finding } from '../core/findings.ts';
-import { TooLateError, within } from '../core/within.ts';
 
 /** Milliseconds that a look at one part may take. */
 const patienceMs = 10_000;

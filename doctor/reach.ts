@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isPublicAddress } from '../core/webhook-address.ts';
+import { isPublicAddress } from '../core/webhooks/webhook-address.ts';
 
 /** From how far away an address makes sense. `everywhere` is no address, but all that a machine has (0.0.0.0). */
 export type Reach = 'everywhere' | 'machine' | 'network' | 'world';

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { scopes } from '../core/api-keys.ts';
+import { scopes } from '../core/access/api-keys.ts';
 import { type Caller, callApi, RefusedError } from './call-api.ts';
 import type { Local } from './start-local.ts';
 

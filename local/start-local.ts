@@ -8,8 +8,8 @@ import { StartError } from '../core/stop-signals.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
 import { startWorker } from '../worker/start-worker.ts';
-import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { findFreePort } from './free-port.ts';
+import { startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
 
 /** Logferry in one process: its address on this machine, and the management key to begin with. */
 export type Local = { url: string; adminKey: string; config: Config; databaseUrl: string; stop(): Promise<void> };

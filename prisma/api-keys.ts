@@ -1,4 +1,4 @@
-import { apiKeyPrefix, hashApiKey, makeApiKey, type Scope, sameHash } from '../core/api-keys.ts';
+import { apiKeyPrefix, hashApiKey, makeApiKey, type Scope, sameHash } from '../core/access/api-keys.ts';
 import { notFound } from '../core/errors.ts';
 import { isUuid, newId } from '../core/ids.ts';
 import type { Timestamp } from '../core/times.ts';

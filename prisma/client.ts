@@ -2,10 +2,10 @@ import { finished } from 'node:stream/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { within } from '../core/within.ts';
+import { within } from '../core/async/within.ts';
 import { mostConnections } from './connections.ts';
+import { scanSocket } from './copy/scan-socket.ts';
 import { PrismaClient } from './generated/client.ts';
-import { scanSocket } from './scan-socket.ts';
 import { sessionOf } from './session.ts';
 
 export type Prisma = PrismaClient;

@@ -1,7 +1,7 @@
 import type pg from 'pg';
+import { within } from '../core/async/within.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import { within } from '../core/within.ts';
 import type { Database } from './client.ts';
 
 /** Milliseconds that the database has for the figures of a scrape. Prometheus gives up after ten seconds by default. */

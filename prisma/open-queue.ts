@@ -1,8 +1,8 @@
+import { within } from '../core/async/within.ts';
 import type { Log } from '../core/log.ts';
 import { openPostgresQueue } from '../core/queue/postgres.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import { openRedisQueue } from '../core/queue/redis.ts';
-import { within } from '../core/within.ts';
 import { openQueuePool } from './client.ts';
 
 const endLimitMs = 1_000;

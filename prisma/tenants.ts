@@ -1,6 +1,6 @@
 import { AppError, notFound } from '../core/errors.ts';
 import { isUuid, newId } from '../core/ids.ts';
-import { findUnstorableText } from '../core/json.ts';
+import { findUnstorableText } from '../core/json/json.ts';
 import type { Plan, TenantChanges } from '../core/tenants.ts';
 import type { Prisma } from './client.ts';
 import type { Tenant } from './generated/client.ts';

@@ -1,6 +1,6 @@
 import { notFound } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
-import { matchesPattern, type WebhookPatch, type WebhookRequest } from '../core/webhooks.ts';
+import { matchesPattern, type WebhookPatch, type WebhookRequest } from '../core/webhooks/webhooks.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
 import { newDelivery } from './deliveries.ts';
 import type { Webhook } from './generated/client.ts';

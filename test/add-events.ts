@@ -1,6 +1,6 @@
-import { readNewEvent } from '../core/new-event.ts';
+import { readNewEvent } from '../core/events/new-event.ts';
 import { type Database, inTransaction } from '../prisma/client.ts';
-import { appendEvents } from '../prisma/events.ts';
+import { appendEvents } from '../prisma/events/append.ts';
 
 /** Appends events as they would be posted, and says what is stored under which number. */
 export async function addEvents(database: Database, tenantId: string, inputs: readonly unknown[]): Promise<void> {

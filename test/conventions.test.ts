@@ -65,7 +65,7 @@ describe('imports', () => {
     'express-rate-limit': ['api/'],
     'rate-limit-redis': ['api/'],
     cors: ['api/'],
-    jose: ['core/tokens'],
+    jose: ['core/access/'],
     '@prisma/client': ['prisma/'],
     '@prisma/adapter-pg': ['prisma/'],
     'prisma/generated': ['prisma/'],
@@ -114,7 +114,7 @@ describe('construction', () => {
     openDeployment: ['api/main.ts', 'worker/main.ts', 'local/start-local.ts'],
     startApi: ['api/main.ts', 'local/start-local.ts'],
     startWorker: ['worker/main.ts', 'local/start-local.ts'],
-    openDatabase: ['prisma/deployment.ts', 'local/check-demo-file.ts'],
+    openDatabase: ['prisma/deployment.ts', 'local/demo/check-demo-file.ts'],
     openQueue: ['prisma/deployment.ts', 'doctor/examine.ts'],
     openPostgresQueue: ['prisma/open-queue.ts'],
     openRedisQueue: ['prisma/open-queue.ts'],
@@ -142,7 +142,7 @@ describe('construction', () => {
   });
 
   test('nothing connects, listens or waits when it is imported', () => {
-    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo.ts', 'doctor/main.ts'];
+    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo/demo.ts', 'doctor/main.ts'];
     const modules = sources.filter((file) => !programs.includes(file) && !file.startsWith('bench/'));
     const script = `
       import net from 'node:net';

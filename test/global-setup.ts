@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { startEmbeddedPostgres } from '../local/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../local/postgres/embedded-postgres.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
 import { serveServices } from './services/serve-services.ts';
 

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
-import type { Compression } from '../core/exports.ts';
-import type { Piece } from '../prisma/read-segments.ts';
+import type { Compression } from '../core/exports/exports.ts';
+import type { Piece } from '../prisma/rows/read-segments.ts';
 import { mapInOrder } from './map-in-order.ts';
 
 /** Pieces are joined until they are this long: the unit of compression, and what a part is made of. */

@@ -1,11 +1,11 @@
-import { parseJson } from '../core/json.ts';
+import { parseJson } from '../core/json/json.ts';
 import type { Log, LogFields } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { formatTimestamp } from '../core/times.ts';
-import type { WebhookGuard } from '../core/webhook-address.ts';
-import { nextDelayMs } from '../core/webhooks.ts';
+import type { WebhookGuard } from '../core/webhooks/webhook-address.ts';
+import { nextDelayMs } from '../core/webhooks/webhooks.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Prisma } from '../prisma/client.ts';
 import {
@@ -16,7 +16,7 @@ import {
   type Outcome,
   recordAttempt,
 } from '../prisma/delivery-attempts.ts';
-import type { Link } from '../prisma/export-view.ts';
+import type { Link } from '../prisma/exports/view.ts';
 import { type PostResult, postWebhook } from './post-webhook.ts';
 import { signWebhook } from './sign-webhook.ts';
 
@@ -141,7 +141,7 @@ function outcomeOf(claim: ClaimedDelivery, { statusCode, error, retryAfterMs }: 
   return delayMs === undefined ? { status: 'failed' } : { status: 'pending', delayMs };
 }
 
-/** A ring that fails is made up for by worker/sweep.ts. */
+/** A ring that fails is made up for by worker/sweep/sweep.ts. */
 async function ring({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
   await queue
     .ringDelivery(id, { delayMs })

@@ -1,7 +1,7 @@
+import { within } from '../core/async/within.ts';
 import { FinalError, isRetryable } from '../core/errors.ts';
-import { attemptLimits } from '../core/exports.ts';
+import { attemptLimits } from '../core/exports/exports.ts';
 import type { Answer } from '../core/queue/queue.ts';
-import { within } from '../core/within.ts';
 import {
   CancelRequestedError,
   endExport,
@@ -10,8 +10,8 @@ import {
   LeaseLostError,
   type Run,
   requeueFailed,
-} from '../prisma/export-runs.ts';
-import { type ExportError, type ExportRow, requestOf } from '../prisma/export-view.ts';
+} from '../prisma/exports/runs.ts';
+import { type ExportError, type ExportRow, requestOf } from '../prisma/exports/view.ts';
 import { HandBackError, type Lease } from './hold-lease.ts';
 import { countRun, meterCompletion } from './meter-run.ts';
 import type { RunExportDeps } from './run-export.ts';

@@ -1,8 +1,8 @@
 import type { Database } from '../prisma/client.ts';
-import type { RowCount } from '../prisma/export-count.ts';
-import { LeaseLostError, type Run, renewLease } from '../prisma/export-runs.ts';
-import { type Progress, queuedProgress } from '../prisma/export-view.ts';
-import { isTurnOver } from '../prisma/turns.ts';
+import { isTurnOver } from '../prisma/exports/claim.ts';
+import { LeaseLostError, type Run, renewLease } from '../prisma/exports/runs.ts';
+import { type Progress, queuedProgress } from '../prisma/exports/view.ts';
+import type { RowCount } from '../prisma/rows/count.ts';
 
 /** The run ends for reasons that are not its own, and its export goes on elsewhere or later from its last checkpoint. */
 export class HandBackError extends Error {

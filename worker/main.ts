@@ -1,6 +1,6 @@
+import { within } from '../core/async/within.ts';
 import { readConfig } from '../core/config.ts';
 import { failStart, stopOnSignals } from '../core/stop-signals.ts';
-import { within } from '../core/within.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { serveHealth } from './serve-health.ts';
 import { type RunningWorker, startWorker } from './start-worker.ts';

@@ -1,6 +1,6 @@
 import { Agent, buildConnector, type Dispatcher, request } from 'undici';
-import type { WebhookGuard } from '../core/webhook-address.ts';
-import { ForbiddenAddressError } from '../core/webhook-address.ts';
+import type { WebhookGuard } from '../core/webhooks/webhook-address.ts';
+import { ForbiddenAddressError } from '../core/webhooks/webhook-address.ts';
 
 /** Bytes of an answer that are read; the rest is left where it is. */
 const answerLimitBytes = 64 * 1024;

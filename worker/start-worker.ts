@@ -4,15 +4,15 @@ import type { Metrics } from '../core/metrics.ts';
 import { type Queue, queueNames } from '../core/queue/queue.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
-import { webhookGuard } from '../core/webhook-address.ts';
+import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
-import { linkForExport } from '../prisma/export-link.ts';
-import { exportScans } from '../prisma/scan-shares.ts';
-import { reusedSlabs } from '../prisma/slabs.ts';
+import { reusedSlabs } from '../prisma/copy/buffers.ts';
+import { exportScans } from '../prisma/copy/scan-shares.ts';
+import { linkForExport } from '../prisma/exports/link.ts';
 import { answerDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
-import { keepSweeping } from './keep-sweeping.ts';
 import { runExport } from './run-export.ts';
+import { keepSweeping } from './sweep/keep-sweeping.ts';
 
 export type WorkerDeps = {
   config: Config;

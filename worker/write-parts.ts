@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { FinalError } from '../core/errors.ts';
-import { endOfFile } from '../core/frame-rows.ts';
+import { endOfFile } from '../core/exports/frame-rows.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
-import type { Piece, Position } from '../prisma/read-segments.ts';
+import type { Piece, Position } from '../prisma/rows/read-segments.ts';
 import { type PartPlan, partBytes } from './part-sizes.ts';
 
 /** What an export has written so far, and all that is needed to go on from there. */

@@ -1,13 +1,13 @@
 import express, { type Request, type RequestHandler, Router } from 'express';
-import { hashApiKey } from '../../core/api-keys.ts';
+import { hashApiKey } from '../../core/access/api-keys.ts';
+import { credentialsSchema, keyTokenSeconds } from '../../core/access/tokens-of-keys.ts';
 import type { Config } from '../../core/config.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
-import { credentialsSchema, keyTokenSeconds } from '../../core/tokens-of-keys.ts';
-import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../authenticate.ts';
-import { bodyError, jsonBody, parse } from '../body.ts';
-import type { Caller } from '../caller.ts';
-import type { Door } from '../door.ts';
-import { rememberCaller } from '../identify.ts';
+import type { Door } from '../access/access.ts';
+import type { Caller } from '../access/caller.ts';
+import { rememberCaller } from '../access/identify.ts';
+import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../access/tenant-route.ts';
+import { bodyError, jsonBody, parse } from '../http/body.ts';
 
 export type AuthVendorDeps = { config: Config; secretKey: SecretKey; door: Door };
 

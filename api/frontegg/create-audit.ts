@@ -1,14 +1,14 @@
 import { type Request, type Response, Router } from 'express';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
-import type { Event } from '../../core/events.ts';
+import type { Event } from '../../core/events/events.ts';
 import { auditView } from '../../core/frontegg/audit-view.ts';
 import { readAudit } from '../../core/frontegg/new-audit.ts';
-import { parseJson } from '../../core/json.ts';
+import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
 import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
-import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../authenticate.ts';
-import { jsonBody } from '../body.ts';
-import type { Door } from '../door.ts';
+import type { Door } from '../access/access.ts';
+import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../access/tenant-route.ts';
+import { jsonBody } from '../http/body.ts';
 import type { AuditDeps } from './audits.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 

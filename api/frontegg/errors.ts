@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { AppError } from '../../core/errors.ts';
-import type { ErrorFamily } from '../error-handler.ts';
-import { requestIdOf } from '../request-log.ts';
+import type { ErrorFamily } from '../http/error-handler.ts';
+import { requestIdOf } from '../http/request-log.ts';
 
 /** Errors as Frontegg's clients read them: `{"errors": ["text"]}`, and when to come back as a time. */
 export const fronteggErrors: ErrorFamily = {

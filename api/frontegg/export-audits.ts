@@ -1,12 +1,12 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
-import { csvSchema, type ExportContent } from '../../core/exports.ts';
-import { opening } from '../../core/file-frame.ts';
+import { csvSchema, type ExportContent } from '../../core/exports/exports.ts';
+import { opening } from '../../core/exports/file-frame.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
-import { requireScope } from '../authenticate.ts';
-import { jsonBody, parse } from '../body.ts';
-import { setStreamHeaders } from '../send-rows.ts';
+import { requireScope } from '../access/tenant-route.ts';
+import { jsonBody, parse } from '../http/body.ts';
+import { setStreamHeaders } from '../streams/send-rows.ts';
 import type { AuditDeps } from './audits.ts';
 import { isAmong, namedTenant, tenantNameOf } from './readable-tenants.ts';
 

@@ -1,9 +1,9 @@
 import { Router } from 'express';
 import { AppError, type FieldError, invalid } from '../../core/errors.ts';
-import { countFigures, type Figures, type Span } from '../../prisma/audit-figures.ts';
 import { pgSql } from '../../prisma/client.ts';
+import { countFigures, type Figures, type Span } from '../../prisma/events/counts.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
-import { callerOf, requireScope } from '../authenticate.ts';
+import { callerOf, requireScope } from '../access/tenant-route.ts';
 import type { AuditDeps } from './audits.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 

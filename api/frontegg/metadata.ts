@@ -1,11 +1,11 @@
 import { Router } from 'express';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { entityName, newMetadataSchema, presetProperties } from '../../core/frontegg/metadata.ts';
-import { findUnstorable, parseJson } from '../../core/json.ts';
+import { findUnstorable, parseJson } from '../../core/json/json.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
 import type { Database, Prisma } from '../../prisma/client.ts';
-import { callerOf, requireScope } from '../authenticate.ts';
-import { jsonBody, parse } from '../body.ts';
+import { callerOf, requireScope } from '../access/tenant-route.ts';
+import { jsonBody, parse } from '../http/body.ts';
 
 type MetadataDeps = { database: Database; secretKey: SecretKey };
 

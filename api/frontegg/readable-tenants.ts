@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import type { Prisma } from '../../prisma/client.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
-import { actingFor, findTenantNamed, isNameOf, lookForTenant, requireHere } from '../authenticate.ts';
+import { actingFor, findTenantNamed, isNameOf, lookForTenant, requireHere } from '../access/tenant-route.ts';
 
 /** How Frontegg's clients name a tenant: as they always have, where that is known. */
 export const tenantNameOf = ({ id, externalId }: TenantRow): string => externalId ?? id;

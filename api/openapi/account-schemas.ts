@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { scopes } from '../../core/api-keys.ts';
-import { limitNames } from '../../core/plan-limits.ts';
+import { scopes } from '../../core/access/api-keys.ts';
+import { limitNames } from '../../core/exports/plan-limits.ts';
 import { plans } from '../../core/tenants.ts';
 import { count, timestamp, uuid } from './reply-parts.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { severities } from '../../core/events.ts';
+import { severities } from '../../core/events/events.ts';
 import { entityName, tableColumnsSchema } from '../../core/frontegg/metadata.ts';
 import { count, uuid } from './reply-parts.ts';
 

@@ -1,5 +1,5 @@
-import type { Event } from '../../core/events.ts';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { Event } from '../../core/events/events.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 
 const id = (number: number): string => `01a2047e-98dd-7000-8000-${String(number).padStart(12, '0')}`;
 const time = '2026-11-22T10:00:00.000000Z';

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { propertiesSchema } from '../../core/columns.ts';
-import { compressions, csvSchema, formats, sortSchema } from '../../core/exports.ts';
-import { filterSchema } from '../../core/filter.ts';
-import type { ExportError, ExportView, Progress } from '../../prisma/export-view.ts';
-import { type ExportStatus, exportStatuses } from '../../prisma/exports.ts';
-import type { Estimate } from '../estimate-export.ts';
+import { filterSchema } from '../../core/events/filter.ts';
+import { propertiesSchema } from '../../core/exports/columns.ts';
+import { compressions, csvSchema, formats, sortSchema } from '../../core/exports/exports.ts';
+import { type ExportStatus, exportStatuses } from '../../prisma/exports/find.ts';
+import type { ExportError, ExportView, Progress } from '../../prisma/exports/view.ts';
+import type { Estimate } from '../v1/estimate-export.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
 /** How far a run is. */

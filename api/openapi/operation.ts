@@ -1,4 +1,4 @@
-import { type Scope, scopes } from '../../core/api-keys.ts';
+import { type Scope, scopes } from '../../core/access/api-keys.ts';
 import type { ErrorType } from '../../core/errors.ts';
 import { type Json, ref, type SchemaName } from './components.ts';
 import { type HeaderName, headersOf, limitedHeaders } from './headers.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { eventPathPattern } from '../../core/event-path.ts';
-import { filterMembers, filterSchema } from '../../core/filter.ts';
-import { exportStatuses } from '../../prisma/exports.ts';
-import { pageLimits } from '../paging.ts';
+import { eventPathPattern } from '../../core/events/event-path.ts';
+import { filterMembers, filterSchema } from '../../core/events/filter.ts';
+import { exportStatuses } from '../../prisma/exports/find.ts';
+import { pageLimits } from '../http/paging.ts';
 import { type Json, ref } from './components.ts';
 
 export type Parameter = Json & { name: string; in: 'query' | 'header' | 'path' };

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { type ErrorType, errorTypes } from '../../core/errors.ts';
-import { limitNames } from '../../core/plan-limits.ts';
+import { limitNames } from '../../core/exports/plan-limits.ts';
 import { count } from './reply-parts.ts';
 
 const names = Object.keys(errorTypes) as [ErrorType, ...ErrorType[]];
 
-/** An error, as an RFC 9457 problem document (api/error-handler.ts). */
+/** An error, as an RFC 9457 problem document (api/http/error-handler.ts). */
 export const problemSchema = z.object({
   type: z.url(),
   title: z.string(),

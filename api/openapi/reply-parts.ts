@@ -12,7 +12,7 @@ export const timestamp = z
 /** A whole number from 0. */
 export const count = z.int().min(0);
 
-/** Where a list goes on (api/paging.ts). */
+/** Where a list goes on (api/http/paging.ts). */
 export const pageMetaSchema = z.object({
   next_cursor: z.string().nullable().meta({ description: 'The `cursor` of the next page, null on the last one' }),
   has_more: z.boolean(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { webhookEventTypes, webhookStatuses } from '../../core/webhooks.ts';
+import { webhookEventTypes, webhookStatuses } from '../../core/webhooks/webhooks.ts';
 import type { Attempt } from '../../prisma/delivery-attempts.ts';
 import { exportSchema } from './export-schemas.ts';
 import { pageOf, timestamp, uuid } from './reply-parts.ts';

@@ -2,7 +2,7 @@ import { createGzip } from 'node:zlib';
 import { stringify } from 'csv-stringify';
 import pg from 'pg';
 import QueryStream from 'pg-query-stream';
-import { eventFields } from '../../core/events.ts';
+import { eventFields } from '../../core/events/events.ts';
 import { contend } from '../contend.ts';
 import { csvOptions, type TextbookJob, upload } from '../upload-textbook.ts';
 

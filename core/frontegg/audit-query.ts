@@ -1,7 +1,7 @@
 import { type FieldError, invalid } from '../errors.ts';
-import type { Sort } from '../exports.ts';
-import type { RowFilter } from '../field-criteria.ts';
-import { findUnstorable } from '../json.ts';
+import type { RowFilter } from '../events/field-criteria.ts';
+import type { Sort } from '../exports/exports.ts';
+import { findUnstorable } from '../json/json.ts';
 import { readTimeRange } from './created-at.ts';
 import { auditPaths, auditSortField } from './fields.ts';
 import { type Parameters, readParameters, textsOf } from './parameters.ts';

@@ -1,4 +1,4 @@
-import type { Event } from '../events.ts';
+import type { Event } from '../events/events.ts';
 import type { Timestamp } from '../times.ts';
 import { type AuditConstants, type AuditFieldName, auditFields } from './fields.ts';
 

@@ -1,5 +1,5 @@
 import type { FieldError } from '../errors.ts';
-import type { Filter } from '../filter.ts';
+import type { Filter } from '../events/filter.ts';
 import { formatTimestamp, parseTimestamp, type Timestamp } from '../times.ts';
 import type { Value } from './parameters.ts';
 

@@ -1,10 +1,10 @@
-import { canonicalJson } from '../canonical-json.ts';
 import type { FieldError } from '../errors.ts';
-import type { EventPath } from '../event-path.ts';
-import { parseSeverity, severities } from '../events.ts';
-import type { FieldCriteria } from '../field-criteria.ts';
-import { type Operator, operators, type Scalar } from '../filter.ts';
-import { findUnstorable, parseJson } from '../json.ts';
+import type { EventPath } from '../events/event-path.ts';
+import { parseSeverity, severities } from '../events/events.ts';
+import type { FieldCriteria } from '../events/field-criteria.ts';
+import { type Operator, operators, type Scalar } from '../events/filter.ts';
+import { canonicalJson } from '../json/canonical-json.ts';
+import { findUnstorable, parseJson } from '../json/json.ts';
 import { unknownName } from '../nearest-name.ts';
 import { parseTimestamp } from '../times.ts';
 import { formerSeverity } from './new-audit.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type CellSource, type Column, maxColumns } from '../columns.ts';
 import { AppError } from '../errors.ts';
-import { type EventPath, parseEventPath, splitPath } from '../event-path.ts';
-import { findUnstorableText, storableTextPattern } from '../json.ts';
+import { type EventPath, parseEventPath, splitPath } from '../events/event-path.ts';
+import { type CellSource, type Column, maxColumns } from '../exports/columns.ts';
+import { findUnstorableText, storableTextPattern } from '../json/json.ts';
 
 /** An entry of the table below. `path` stands in the event; null is the same for all rows of a tenant. */
 type AuditField = {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { maxColumns } from '../columns.ts';
+import { maxColumns } from '../exports/columns.ts';
 import { auditFields, defaultFields } from './fields.ts';
 
 /** The one table that clients of Frontegg may ask about. */

@@ -1,4 +1,4 @@
-import { parseJson } from '../json.ts';
+import { parseJson } from '../json/json.ts';
 
 /** One value of a parameter as it came: text, or an operator with what stands behind it. */
 export type Value = string | { operator: string; operand: unknown };

@@ -1,6 +1,6 @@
 import type { FieldError } from '../errors.ts';
-import type { EventPath } from '../event-path.ts';
-import type { FieldCriteria } from '../field-criteria.ts';
+import type { EventPath } from '../events/event-path.ts';
+import type { FieldCriteria } from '../events/field-criteria.ts';
 import { readFieldTest } from './field-test.ts';
 import { auditPaths } from './fields.ts';
 import { type Parameters, textsOf, type Value } from './parameters.ts';

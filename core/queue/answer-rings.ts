@@ -8,8 +8,8 @@ import {
   type Worker,
   type WorkerOptions,
 } from 'bullmq';
+import { TooLateError, within } from '../async/within.ts';
 import type { Log } from '../log.ts';
-import { TooLateError, within } from '../within.ts';
 import { type OutageLog, outageLog } from './outage-log.ts';
 import type { Answering, Handle, QueueName } from './queue.ts';
 

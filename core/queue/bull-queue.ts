@@ -1,6 +1,6 @@
 import type { Queue as BullQueue, QueueOptions } from 'bullmq';
+import { within } from '../async/within.ts';
 import type { Log } from '../log.ts';
-import { within } from '../within.ts';
 import { answerRings, type MakeWorker, type Ring } from './answer-rings.ts';
 import { outageLog } from './outage-log.ts';
 import { type Queue, QueueAwayError, type QueueName, queueNames } from './queue.ts';
@@ -30,7 +30,7 @@ const jobSettings = {
 /** Nobody reads the events of the queues, so few are kept. */
 const streams = { events: { maxLen: 100 } };
 
-/** Rings without an answer at one time. More of them would only fill memory: worker/sweep.ts makes up for those refused. */
+/** Rings without an answer at one time. More of them would only fill memory: worker/sweep/sweep.ts makes up for those refused. */
 const mostRings = 1_000;
 /** Milliseconds for an answer to a ring: a connection may be silent for many minutes before TCP gives it up. */
 const ringLimitMs = 5_000;

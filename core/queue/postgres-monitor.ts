@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { assertSchemaCompatibility, LATEST_SCHEMA_VERSION, type PgPool } from 'bullmq';
+import { within } from '../async/within.ts';
 import type { Finding } from '../findings.ts';
-import { within } from '../within.ts';
 import { QueueAwayError } from './queue.ts';
 
 /** Below the 1.5 seconds that Queue.check has. */

@@ -3,7 +3,7 @@ import type { Finding } from '../findings.ts';
 
 /**
  * The bell that wakes workers. What is to be done stands in the database; the queue only says "there is something to do",
- * so a ring that is lost costs time (worker/sweep.ts rings again), never an export. Two makers: Redis (redis.ts) and
+ * so a ring that is lost costs time (worker/sweep/sweep.ts rings again), never an export. Two makers: Redis (redis.ts) and
  * PostgreSQL (postgres.ts); test/core/queue holds both to the same contract.
  */
 export type Queue = {
@@ -21,7 +21,7 @@ export type Queue = {
   check(): Promise<void>;
   /** All there is to say about the server behind it, for people. A server that does not answer is a finding. */
   inspect(): Promise<Finding[]>;
-  /** The BullMQ queues themselves, for the board of api/board.ts. */
+  /** The BullMQ queues themselves, for the board of api/queues-board.ts. */
   bullQueues: readonly BullQueue[];
   /** Ends within seconds, also when the server does not answer any more. */
   close(): Promise<void>;

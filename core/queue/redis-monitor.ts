@@ -1,6 +1,6 @@
 import { type Cluster, Redis } from 'ioredis';
+import { TooLateError, within } from '../async/within.ts';
 import type { Finding } from '../findings.ts';
-import { TooLateError, within } from '../within.ts';
 import { QueueAwayError } from './queue.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { type RedisClient, tryConnection } from './redis-connection.ts';

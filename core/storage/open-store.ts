@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
-import { openFileStore } from './file.ts';
+import { openFileStore } from './file/open-file.ts';
 import type { ObjectStore } from './object-store.ts';
-import { openS3Store } from './s3.ts';
-import { readS3Options } from './s3-options.ts';
+import { openS3Store } from './s3/open-s3.ts';
+import { readS3Options } from './s3/options.ts';
 
 /** The store that STORAGE_URL names. @throws ConfigError */
 export function openStore(config: Config, linkKey: Buffer): ObjectStore {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeApiKey } from '../../core/api-keys.ts';
+import { makeApiKey } from '../../core/access/api-keys.ts';
 import { openDatabase } from '../../prisma/client.ts';
 import { heardLog } from './heard-log.ts';
 import { type App, bodyOf, startApp } from './start-app.ts';

@@ -1,8 +1,8 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { makeApiKey, scopes } from '../../core/api-keys.ts';
+import { makeApiKey, scopes } from '../../core/access/api-keys.ts';
+import { keyTokenSeconds, openKeyTokens } from '../../core/access/tokens-of-keys.ts';
 import { newId } from '../../core/ids.ts';
-import { keyTokenSeconds, openKeyTokens } from '../../core/tokens-of-keys.ts';
-import { type Forge, forgeries, goodToken } from '../core/forged-tokens.ts';
+import { type Forge, forgeries, goodToken } from '../core/access/forged-tokens.ts';
 import { type App, bodyOf, type Tenant } from './start-app.ts';
 
 const issuer = 'https://login.example.com';

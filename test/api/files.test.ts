@@ -2,9 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { attachment } from '../../core/content-disposition.ts';
 import { AppError } from '../../core/errors.ts';
-import { signPath } from '../../core/storage/signed-path.ts';
+import { attachment } from '../../core/exports/content-disposition.ts';
+import { signPath } from '../../core/storage/file/signed-path.ts';
 import { serveFiles } from './serve-files.ts';
 
 describe('GET /files', () => {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { scopes } from '../../core/api-keys.ts';
-import type { Event } from '../../core/events.ts';
-import { wholeEventJson } from '../../prisma/event-value-sql.ts';
+import { scopes } from '../../core/access/api-keys.ts';
+import type { Event } from '../../core/events/events.ts';
+import { wholeEventJson } from '../../prisma/sql/values.ts';
 import { findLocalStack } from '../services/localstack.ts';
 import { type App, startApp } from './start-app.ts';
 

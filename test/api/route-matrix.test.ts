@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../api/app.ts';
-import { type Scope, scopes } from '../../core/api-keys.ts';
+import { type Scope, scopes } from '../../core/access/api-keys.ts';
 import { newId } from '../../core/ids.ts';
 import { makeLog } from '../../core/log.ts';
 import type { Queue } from '../../core/queue/queue.ts';
 import { openQueue } from '../../prisma/open-queue.ts';
-import { forgersSet } from '../core/forged-tokens.ts';
-import { serveJwks } from '../core/serve-jwks.ts';
+import { forgersSet } from '../core/access/forged-tokens.ts';
+import { serveJwks } from '../core/access/serve-jwks.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { badCredentials, credentialsOfATenant, keyIdOf, tokenSettings } from './credentials.ts';
 import { registeredRoutes, routeAt } from './registered-routes.ts';

@@ -1,4 +1,4 @@
-import { type Scope, scopes } from '../../core/api-keys.ts';
+import { type Scope, scopes } from '../../core/access/api-keys.ts';
 import type { Things } from './route-things.ts';
 
 /**

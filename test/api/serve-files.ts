@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ErrorRequestHandler } from 'express';
 import express from 'express';
 import { fileRoutes } from '../../api/files.ts';
-import { openFileStore } from '../../core/storage/file.ts';
+import { openFileStore } from '../../core/storage/file/open-file.ts';
 
 /** A file store in a folder of its own, whose links a real server on a free port serves until close(). */
 export async function serveFiles() {

@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse/sync';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 import type { Audit, Evidence } from './evidence.ts';
 import { fetchFile } from './fetch-file.ts';
 import type { Order } from './orders.ts';

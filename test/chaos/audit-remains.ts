@@ -1,7 +1,7 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { readConfig } from '../../core/config.ts';
 import { openDeployment } from '../../prisma/deployment.ts';
-import { sweep } from '../../worker/sweep.ts';
+import { sweep } from '../../worker/sweep/sweep.ts';
 import type { Audit, Evidence } from './evidence.ts';
 
 /**

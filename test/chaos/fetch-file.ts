@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 
 /**
  * What is in the file of a completed export, fetched by its link. No `expect` of vitest: `npm run chaos` runs without it.

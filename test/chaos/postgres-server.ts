@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres } from '../../local/embedded-postgres.ts';
-import { chooseAccount, findBinaries } from '../../local/postgres-binaries.ts';
-import { startPostmaster, stopPostmaster, watchOver } from '../../local/postmaster.ts';
+import { startEmbeddedPostgres } from '../../local/postgres/embedded-postgres.ts';
+import { chooseAccount, findBinaries } from '../../local/postgres/postgres-binaries.ts';
+import { startPostmaster, stopPostmaster, watchOver } from '../../local/postgres/postmaster.ts';
 import { findStablePort } from './stable-port.ts';
 
 /** A PostgreSQL of one test's own that keeps what it has committed, to be torn down in the middle of things. */

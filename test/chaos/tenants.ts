@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { demoEvents } from '../../local/demo-events.ts';
-import { sendEvents } from '../../local/send-events.ts';
+import { demoEvents } from '../../local/demo/demo-events.ts';
+import { sendEvents } from '../../local/demo/send-events.ts';
 import type { ApiClient } from './api-client.ts';
 
 /** A tenant with a log of so many events. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { makeApiKey } from '../../core/api-keys.ts';
+import { makeApiKey } from '../../core/access/api-keys.ts';
 import { withoutSecrets } from '../../core/secrets-in-text.ts';
-import { signPath } from '../../core/storage/signed-path.ts';
-import { newWebhookSecret } from '../../core/webhooks.ts';
+import { signPath } from '../../core/storage/file/signed-path.ts';
+import { newWebhookSecret } from '../../core/webhooks/webhooks.ts';
 
 const word = () => randomBytes(9).toString('hex');
 

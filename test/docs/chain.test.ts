@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canonicalJson } from '../../core/canonical-json.ts';
-import { wholeEventJson } from '../../prisma/event-value-sql.ts';
-import { arbitraryEvent } from '../core/arbitrary-event.ts';
+import { canonicalJson } from '../../core/json/canonical-json.ts';
+import { wholeEventJson } from '../../prisma/sql/values.ts';
+import { arbitraryEvent } from '../core/events/arbitrary-event.ts';
 import { type EventDatabase, newEvent, openEventDatabase } from '../prisma/event-database.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -1,6 +1,6 @@
-import { type NewEvent, readNewEvent } from '../../core/new-event.ts';
+import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
 import { inTransaction, openDatabase, pgSql } from '../../prisma/client.ts';
-import { appendEvents, type ChainHead, type StoredEvent } from '../../prisma/events.ts';
+import { appendEvents, type ChainHead, type StoredEvent } from '../../prisma/events/append.ts';
 import { createTenant } from '../../prisma/tenants.ts';
 import { createTestDatabase } from '../database.ts';
 

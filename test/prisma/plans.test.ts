@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contentOf, exportRequestSchema } from '../../core/exports.ts';
-import { type Filter, filterMembers } from '../../core/filter.ts';
+import { type Filter, filterMembers } from '../../core/events/filter.ts';
+import { contentOf, exportRequestSchema } from '../../core/exports/exports.ts';
 import { type Database, inTransaction, openDatabase } from '../../prisma/client.ts';
-import { listStatement, newestFirst } from '../../prisma/event-list.ts';
-import { type ExportRows, planSegments, readSegment } from '../../prisma/segments.ts';
+import { listStatement, newestFirst } from '../../prisma/events/list.ts';
+import { type ExportRows, planSegments, readSegment } from '../../prisma/rows/segments.ts';
 import { createTenant } from '../../prisma/tenants.ts';
 import { addManyEvents } from '../add-events.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
@@ -109,7 +109,7 @@ describe.each([
           for (const read of reads) {
             expect(read['Node Type'], names.join()).toMatch(/^Index (Only )?Scan$/);
             expect(read['Index Cond'], names.join()).toMatch(/tenant_id = .*(occurred_at|sequence_number)/s);
-            // Few events behind a number are one segment (prisma/segments.ts).
+            // Few events behind a number are one segment (prisma/rows/segments.ts).
             const most = names.includes('after_sequence') ? counts[tenant] : segmentRows;
             expect(read['Rows Removed by Filter'] ?? 0, names.join()).toBeLessThanOrEqual(most);
           }

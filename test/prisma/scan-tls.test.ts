@@ -2,11 +2,11 @@ import { chownSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded-postgres.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/postgres/embedded-postgres.ts';
 import { type Database, openDatabase } from '../../prisma/client.ts';
-import { copyRows } from '../../prisma/copy-rows.ts';
+import { copyRows } from '../../prisma/copy/copy-rows.ts';
+import { linePrinter } from '../../prisma/copy/row-printer.ts';
 import { ensureDatabase } from '../../prisma/migrate.ts';
-import { linePrinter } from '../../prisma/row-printer.ts';
 import { selfSignedCertificate } from '../self-signed-certificate.ts';
 
 let server: EmbeddedPostgres;

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isRunning } from '../../local/claim-directory.ts';
+import { isRunning } from '../../local/postgres/claim-directory.ts';
 import { firstLineOf, startOwnProcess } from './own-process.ts';
 import { startInAnotherProcess } from './start-in-another-process.ts';
 

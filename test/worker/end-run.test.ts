@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
-import { cancelExport } from '../../prisma/end-export.ts';
-import { CancelRequestedError, replaceUpload } from '../../prisma/export-runs.ts';
-import { freshSlabs } from '../../prisma/slabs.ts';
-import { takeTurn } from '../../prisma/turns.ts';
+import { freshSlabs } from '../../prisma/copy/buffers.ts';
+import { takeTurn } from '../../prisma/exports/claim.ts';
+import { cancelExport } from '../../prisma/exports/end.ts';
+import { CancelRequestedError, replaceUpload } from '../../prisma/exports/runs.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
-import { sweep } from '../../worker/sweep.ts';
+import { sweep } from '../../worker/sweep/sweep.ts';
 import { type Exporting, queueExport, startExporting } from './export-fixture.ts';
 
 let app: Exporting;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import {

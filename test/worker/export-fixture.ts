@@ -3,7 +3,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { expect } from 'vitest';
 import { makeLog } from '../../core/log.ts';
 import { queueNames } from '../../core/queue/queue.ts';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 import { openQueue } from '../../prisma/open-queue.ts';
 import { type RunningWorker, startWorker } from '../../worker/start-worker.ts';
 import { type App, type Call, startApp } from '../api/start-app.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { severities } from '../../core/events.ts';
-import type { Criteria, Filter, Scalar } from '../../core/filter.ts';
+import { severities } from '../../core/events/events.ts';
+import type { Criteria, Filter, Scalar } from '../../core/events/filter.ts';
 import { addEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { type Exporting, exportFile, startExporting } from './export-fixture.ts';

@@ -1,13 +1,13 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CsvOptions, compressions, exportRequestSchema, formats } from '../../core/exports.ts';
-import { csvLine } from '../../core/file-frame.ts';
-import { parseJson } from '../../core/json.ts';
-import { readNewEvent } from '../../core/new-event.ts';
+import { readNewEvent } from '../../core/events/new-event.ts';
+import { type CsvOptions, compressions, exportRequestSchema, formats } from '../../core/exports/exports.ts';
+import { csvLine } from '../../core/exports/file-frame.ts';
+import { parseJson } from '../../core/json/json.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
-import { arbitraryEvent } from '../core/arbitrary-event.ts';
+import { arbitraryEvent } from '../core/events/arbitrary-event.ts';
 import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
 
 /** Cells that have broken some writer or reader of CSV. */

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { contentOf, exportRequestSchema } from '../../core/exports.ts';
-import { rowsSql } from '../../prisma/event-rows-sql.ts';
-import type { ExportView } from '../../prisma/export-view.ts';
+import { contentOf, exportRequestSchema } from '../../core/exports/exports.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
+import { rowsSql } from '../../prisma/rows/rows-sql.ts';
 import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { engines } from '../engines.ts';

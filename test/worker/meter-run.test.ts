@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeMetrics } from '../../core/metrics.ts';
-import { LeaseLostError } from '../../prisma/export-runs.ts';
-import { freshSlabs } from '../../prisma/slabs.ts';
-import { takeTurn } from '../../prisma/turns.ts';
+import { freshSlabs } from '../../prisma/copy/buffers.ts';
+import { takeTurn } from '../../prisma/exports/claim.ts';
+import { LeaseLostError } from '../../prisma/exports/runs.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError } from '../../worker/hold-lease.ts';
 import { addManyEvents } from '../add-events.ts';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
-import { ForbiddenAddressError, type Lookup, webhookGuard } from '../../core/webhook-address.ts';
+import { ForbiddenAddressError, type Lookup, webhookGuard } from '../../core/webhooks/webhook-address.ts';
 import { type PostOptions, postWebhook, readRetryAfter } from '../../worker/post-webhook.ts';
 import { selfSignedCertificate } from '../self-signed-certificate.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';

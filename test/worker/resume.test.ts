@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { leastPartMib } from '../engines.ts';

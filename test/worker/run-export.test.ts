@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
 import type { ObjectStore } from '../../core/storage/object-store.ts';
-import type { ExportView } from '../../prisma/export-view.ts';
+import type { ExportView } from '../../prisma/exports/view.ts';
 import type { RunningWorker } from '../../worker/start-worker.ts';
 import { addManyEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';

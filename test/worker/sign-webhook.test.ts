@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { expect, test } from 'vitest';
-import { newWebhookSecret } from '../../core/webhooks.ts';
+import { newWebhookSecret } from '../../core/webhooks/webhooks.ts';
 import { signWebhook } from '../../worker/sign-webhook.ts';
 
 /** A message that verifies; each test spoils one thing of it. */

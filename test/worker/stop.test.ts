@@ -2,7 +2,7 @@ import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startEmbeddedPostgres } from '../../local/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../local/postgres/embedded-postgres.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../../prisma/migrate.ts';
 import { type FreezableProxy, startFreezableProxy } from '../freezable-proxy.ts';
 import { type RedisServer, startRedisServer } from '../services/redis-server.ts';

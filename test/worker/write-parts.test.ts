@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { endOfFile } from '../../core/frame-rows.ts';
+import { endOfFile } from '../../core/exports/frame-rows.ts';
 import type { PartReceipt } from '../../core/storage/object-store.ts';
 import { type Checkpoint, writeParts } from '../../worker/write-parts.ts';
 

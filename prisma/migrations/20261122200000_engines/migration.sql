@@ -3,7 +3,7 @@
 alter table exports
   add column part_bytes bigint not null default 8388608,
   add column max_parts integer not null default 10000,
--- When the last run began. By it tenants take turns, and runs give way (prisma/turns.ts).
+-- When the last run began. By it tenants take turns, and runs give way (prisma/exports/claim.ts).
   add column run_started_at timestamptz(6);
 create index exports_turns on exports (status, tenant_id, id);
 create index exports_last_run on exports (tenant_id, run_started_at);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeApiKey, scopes } from '../../../core/api-keys.ts';
+import { makeApiKey, scopes } from '../../../core/access/api-keys.ts';
 import { type App, bodyOf, startApp } from '../start-app.ts';
 
 const run = promisify(execFile);

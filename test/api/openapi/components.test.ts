@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
-import { newApiKeySchema } from '../../../core/api-keys.ts';
-import { exportRequestSchema } from '../../../core/exports.ts';
-import { filterSchema } from '../../../core/filter.ts';
+import { newApiKeySchema } from '../../../core/access/api-keys.ts';
+import { credentialsSchema } from '../../../core/access/tokens-of-keys.ts';
+import { filterSchema } from '../../../core/events/filter.ts';
+import { readNewEvent } from '../../../core/events/new-event.ts';
+import { exportRequestSchema } from '../../../core/exports/exports.ts';
 import { auditExportSchema } from '../../../core/frontegg/fields.ts';
 import { newMetadataSchema } from '../../../core/frontegg/metadata.ts';
-import { readNewEvent } from '../../../core/new-event.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../../core/tenants.ts';
-import { credentialsSchema } from '../../../core/tokens-of-keys.ts';
-import { webhookPatchSchema, webhookRequestSchema } from '../../../core/webhooks.ts';
+import { webhookPatchSchema, webhookRequestSchema } from '../../../core/webhooks/webhooks.ts';
 import { arbitraryJson } from './arbitrary-request.ts';
 import { documentedApi } from './documented-api.ts';
 
@@ -41,7 +41,7 @@ describe('The JSON Schema of requests, for whatever is made up', () => {
         const mistake = api.mistakeIn(schema, value);
         if (isTaken(value)) {
           counts.taken++;
-          // Whether it is a URL is checked apart (core/webhook-address.ts).
+          // Whether it is a URL is checked apart (core/webhooks/webhook-address.ts).
           if (!/format "uri"/.test(mistake ?? '')) expect(mistake, JSON.stringify(value)).toBeUndefined();
         } else {
           counts.refused++;

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
-import { makeApiKey } from '../../../core/api-keys.ts';
+import { makeApiKey } from '../../../core/access/api-keys.ts';
 import { openDatabase } from '../../../prisma/client.ts';
 import { startApp } from '../start-app.ts';
 import { type Documented, documentedApi, type Json } from './documented-api.ts';

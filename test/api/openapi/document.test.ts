@@ -1,7 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
-import { scopes } from '../../../core/api-keys.ts';
+import { scopes } from '../../../core/access/api-keys.ts';
 import { type DocumentedApi, documentedApi, type Json } from './documented-api.ts';
 
 const config = {

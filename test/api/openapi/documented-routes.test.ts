@@ -1,7 +1,7 @@
 import type { Express } from 'express';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildApp } from '../../../api/app.ts';
-import { boardPath } from '../../../api/board.ts';
+import { boardPath } from '../../../api/queues-board.ts';
 import { registeredRoutes, routeAt } from '../registered-routes.ts';
 import { type App, startApp } from '../start-app.ts';
 import type { Documented, DocumentedApi } from './documented-api.ts';

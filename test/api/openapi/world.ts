@@ -1,4 +1,4 @@
-import { scopes } from '../../../core/api-keys.ts';
+import { scopes } from '../../../core/access/api-keys.ts';
 import { createApiKey } from '../../../prisma/api-keys.ts';
 import { startWebhookReceiver } from '../../webhook-receiver.ts';
 import { endedExport, startExporting } from '../../worker/export-fixture.ts';

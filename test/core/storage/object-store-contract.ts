@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { attachment } from '../../../core/content-disposition.ts';
+import { attachment } from '../../../core/exports/content-disposition.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../../../core/storage/object-store.ts';
 import { UploadGoneError } from '../../../core/storage/object-store.ts';
 

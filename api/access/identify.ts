@@ -1,0 +1,127 @@
+import type { Request, RequestHandler } from 'express';
+import { hashApiKey, isWellFormedApiKey, sameHash } from '../../core/access/api-keys.ts';
+import { looksLikeToken, TokenError } from '../../core/access/tokens.ts';
+import { KeysAwayError } from '../../core/access/tokens-jwks.ts';
+import type { KeyTokens } from '../../core/access/tokens-of-keys.ts';
+import type { UserTokens } from '../../core/access/tokens-of-users.ts';
+import type { Recent } from '../../core/async/recent.ts';
+import type { Config } from '../../core/config.ts';
+import { AppError } from '../../core/errors.ts';
+import { isUuid } from '../../core/ids.ts';
+import type { KnownKey } from '../../prisma/api-keys.ts';
+import type { TenantRow } from '../../prisma/tenants.ts';
+import { type Caller, callerOfConfiguredKey, callerOfKey, callerOfUser } from './caller.ts';
+import { unauthorized } from './tenant-route.ts';
+
+export type IdentifyDeps = {
+  config: Pick<Config, 'LOGFERRY_ADMIN_KEY'>;
+  /** Keys by their text or their id, at most a few seconds old (see api/access/access.ts). */
+  keys: Recent<KnownKey>;
+  /** Tenants by id or external id, as old. */
+  tenants: Recent<TenantRow>;
+  keyTokens: KeyTokens;
+  /** Undefined where users' tokens are refused. */
+  userTokens: UserTokens | undefined;
+  /** Milliseconds, for tests. */
+  clock?: () => number;
+};
+
+/** Finds out whose a key or a token is. Both fail with AppError: authentication_error, or unavailable. */
+export type Identity = {
+  ofKey(key: string): Promise<Caller>;
+  ofKeyOrToken(text: string): Promise<Caller>;
+};
+
+/**
+ * Finds out who calls, from `Authorization: Bearer <key or token>` or, as SDKs of Frontegg send it, `x-access-token`. It
+ * refuses nobody: rate limits come first, and they count by the key. requireCaller() refuses.
+ */
+export const identify =
+  (identity: Identity): RequestHandler =>
+  async (request, response, next) => {
+    const text = bearerToken(request) ?? accessToken(request);
+    await rememberCaller(response.locals, text === undefined ? missing(request) : () => identity.ofKeyOrToken(text));
+    next();
+  };
+
+/** Keeps who it is for callerOf(), or why it is nobody for requireCaller(). */
+export async function rememberCaller(
+  locals: { caller?: Caller; refusal?: AppError },
+  find: () => Promise<Caller>,
+): Promise<void> {
+  try {
+    locals.caller = await find();
+  } catch (error) {
+    if (!(error instanceof AppError && error.status < 500)) throw error;
+    locals.refusal = error;
+  }
+}
+
+export function makeIdentity(deps: IdentifyDeps): Identity {
+  const { config, keys, tenants, keyTokens, userTokens, clock = Date.now } = deps;
+  const configured = config.LOGFERRY_ADMIN_KEY === undefined ? undefined : hashApiKey(config.LOGFERRY_ADMIN_KEY);
+
+  async function ofKey(text: string): Promise<Caller> {
+    if (configured && sameHash(hashApiKey(text), configured)) return callerOfConfiguredKey('api_key');
+    const key = isWellFormedApiKey(text) ? await keys.get(text) : undefined;
+    if (!key) throw unauthorized('The API key is not known: mistyped, revoked, or of another place.');
+    refuseExpired(key);
+    return callerOfKey(key);
+  }
+
+  async function ofKeyToken(subject: string): Promise<Caller> {
+    if (configured && subject === keyTokens.subjectOf(configured)) return callerOfConfiguredKey('environment_token');
+    const key = isUuid(subject) ? await keys.get(subject) : undefined;
+    if (!key) throw unauthorized('The API key behind this token is not there any more: revoked, or replaced.');
+    refuseExpired(key);
+    return callerOfKey(key, { byToken: true });
+  }
+
+  async function ofToken(token: string): Promise<Caller> {
+    const ours = await keyTokens.read(token);
+    if (ours) return await ofKeyToken(ours.subject);
+    if (!userTokens)
+      throw unauthorized("The token is not one of POST /auth/vendor, and users' tokens are not taken here.");
+    const user = await userTokens.read(token);
+    return callerOfUser(user, await tenants.get(user.tenantName));
+  }
+
+  function refuseExpired({ expiresAt }: KnownKey): void {
+    if (!expiresAt || expiresAt.getTime() > clock()) return;
+    throw unauthorized(`The API key expired at ${expiresAt.toISOString()}. Make a new one with POST /v1/api-keys.`);
+  }
+
+  return {
+    ofKey,
+    // Whatever it looks like, LOGFERRY_ADMIN_KEY is a key.
+    async ofKeyOrToken(text) {
+      const isToken = looksLikeToken(text) && !(configured && sameHash(hashApiKey(text), configured));
+      return await (isToken ? ofToken(text).catch(explain) : ofKey(text));
+    },
+  };
+}
+
+function explain(error: unknown): never {
+  if (error instanceof TokenError) throw unauthorized(error.message, error);
+  if (!(error instanceof KeysAwayError)) throw error;
+  const message =
+    'The token cannot be verified just now, as the keys of its issuer cannot be had. Try again in a few seconds.';
+  throw new AppError('unavailable', message, { cause: error, headers: { 'Retry-After': '5' } });
+}
+
+/** RFC 6750: the scheme in any case, one space or more, and a token without spaces. */
+function bearerToken(request: Request): string | undefined {
+  return /^Bearer +([!-~]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+/** Only when no Bearer token is there: a proxy may add an Authorization of its own to what an SDK sends. */
+const accessToken = (request: Request): string | undefined =>
+  /^(?:Bearer +)?([!-~]+)$/i.exec(request.get('x-access-token')?.trim() ?? '')?.[1];
+
+const missing = (request: Request) => async (): Promise<never> => {
+  throw unauthorized(
+    request.headers.authorization === undefined
+      ? 'An API key or a token is needed. Send it as "Authorization: Bearer <key>".'
+      : 'The Authorization header cannot be read. Send it as "Authorization: Bearer <key>".',
+  );
+};

@@ -1,0 +1,103 @@
+import express, { type Request, type RequestHandler } from 'express';
+import type { z } from 'zod';
+import { AppError, type FieldError, invalid } from '../../core/errors.ts';
+import { parseJson } from '../../core/json/json.ts';
+
+/** Bytes that a JSON body may have, unless a route says otherwise. */
+export const bodyLimitBytes = 1024 * 1024;
+
+const jsonType = /^application\/(?:[\w.!#$&^-]+\+)?json$/i;
+
+/**
+ * Reads a JSON body into `request.body`; without a body it is undefined. Compressed bodies (gzip, deflate, br, zstd) are
+ * unpacked, and the limit holds for what comes out.
+ *
+ * Fails with AppError: 415 for another content type or encoding, 413 beyond the limit, 400 or 422 from parseJson.
+ */
+export function jsonBody(limitBytes = bodyLimitBytes): RequestHandler {
+  const raw = express.raw({ type: () => true, limit: limitBytes });
+  return (request, response, next) => {
+    if (hasBody(request) && !isJson(request.headers['content-type'])) return next(notJson(request));
+    raw(request, response, (error?: unknown) => {
+      if (error) return next(bodyError(error, limitBytes));
+      try {
+        request.body = fromBytes(request.body);
+      } catch (unreadable) {
+        return next(unreadable);
+      }
+      next();
+    });
+  };
+}
+
+const fromBytes = (bytes: unknown): unknown =>
+  Buffer.isBuffer(bytes) && bytes.length > 0 ? parseJson(bytes) : undefined;
+
+/** RFC 9112 section 6.3: a request has a body when it says how long it is, or that it comes in chunks. */
+export const hasBody = (request: Request): boolean =>
+  request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+
+/** A body without a type is taken for JSON. A charset, if one is named, must be UTF-8 (RFC 8259 section 8.1). */
+function isJson(contentType: string | undefined): boolean {
+  if (contentType === undefined) return true;
+  const [type, ...parameters] = contentType.split(';').map((part) => part.trim());
+  const charset = parameters.find((p) => /^charset=/i.test(p))?.slice('charset='.length);
+  return jsonType.test(type!) && (charset === undefined || /^"?utf-?8"?$/i.test(charset));
+}
+
+const notJson = (request: Request): AppError =>
+  new AppError(
+    'unsupported_media_type',
+    `The body must be JSON in UTF-8, sent with "Content-Type: application/json", ` +
+      `not "${String(request.headers['content-type']).slice(0, 80)}".`,
+    { headers: { Accept: 'application/json' } },
+  );
+
+/** An error of express.raw, in our words. */
+export function bodyError(error: unknown, limitBytes: number): AppError {
+  const type = (error as { type?: string }).type;
+  if (type === 'entity.too.large') return tooLarge(limitBytes, error);
+  if (type === 'encoding.unsupported') {
+    const message = 'The Content-Encoding of the body is not known. Taken: identity, gzip, deflate, br, zstd.';
+    return new AppError('unsupported_media_type', message, { cause: error });
+  }
+  if (type === 'request.aborted')
+    return new AppError('bad_request', 'The request ended before its body.', { cause: error });
+  return new AppError(
+    'bad_request',
+    'The body cannot be read: its length or its compression is not what the headers say.',
+    {
+      cause: error,
+    },
+  );
+}
+
+/** The 413 that says how much is taken. */
+export const tooLarge = (limitBytes: number, cause?: unknown): AppError =>
+  new AppError('payload_too_large', `The body is larger than ${limitBytes} bytes, the most that is taken here.`, {
+    cause,
+  });
+
+/**
+ * Checks a body (or query) by its schema and gives it as the schema makes it.
+ * @param path stands before the path of each mistake
+ * @throws AppError bad_request when there is no body; validation_error that lists every mistake
+ */
+export function parse<S extends z.ZodType>(schema: S, value: unknown, path?: string): z.output<S> {
+  if (value === undefined) throw new AppError('bad_request', 'This call needs a JSON body.');
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues.flatMap((issue) => fieldErrors(issue, path)));
+}
+
+function fieldErrors(issue: z.core.$ZodIssue, path?: string): FieldError[] {
+  const at = (...steps: PropertyKey[]) => [...(path ? [path] : []), ...issue.path, ...steps].map(String).join('.');
+  if (issue.code !== 'unrecognized_keys') {
+    return [{ path: at(), message: at() === '' ? `The body ${issue.message}` : issue.message }];
+  }
+  // The schema's message is about the first unknown member and names the one that was probably meant.
+  return issue.keys.map((key, index) => ({
+    path: at(key),
+    message: index === 0 ? issue.message : `unknown member "${key.slice(0, 80)}"`,
+  }));
+}

@@ -1,0 +1,134 @@
+import { setImmediate } from 'node:timers/promises';
+import { type Request, type RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import { AppError, type FieldError, invalid, mostMistakes } from '../../core/errors.ts';
+import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import { strictObject } from '../../core/strict-object.ts';
+import type { Database } from '../../prisma/client.ts';
+import { streamAppender } from '../../prisma/events/append-stream.ts';
+import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
+import { jsonBody, parse } from '../http/body.ts';
+import { meterStream } from '../http/metrics.ts';
+import { refuseUnknownQuery } from '../http/paging.ts';
+import type { AppendEvents } from './append-events.ts';
+import type { EventBatcher } from './event-batcher.ts';
+import { readEventChunks } from './read-event-chunks.ts';
+import { discardRest } from './read-ndjson.ts';
+
+/** Events of one JSON batch. NDJSON has no limit. */
+export const batchLimit = 1000;
+const batchBytes = 16 * 1024 * 1024;
+
+const batchSchema = strictObject({
+  events: z
+    .array(z.unknown(), { error: 'must be a list of events' })
+    .max(batchLimit, `must have at most ${batchLimit} events; send more as application/x-ndjson`),
+});
+
+const isNdjson = (request: Request): boolean =>
+  /^\s*application\/(x-)?ndjson\s*(;|$)/i.test(request.headers['content-type'] ?? '');
+
+type WriteEventDeps = { database: Database; batcher: EventBatcher; metrics: Metrics; append: AppendEvents };
+
+/** Writing events: POST /events, and POST /events/batch as JSON or as a stream of NDJSON. */
+export function writeEventRoutes({ database, batcher, metrics, append }: WriteEventDeps): Router {
+  const router = Router();
+  const appendStream = streamAppender(database.pool);
+
+  router.post('/events', tenantRoute('events:write'), jsonBody(), async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const [event] = await append(tenantOf(response).id, [readEvent(request.body)]);
+    response.status(201).type('json').send(`{"data":${event}}`);
+  });
+
+  const batch: RequestHandler = async (request, response) => {
+    const events = await append(tenantOf(response).id, await readBatch(request.body));
+    response.status(201).type('json').send(listOf(events));
+  };
+
+  const stream: RequestHandler = async (request, response) => {
+    try {
+      meterStream(metrics, 'events_in', response);
+      const accepted = await appendChunks(tenantOf(response).id, readEventChunks(request));
+      metrics.add('logferry_events_written_total', accepted);
+      response.status(201).json({ data: { accepted } });
+    } finally {
+      discardRest(request);
+    }
+  };
+
+  /** A stream that is short enough is an ordinary batch; a longer one gathers in the database. */
+  async function appendChunks(tenantId: string, chunks: AsyncGenerator<NewEvent[]>): Promise<number> {
+    const first = await chunks.next();
+    if (first.done) return 0;
+    const second = await chunks.next();
+    if (!second.done) return appendStream(tenantId, following([first.value, second.value], chunks));
+    await batcher.append(tenantId, first.value);
+    return first.value.length;
+  }
+
+  const readJson = jsonBody(batchBytes);
+  router.post(
+    '/events/batch',
+    tenantRoute('events:write'),
+    (request, response, next) => {
+      refuseUnknownQuery(request.query, []);
+      if (isNdjson(request)) next();
+      else readJson(request, response, next);
+    },
+    (request, response, next) => (isNdjson(request) ? stream : batch)(request, response, next),
+  );
+
+  return router;
+}
+
+function readEvent(body: unknown): NewEvent {
+  if (body === undefined) throw new AppError('bad_request', 'This call needs a JSON body: the event.');
+  const read = readNewEvent(body);
+  if ('errors' in read) throw invalid(read.errors);
+  return read.event;
+}
+
+/** Events that are read in one go, which takes some milliseconds: what else the process has to do goes on in between. */
+const eventsInOneGo = 100;
+
+/** All events, or all mistakes in them up to a bound. */
+async function readBatch(body: unknown): Promise<NewEvent[]> {
+  const values = parse(batchSchema, body).events;
+  const events: NewEvent[] = [];
+  const errors: FieldError[] = [];
+  for (const [index, value] of values.entries()) {
+    if (index > 0 && index % eventsInOneGo === 0) await setImmediate();
+    const read = readNewEvent(value, `events.${index}`);
+    if ('event' in read) events.push(read.event);
+    else errors.push(...read.errors);
+    if (errors.length >= mostMistakes) break;
+  }
+  if (errors.length > 0) throw invalid(errors);
+  return events;
+}
+
+const [listBegin, separator, listEnd] = ['{"data":[', ',', ']}'];
+
+/**
+ * The reply to a batch. Joined to one text, a thousand events took twice as long as one after the other: a single character
+ * beyond Latin-1 doubles the memory of them all.
+ */
+function listOf(events: readonly string[]): Buffer {
+  const around = listBegin.length + listEnd.length;
+  const bytes = Buffer.allocUnsafe(
+    events.reduce((sum, event) => sum + Buffer.byteLength(event) + separator.length, around),
+  );
+  let at = bytes.write(listBegin);
+  for (const [index, event] of events.entries()) {
+    if (index > 0) at += bytes.write(separator, at);
+    at += bytes.write(event, at);
+  }
+  return bytes.subarray(0, at + bytes.write(listEnd, at));
+}
+
+async function* following(begun: readonly NewEvent[][], rest: AsyncGenerator<NewEvent[]>): AsyncGenerator<NewEvent[]> {
+  yield* begun;
+  yield* rest;
+}

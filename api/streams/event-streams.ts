@@ -1,0 +1,122 @@
+import type { Request, Response } from 'express';
+import { within } from '../../core/async/within.ts';
+import type { Config } from '../../core/config.ts';
+import type { ExportContent } from '../../core/exports/exports.ts';
+import { frameRows } from '../../core/exports/frame-rows.ts';
+import { newId } from '../../core/ids.ts';
+import type { Log } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Database } from '../../prisma/client.ts';
+import { recordStream, type StreamRecord } from '../../prisma/exports/audit.ts';
+import { getHeadSequence } from '../../prisma/exports/find.ts';
+import { type StreamReader, streamReader } from '../../prisma/rows/read-stream.ts';
+import { untilReachable } from '../../prisma/until-reachable.ts';
+import { auditContext } from '../access/tenant-route.ts';
+import { meterStream } from '../http/metrics.ts';
+import { requestIdOf } from '../http/request-log.ts';
+import { type Sent, sendRows, setStreamHeaders } from './send-rows.ts';
+import { streamPlaces, type TakePlace } from './stream-places.ts';
+
+/** Which rows are streamed, in which form, under which status and file name. */
+export type WantedStream = { tenantId: string; content: ExportContent; status?: number; fileName?: string };
+
+/** The streams of events that a process sends. */
+export type EventStreams = {
+  /**
+   * Answers with the rows as an export would have them, up to the tenant's sequence number of this moment. Ends when the
+   * client has all or has gone, and says so in the tenant's audit log. A HEAD gets the headers alone.
+   *
+   * Fails as TakePlace does before the first byte. After it, whatever fails comes through once the connection is cut: a
+   * part of the rows must not look like all of them.
+   */
+  send(request: Request, response: Response, wanted: WantedStream): Promise<void>;
+  /** Waits, for a few seconds at most, until the streams that have ended are in the audit log. */
+  settled(): Promise<void>;
+};
+
+type StreamDeps = {
+  config: Pick<Config, 'LOGFERRY_SEGMENT_ROWS'>;
+  database: Database;
+  log: Log;
+  metrics: Metrics;
+  /** For tests: after how long a client who takes nothing is given up. */
+  idleLimitMs?: number;
+};
+
+/**
+ * Milliseconds in which a client must take something. The kernel takes a megabyte or more before it is seen that a slow
+ * one takes anything, so this is far more than a pause; without it, forgotten connections would keep their places for ever.
+ */
+const idleLimitMs = 600_000;
+/** Milliseconds for which an ended stream is kept for its audit event while the database is away, and at a stop. */
+const recordLimitsMs = { outage: 60_000, stop: 3_000 };
+
+/** The one maker of event streams. Reads nothing before the first is asked for. */
+export function openEventStreams(deps: StreamDeps): EventStreams {
+  const takePlace = streamPlaces();
+  const read = streamReader(deps.database);
+  const sending = new Set<Promise<void>>();
+  const recording = new Set<Promise<void>>();
+  const record: SendDeps['record'] = (response, stream) => {
+    const recorded = untilReachable(() => recordStream(deps.database.prisma, stream), {
+      limitMs: recordLimitsMs.outage,
+    });
+    keep(
+      recording,
+      recorded.catch((err) => {
+        const entry = { err, request_id: requestIdOf(response), tenant_id: stream.tenantId, rows: stream.rows };
+        deps.log.error(entry, 'a stream of events is not in the audit log');
+      }),
+    );
+  };
+  return {
+    send(request, response, wanted) {
+      const sent = sendStream({ ...deps, takePlace, read, record }, { request, response, wanted });
+      keep(sending, sent);
+      return sent;
+    },
+    async settled() {
+      const all = Promise.allSettled(sending).then(() => Promise.all(recording));
+      await within(recordLimitsMs.stop, 'Recording the streams that ended', all).catch((err) =>
+        deps.log.error({ err }, 'streams of events are not in the audit log'),
+      );
+    },
+  };
+}
+
+/** Keeps a promise until it has settled. */
+function keep(set: Set<Promise<void>>, promise: Promise<void>): void {
+  set.add(promise);
+  const forget = () => void set.delete(promise);
+  promise.then(forget, forget);
+}
+
+type SendDeps = StreamDeps & {
+  takePlace: TakePlace;
+  read: StreamReader;
+  record(response: Response, stream: StreamRecord): void;
+};
+type Exchange = { request: Request; response: Response; wanted: WantedStream };
+
+async function sendStream(deps: SendDeps, { request, response, wanted }: Exchange): Promise<void> {
+  const { tenantId, content, status = 200, fileName } = wanted;
+  const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace(tenantId);
+  try {
+    const asOfSequence = await getHeadSequence(deps.database.prisma, tenantId);
+    setStreamHeaders(response.status(status), { content, asOfSequence, fileName });
+    if (request.method === 'HEAD') return void response.end();
+    meterStream(deps.metrics, 'events_out', response);
+    const by = auditContext(request, response);
+    const sent: Sent = { rows: 0, complete: false };
+    const rows = { tenantId, content, asOfSequence, segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS };
+    const open = (signal: AbortSignal) =>
+      frameRows(deps.read(rows, signal), content, { resumed: false, rowsBefore: 0 });
+    try {
+      await sendRows(response, open, { sent, idleLimitMs: deps.idleLimitMs ?? idleLimitMs });
+    } finally {
+      deps.record(response, { id: newId(), tenantId, content, asOfSequence, ...sent, by });
+    }
+  } finally {
+    giveBack();
+  }
+}

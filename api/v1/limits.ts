@@ -1,0 +1,75 @@
+import { type Request, Router } from 'express';
+import { keepRecent } from '../../core/async/recent.ts';
+import type { Config } from '../../core/config.ts';
+import { hasRoom, limitNames, limits, limitsOf, nextDay, type PlanLimits } from '../../core/exports/plan-limits.ts';
+import { formatTimestamp } from '../../core/times.ts';
+import { type Database, pgSql } from '../../prisma/client.ts';
+import { readUsage } from '../../prisma/exports/usage.ts';
+import type { TenantRow } from '../../prisma/tenants.ts';
+import { rateOf } from '../access/rate-limit.ts';
+import { findActingFor } from '../access/tenant-route.ts';
+import { refuseUnknownQuery } from '../http/paging.ts';
+import type { LimitReply } from '../openapi/account-schemas.ts';
+
+export type LimitsDeps = {
+  config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;
+  database: Database;
+  /** Milliseconds since 1970, for tests. */
+  clock?: () => number;
+};
+
+/** @returns the limits that an export of the tenant must be checked against, if any */
+export type PlanChecks = (tenant: TenantRow) => Promise<PlanLimits | undefined>;
+
+/** Milliseconds for which a tenant who is far from all limits is taken to be so. */
+const farMs = 5_000;
+
+/** None must be checked while the tenant is far from all of them, as counting a tenant's exports takes time when there are many. */
+export function openPlanChecks({ config, database, clock = Date.now }: LimitsDeps): PlanChecks {
+  const recent = keepRecent((tenantId) => readUsage(pgSql(database.pool), tenantId, clock()), {
+    maxAgeMs: farMs,
+    clock,
+  });
+  return async ({ id, plan }) => {
+    const planLimits = limitsOf(plan, config.LOGFERRY_PLAN_LIMITS);
+    const used = await recent.get(id);
+    return used && hasRoom(planLimits, used) ? undefined : planLimits;
+  };
+}
+
+/**
+ * GET /limits: how much the tenant and the key have, and have used. Any key may ask; one of the management that names no tenant
+ * hears of its requests alone. It counts as a request, like all others.
+ */
+export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps): Router {
+  const router = Router();
+  router.get('/limits', async (request, response) => {
+    refuseUnknownQuery(request.query, []);
+    const tenant = await findActingFor(request, response);
+    const requests = requestsOf(request);
+    const resources: Record<string, LimitReply> = { requests_per_minute: requests };
+    if (tenant) {
+      const now = clock();
+      const planLimits = limitsOf(tenant.plan, config.LOGFERRY_PLAN_LIMITS);
+      const used = await readUsage(pgSql(database.pool), tenant.id, now);
+      for (const name of limitNames) {
+        resources[name] = shown(planLimits[name], used[name], limits[name].isDaily ? nextDay(now) : undefined);
+      }
+    }
+    response.set('Cache-Control', 'no-store').json({ plan: tenant?.plan ?? null, resources, rate: requests });
+  });
+  return router;
+}
+
+function requestsOf(request: Request): LimitReply {
+  const rate = rateOf(request);
+  return rate ? shown(rate.limit, rate.used, rate.resetTime?.getTime()) : shown(null, 0, undefined);
+}
+
+const shown = (limit: number | null, used: number, resetMs: number | undefined): LimitReply => ({
+  limit,
+  used,
+  remaining: limit === null ? null : Math.max(0, limit - used),
+  reset: resetMs === undefined ? null : Math.ceil(resetMs / 1000),
+  reset_at: resetMs === undefined ? null : formatTimestamp(new Date(resetMs)),
+});

@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Response } from 'express';
+import { isFinal } from '../../prisma/exports/find.ts';
+import type { ExportRow } from '../../prisma/exports/view.ts';
+import { isStopping } from '../http/requests-under-way.ts';
+
+/** A `progress` event comes at least this often, whether something has changed or not: it also keeps proxies awake. */
+const everyMs = 500;
+
+export type ProgressSource = { reload(): Promise<ExportRow>; view(row: ExportRow): Promise<object> };
+
+/**
+ * Streams an export as server-sent events (the EventSource format of HTML): `progress` until it has ended, then one event
+ * named by how it did, and the end of the reply. Ends when the client goes, and when the process stops: an EventSource then
+ * asks again, and another process answers.
+ */
+export async function streamProgress(row: ExportRow, response: Response, source: ProgressSource): Promise<void> {
+  response.writeHead(200, {
+    'Content-Type': 'text/event-stream; charset=utf-8',
+    'Cache-Control': 'no-store',
+    // nginx would hold events back.
+    'X-Accel-Buffering': 'no',
+  });
+  // HEAD asks for the headers of a stream that may take hours.
+  if (response.req.method === 'HEAD') return void response.end();
+  const send = async (event: string, each: ExportRow) =>
+    response.write(`event: ${event}\ndata: ${JSON.stringify(await source.view(each))}\n\n`);
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  let latest = row;
+  while (!isFinal(latest.status) && !gone.signal.aborted) {
+    await send('progress', latest);
+    if (isStopping(response)) return void response.end();
+    await delay(everyMs, undefined, { signal: gone.signal }).catch(() => {});
+    latest = await source.reload();
+  }
+  if (gone.signal.aborted) return;
+  await send(latest.status, latest);
+  response.end();
+}

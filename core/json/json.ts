@@ -1,0 +1,199 @@
+import { isAscii } from 'node:buffer';
+import { AppError, type FieldError, invalid } from '../errors.ts';
+import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
+
+/** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
+export const maxDepth = 64;
+
+/** An event in a batch stands two levels deeper than alone and must be taken alike: findUnstorable() counts exactly. */
+const enclosingLevels = 8;
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Reads JSON as it was sent, losing nothing silently.
+ * @throws AppError bad_request when it cannot be read; validation_error for a number that JavaScript would round, or
+ *   nesting far beyond maxDepth
+ */
+export function parseJson(bytes: Uint8Array | string): unknown {
+  const given = typeof bytes === 'string' ? bytes : decode(bytes);
+  const { escapedKeys, suspiciousNumber } = inspect(given);
+  const text = escapedKeys.length > 0 ? disguiseKeys(given, escapedKeys) : given;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+    if (escapedKeys.length > 0) value = undisguiseKeys(value);
+  } catch (cause) {
+    throw new AppError('bad_request', `The body is not valid JSON: ${syntaxError(given) ?? 'a key is wrong'}`, {
+      cause,
+    });
+  }
+  if (suspiciousNumber) refuseRoundedNumbers(text);
+  return value;
+}
+
+/** What JSON.parse says of the text as it was given: nobody must see a key in disguise. */
+function syntaxError(text: string): string | undefined {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  // Most bodies are; this is a copy.
+  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  try {
+    return utf8.decode(bytes);
+  } catch (cause) {
+    throw new AppError('bad_request', 'The body is not valid UTF-8.', { cause });
+  }
+}
+
+const numberToken = /[-+.eE\d]+/y;
+const colon = /\s*:/y;
+
+/** What calls for more care than JSON.parse takes. */
+type Findings = {
+  /** Keys written with escapes (core/json/escaped-keys.ts). */
+  escapedKeys: Span[];
+  /** Whether a number is so long or large that it may be rounded. */
+  suspiciousNumber: boolean;
+};
+
+/** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting */
+function inspect(text: string): Findings {
+  const found: Findings = { escapedKeys: [], suspiciousNumber: false };
+  let depth = 0;
+  let backslash = text.indexOf('\\');
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) {
+      const start = i;
+      i = endOfString(text, start);
+      if (backslash < 0 || backslash > i) continue;
+      colon.lastIndex = i + 1;
+      if (colon.test(text)) found.escapedKeys.push({ start, end: i + 1 });
+      backslash = text.indexOf('\\', i);
+    } else if (code === 0x7b || code === 0x5b) {
+      if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
+    } else if (code === 0x7d || code === 0x5d) depth--;
+    else if (code >= 0x30 && code <= 0x39) {
+      numberToken.lastIndex = i;
+      const [token] = numberToken.exec(text)!;
+      found.suspiciousNumber ||= token.length >= 16 || /e/i.test(token);
+      i += token.length - 1;
+    }
+  }
+  return found;
+}
+
+function endOfString(text: string, start: number): number {
+  let end = start;
+  do {
+    end = text.indexOf('"', end + 1);
+    if (end < 0) return text.length;
+  } while (isEscaped(text, end));
+  return end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0;
+  while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes++;
+  return backslashes % 2 === 1;
+}
+
+/** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
+function refuseRoundedNumbers(text: string): void {
+  const rounded = new Set<unknown>();
+  const reviver = (_key: string, value: unknown, { source }: { source: string }) => {
+    if (typeof value !== 'number' || !isRounded(value, source)) return value;
+    const mark = Symbol(source);
+    rounded.add(mark);
+    return mark;
+  };
+  const parsed = JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+  if (rounded.size === 0) return;
+  const value = undisguiseKeys(parsed);
+  const found = findInside(value, (inner) => (rounded.has(inner) ? (inner as symbol).description : undefined))!;
+  const message = `the number ${found.message.slice(0, 40)} does not fit a double without rounding; send it as text`;
+  throw invalid([{ path: found.path.join('.'), message }]);
+}
+
+/**
+ * Fractions may lose digits, as everywhere in JSON, but not all of them; whole numbers may lose none. Those beyond 2^53 - 1
+ * are taken only where they are written with an exponent again when they are read, so that what was read can be sent back.
+ */
+function isRounded(value: number, source: string): boolean {
+  if (value === 0) return significantDigits(source) !== '';
+  if (!Number.isInteger(value)) return !Number.isFinite(value);
+  if (Number.isSafeInteger(value)) return false;
+  const written = String(value);
+  return !written.includes('e') || /^-?\d+$/.test(source) || significantDigits(source) !== significantDigits(written);
+}
+
+const significantDigits = (number: string): string =>
+  number
+    .replace(/e.*/i, '')
+    .replaceAll(/\D/g, '')
+    .replaceAll(/^0+|0+$/g, '');
+
+const tooDeep = `is nested more than ${maxDepth} levels deep`;
+
+/**
+ * What keeps a value from being stored faithfully, if anything: NUL (PostgreSQL text cannot hold it), half of a
+ * surrogate pair (UTF-8 cannot), nesting beyond maxDepth, counted from the value itself.
+ */
+export function findUnstorable(value: unknown): FieldError | undefined {
+  const found = findInside(value, (inner, depth) => {
+    if (typeof inner === 'string') return unstorableText(inner);
+    return depth > maxDepth && typeof inner === 'object' && inner !== null ? tooDeep : undefined;
+  });
+  return found && { path: found.path.join('.'), message: found.message };
+}
+
+/** Whether a value is nested beyond maxDepth. */
+export function isTooDeep(value: unknown, levels = maxDepth): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (levels === 0) return true;
+  for (const key in value) {
+    const inner = (value as Record<string, unknown>)[key];
+    // Asked here already: most are no objects, and a call for each would take four times as long.
+    if (typeof inner === 'object' && isTooDeep(inner, levels - 1)) return true;
+  }
+  return false;
+}
+
+/** The same for one text. */
+export function findUnstorableText(text: string, path: string): FieldError | undefined {
+  const message = unstorableText(text);
+  return message === undefined ? undefined : { path, message };
+}
+
+/** The same as a JSON Schema pattern, for the OpenAPI document. */
+export const storableTextPattern = '^[^\\u0000\\ud800-\\udfff]*$';
+
+function unstorableText(text: string): string | undefined {
+  if (text.includes('\0')) return 'holds a NUL character (U+0000), which cannot be stored';
+  if (!text.isWellFormed()) return 'holds half of a surrogate pair, which is not valid Unicode';
+  return undefined;
+}
+
+type Fault = (inner: unknown, depth: number) => string | undefined;
+
+/** The first fault among the value, its keys and all that is inside, with its path. */
+function findInside(value: unknown, fault: Fault, depth = 1): { path: string[]; message: string } | undefined {
+  const message = fault(value, depth);
+  if (message !== undefined) return { path: [], message };
+  if (typeof value !== 'object' || value === null) return undefined;
+  const ofKey = Array.isArray(value) ? undefined : fault;
+  for (const key of Object.keys(value)) {
+    const atKey = ofKey?.(key, depth);
+    if (atKey !== undefined) return { path: [key], message: atKey };
+    const found = findInside((value as Record<string, unknown>)[key], fault, depth + 1);
+    // The path is made only once something is found: nearly nothing ever is.
+    if (found) return { path: [key, ...found.path], message: found.message };
+  }
+  return undefined;
+}

@@ -1,0 +1,132 @@
+import type { Sql } from '../client.ts';
+import { timeText } from '../sql/values.ts';
+
+/** What GET /v1/verify answers (docs/chain.md). */
+export type Verdict = {
+  status: 'valid' | 'broken';
+  /** Events looked at, the one at which the chain broke included. */
+  events_checked: number;
+  first_event_id: string | null;
+  /** The last one looked at. */
+  last_event_id: string | null;
+  /**
+   * The first event that is not what was written, or does not follow the one before. When the end of the log is missing,
+   * the last event that still stands. Null when the chain holds, and when no event stands at all.
+   */
+  broken_at_event_id: string | null;
+};
+
+/** Numbers checked by one statement: a fraction of a second, so that no snapshot is held for long. */
+export const rangeLength = 20_000;
+
+/** The last event of the part that holds. */
+type Position = { sequenceNumber: number; hash: string };
+const start: Position = { sequenceNumber: 0, hash: '0'.repeat(64) };
+
+/**
+ * Recomputes a tenant's whole chain, up to its head as it is now, inside PostgreSQL: each digest from the stored columns,
+ * each hash from the digest, each link to the one before, every number from 1 without gaps, and the head.
+ * @param signal ends it between two statements
+ */
+export async function verifyChain(
+  sql: Sql,
+  tenantId: string,
+  { signal, length = rangeLength }: { signal?: AbortSignal; length?: number } = {},
+): Promise<Verdict> {
+  const head = await readHead(sql, tenantId);
+  let last = start;
+  for (let from = 0; from < head.sequenceNumber; from += length) {
+    signal?.throwIfAborted();
+    const through = Math.min(from + length, head.sequenceNumber);
+    const range = await checkRange(sql, tenantId, last, { from, through });
+    if (range.brokenAt !== null) return broken(sql, tenantId, range.brokenAt, range.brokenAt);
+    last = range.last ?? last;
+  }
+  if (last.sequenceNumber !== head.sequenceNumber || last.hash !== head.hash)
+    return broken(sql, tenantId, last.sequenceNumber, last.sequenceNumber);
+  if (head.outside !== null) return broken(sql, tenantId, head.outside, head.sequenceNumber);
+  return { status: 'valid', ...(await summary(sql, tenantId, last.sequenceNumber)), broken_at_event_id: null };
+}
+
+/**
+ * The head, and the number of an event that stands outside of 1 … head, if there is one. One statement sees both as of the
+ * same moment, and writers move both together.
+ */
+async function readHead(sql: Sql, tenantId: string): Promise<Position & { outside: number | null }> {
+  const [row] = await sql<{ sequence_number: unknown; hash: string; outside: unknown }>(
+    `select sequence_number, encode(hash, 'hex') as hash, coalesce(
+       (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number < 1),
+       (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number > h.sequence_number)
+     ) as outside from chain_heads h where tenant_id = $1::uuid`,
+    [tenantId],
+  );
+  if (!row) return { ...start, outside: null };
+  const outside = row.outside === null ? null : Number(row.outside);
+  return { sequenceNumber: Number(row.sequence_number), hash: row.hash, outside };
+}
+
+const text = (column: string): string => `coalesce(to_json(${column})::text, 'null')`;
+const json = (column: string): string => `coalesce(${column}::text, 'null')`;
+
+/**
+ * The text that an event's digest is made of, as core/events/event-text.ts builds it: RFC 8785. to_json() escapes texts in just
+ * that way, and the JSON columns hold canonical text. The session must be in UTC (prisma/client.ts).
+ */
+export const canonicalEventSql = `concat('{"action":', to_json(action),
+  ',"actor":{"email":', ${text('actor_email')}, ',"id":', ${text('actor_id')}, ',"meta":', ${json('actor_meta')},
+  ',"name":', ${text('actor_name')}, ',"type":', ${text('actor_type')},
+  '},"context":', context, ',"description":', ${text('description')}, ',"diff":', ${json('diff')}, ',"id":"', id,
+  '","metadata":', metadata, ',"occurred_at":"', ${timeText('occurred_at')}, '","received_at":"', ${timeText('received_at')},
+  '","severity":"', severity, '","target":', case when num_nonnulls(target_type, target_id, target_meta) > 0 then
+    concat('{"id":', ${text('target_id')}, ',"meta":', ${json('target_meta')}, ',"type":', ${text('target_type')}, '}')
+  else 'null' end, '}')`;
+
+/** What must be true of every event; the two columns beside `context` repeat members of it, and no digest holds them. */
+const conditions = [
+  'sequence_number = lag(sequence_number, 1, $2::bigint) over by_number + 1',
+  `previous_hash = lag(hash, 1, decode($3, 'hex')) over by_number`,
+  `hash = event_hash(previous_hash, sequence_number, sha256(convert_to(${canonicalEventSql}, 'UTF8')))`,
+  `context_ip is not distinct from context ->> 'ip'`,
+  `context_user_agent is not distinct from context ->> 'user_agent'`,
+];
+
+async function checkRange(
+  sql: Sql,
+  tenantId: string,
+  last: Position,
+  { from, through }: { from: number; through: number },
+): Promise<{ brokenAt: number | null; last: Position | null }> {
+  const [row] = await sql<{ broken_at: unknown; last_number: unknown; last_hash: string }>(
+    `select min(sequence_number) filter (where holds is not true) as broken_at, max(sequence_number) as last_number,
+       encode((array_agg(hash order by sequence_number desc))[1], 'hex') as last_hash
+     from (
+       select sequence_number, hash, ${conditions.join('\n         and ')} as holds
+       from events where tenant_id = $1::uuid and sequence_number > $4::bigint and sequence_number <= $5::bigint
+       window by_number as (order by sequence_number)
+     ) as checked`,
+    [tenantId, last.sequenceNumber, last.hash, from, through],
+  );
+  const { broken_at, last_number, last_hash } = row!;
+  return {
+    brokenAt: broken_at === null ? null : Number(broken_at),
+    last: last_number === null ? null : { sequenceNumber: Number(last_number), hash: last_hash },
+  };
+}
+
+async function broken(sql: Sql, tenantId: string, at: number, through: number): Promise<Verdict> {
+  const [event] = await sql<{ id: string }>(
+    'select id from events where tenant_id = $1::uuid and sequence_number = $2::bigint',
+    [tenantId, at],
+  );
+  return { status: 'broken', ...(await summary(sql, tenantId, through)), broken_at_event_id: event?.id ?? null };
+}
+
+async function summary(sql: Sql, tenantId: string, through: number) {
+  const [row] = await sql<{ count: unknown; first: string | null; last: string | null }>(
+    `select (select count(*) from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint) as count,
+       (select id from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint order by sequence_number limit 1) as first,
+       (select id from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint order by sequence_number desc limit 1) as last`,
+    [tenantId, through],
+  );
+  return { events_checked: Number(row!.count), first_event_id: row!.first, last_event_id: row!.last };
+}

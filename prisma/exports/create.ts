@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../../core/errors.ts';
+import { contentOf, downloadName, type ExportRequest, objectKey } from '../../core/exports/exports.ts';
+import { type PlanLimits, refuseBeyond } from '../../core/exports/plan-limits.ts';
+import { newId } from '../../core/ids.ts';
+import { canonicalJson } from '../../core/json/canonical-json.ts';
+import { parseJson } from '../../core/json/json.ts';
+import { formatTimestamp } from '../../core/times.ts';
+import { type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
+import { inChainTurn, lockChainHead } from '../events/append.ts';
+import { isResumable } from '../rows/segments.ts';
+import { createExportWebhook } from '../webhooks.ts';
+import { type AuditContext, recordAudit } from './audit.ts';
+import { readUsage } from './usage.ts';
+import { type ExportRow, queuedProgress } from './view.ts';
+
+export type NewExport = {
+  request: ExportRequest;
+  by: AuditContext;
+  /** What decides, besides the request, which bytes the file has and how it is cut: kept for all its runs. */
+  layout: { segmentRows: number; partBytes: number; maxParts: number };
+  /** To be kept; left out where the tenant is known to be far from them. */
+  limits?: PlanLimits;
+  idempotencyKey?: string;
+  sealedWebhookSecret?: Buffer<ArrayBuffer>;
+};
+
+/** Hours that an Idempotency-Key is remembered. */
+export const idempotencyHours = 24;
+
+/**
+ * Writes an export as queued, bounded by the tenant's sequence number of this moment: the bound, the row, its idempotency
+ * key, its webhook and the audit event are one transaction. The audit event comes after the bound, so it is not in the file.
+ * @returns `replayed` with the first export if the idempotency key was used for the same request before
+ * @throws AppError idempotency_mismatch if it was used for another request; plan_limit_exceeded
+ */
+export async function createExport(
+  prisma: Prisma,
+  tenantId: string,
+  input: NewExport,
+): Promise<{ row: ExportRow; replayed: boolean }> {
+  const fingerprint = createHash('sha256')
+    .update(canonicalJson(parseJson(JSON.stringify(input.request))))
+    .digest();
+  const create = async (tx: PrismaTransaction) => {
+    // The lock also makes requests with the same key wait for each other.
+    const head = await lockChainHead(prismaSql(tx), tenantId);
+    const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
+    if (earlier) return { row: earlier, replayed: true };
+    // Under the lock, so that no two exports both take the last that is left.
+    if (input.limits) refuseBeyond(input.limits, await readUsage(prismaSql(tx), tenantId, Date.now()), Date.now());
+    const row = await insertExport(tx, tenantId, head.sequenceNumber, input);
+    if (input.idempotencyKey) await rememberKey(tx, tenantId, input.idempotencyKey, fingerprint, row.id);
+    if (input.request.webhook && input.sealedWebhookSecret) {
+      await createExportWebhook(tx, {
+        tenantId,
+        exportId: row.id,
+        url: input.request.webhook.url,
+        sealedSecret: input.sealedWebhookSecret,
+      });
+    }
+    await recordAudit(tx, row, 'created', input.by);
+    return { row, replayed: false };
+  };
+  return inChainTurn(tenantId, () => prisma.$transaction(create));
+}
+
+function insertExport(
+  tx: PrismaTransaction,
+  tenantId: string,
+  asOfSequence: number,
+  input: NewExport,
+): Promise<ExportRow> {
+  const { webhook: _webhook, ...request } = input.request;
+  const content = contentOf(input.request);
+  const id = newId();
+  const createdAt = new Date();
+  return tx.export.create({
+    data: {
+      id,
+      tenantId,
+      status: 'queued',
+      request: JSON.stringify(request),
+      fileName: downloadName(content, formatTimestamp(createdAt), request.file_name),
+      createdBy: input.by as object,
+      asOf: createdAt,
+      asOfSequence: BigInt(asOfSequence),
+      resumable: isResumable(content),
+      ...input.layout,
+      storageKey: objectKey(tenantId, id, content),
+      progress: queuedProgress,
+      createdAt,
+    },
+  });
+}
+
+async function findRepeated(
+  tx: PrismaTransaction,
+  tenantId: string,
+  key: string,
+  fingerprint: Buffer,
+): Promise<ExportRow | null> {
+  const since = new Date(Date.now() - idempotencyHours * 3_600_000);
+  const found = await tx.idempotencyKey.findFirst({ where: { tenantId, key, createdAt: { gt: since } } });
+  if (!found) return null;
+  if (!fingerprint.equals(found.fingerprint)) {
+    throw new AppError(
+      'idempotency_mismatch',
+      'This Idempotency-Key was used for another request within the last 24 hours. Use a new key, or send the first body again.',
+    );
+  }
+  return tx.export.findUnique({ where: { id: found.exportId } });
+}
+
+async function rememberKey(
+  tx: PrismaTransaction,
+  tenantId: string,
+  key: string,
+  fingerprint: Buffer<ArrayBuffer>,
+  exportId: string,
+): Promise<void> {
+  const data = { fingerprint, exportId, createdAt: new Date() };
+  await tx.idempotencyKey.upsert({
+    where: { tenantId_key: { tenantId, key } },
+    create: { tenantId, key, ...data },
+    update: data,
+  });
+}

@@ -1,0 +1,49 @@
+import { notFound } from '../../core/errors.ts';
+import { isUuid } from '../../core/ids.ts';
+import type { Prisma } from '../client.ts';
+import { ExportStatus } from '../generated/enums.ts';
+import type { ExportRow } from './view.ts';
+
+export type { ExportStatus };
+/** Every status that an export can have (schema.prisma). */
+export const exportStatuses: readonly ExportStatus[] = Object.values(ExportStatus);
+export const finalStatuses = ['completed', 'failed', 'canceled', 'expired'] as const;
+export const isFinal = (status: ExportRow['status']): boolean => finalStatuses.some((final) => final === status);
+
+/** @throws AppError not_found for a missing export and another tenant's alike */
+export async function getExport(prisma: Prisma, tenantId: string, id: string): Promise<ExportRow> {
+  const row = isUuid(id) ? await prisma.export.findFirst({ where: { tenantId, id } }) : null;
+  if (!row) throw notFound('export');
+  return row;
+}
+
+/** The tenant's last sequence number: the bound of an export made now. */
+export async function getHeadSequence(prisma: Prisma, tenantId: string): Promise<number> {
+  const head = await prisma.chainHead.findUniqueOrThrow({ where: { tenantId } });
+  return Number(head.sequenceNumber);
+}
+
+/** Newest first; up to limit + 1 rows, so that the caller sees whether there are more. */
+export function listExports(
+  prisma: Prisma,
+  tenantId: string,
+  page: { limit: number; before?: string; status?: ExportRow['status'][] },
+): Promise<ExportRow[]> {
+  return prisma.export.findMany({
+    where: {
+      tenantId,
+      ...(page.before ? { id: { lt: page.before } } : {}),
+      ...(page.status ? { OR: page.status.map(shownAs) } : {}),
+    },
+    orderBy: { id: 'desc' },
+    take: page.limit + 1,
+  });
+}
+
+/** The rows that exportView() shows with this status: a file may have outlived its time before the sweep came. */
+function shownAs(status: ExportRow['status']) {
+  const now = new Date();
+  if (status === 'completed') return { status, expiresAt: { gt: now } };
+  if (status === 'expired') return { OR: [{ status }, { status: 'completed' as const, expiresAt: { lte: now } }] };
+  return { status };
+}
