@@ -11,7 +11,7 @@ import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
-import { type Door, openDoor } from './access/access.ts';
+import { type Access, openAccess } from './access/access.ts';
 import { requireCaller, withTenants } from './access/tenant-route.ts';
 import { fileRoutes } from './files.ts';
 import { auditRoutes } from './frontegg/audits.ts';
@@ -75,18 +75,18 @@ export function buildApp(deps: AppDeps): Express {
     app.use('/files', countStream(metrics, 'files'));
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }
-  const door = openDoor(deps);
+  const access = openAccess(deps);
   const streams = deps.streams ?? openEventStreams(deps);
   app.use(onePath);
   app.use(fronteggMounts, rememberMount, traceForFrontegg);
-  app.use(boardPath, boardRoutes({ queue: deps.queue, door: door.enter }));
+  app.use(boardPath, boardRoutes({ queue: deps.queue, access: access.enter }));
   const batcher = databaseBatcher(deps.database);
   const shared: Shared = { ...deps, streams, batcher, append: eventAppender({ ...deps, batcher }) };
-  app.use('/v1', rememberMount, door.enter, versionOne(shared, door));
-  app.use('/auth', authVendorRoutes({ config, secretKey, door }));
-  const forTenants = withTenants({ config, tenants: door.tenants, tenantHeader: 'frontegg-tenant-id' });
-  app.use('/audits', door.enter, requireCaller, forTenants, auditRoutes(shared, door));
-  app.use('/metadata', door.enter, requireCaller, forTenants, metadataRoutes(shared));
+  app.use('/v1', rememberMount, access.enter, versionOne(shared, access));
+  app.use('/auth', authVendorRoutes({ config, secretKey, access }));
+  const forTenants = withTenants({ config, tenants: access.tenants, tenantHeader: 'frontegg-tenant-id' });
+  app.use('/audits', access.enter, requireCaller, forTenants, auditRoutes(shared, access));
+  app.use('/metadata', access.enter, requireCaller, forTenants, metadataRoutes(shared));
   app.use(noRoute);
   app.use(fronteggMounts, errorHandler(log, fronteggErrors));
   app.use(errorHandler(log));
@@ -96,8 +96,8 @@ export function buildApp(deps: AppDeps): Express {
 /** What all APIs that are spoken here write and stream with. */
 type Shared = AppDeps & { streams: EventStreams; batcher: EventBatcher; append: AppendEvents };
 
-/** Behind the door: the routes that anybody may call, then the others. */
-function versionOne(deps: Shared, { tenants, forget }: Door): Router {
+/** Behind access control: the routes that anybody may call, then the others. */
+function versionOne(deps: Shared, { tenants, forget }: Access): Router {
   const { config, database } = deps;
   const guard = webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW });
   const router = Router();

@@ -19,7 +19,7 @@ const patienceMs = 5_000;
  * changes that browsers send by themselves, any site could have them change.
  * @param door finds out who calls and limits how often, as for /v1
  */
-export function boardRoutes({ queue, door }: { queue: Queue; door: RequestHandler[] }): Router {
+export function boardRoutes({ queue, access }: { queue: Queue; access: RequestHandler[] }): Router {
   const board = new ExpressAdapter();
   board.setBasePath(boardPath);
   createBullBoard({
@@ -32,7 +32,7 @@ export function boardRoutes({ queue, door }: { queue: Queue; door: RequestHandle
     throw 'statusCode' in error ? error : unanswered(error);
   });
   const router = Router();
-  router.use(countAs(boardPath), secureHeaders, basicAsBearer, ...door, askForKey, managementRoute, onlyShow);
+  router.use(countAs(boardPath), secureHeaders, basicAsBearer, ...access, askForKey, managementRoute, onlyShow);
   router.use(withoutForeignParts, answerInTime, board.getRouter());
   return router;
 }

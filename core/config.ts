@@ -190,12 +190,12 @@ export const variables = {
   LOGFERRY_PART_MIB: { read: integer(1, 1024), default: '8', about: 'size of the first parts of an upload' },
   LOGFERRY_MAX_PARTS: { read: integer(10, 10_000), default: '10000', about: 'parts that an object may have' },
   LOGFERRY_PARTS_IN_FLIGHT: { read: integer(1, 64), default: '3', about: 'parts that one export stores at a time' },
-  LOGFERRY_PARTS_MIB: {
+  LOGFERRY_IN_FLIGHT_MIB: {
     read: integer(1, 65_536),
     default: '64',
     about: 'memory for parts of one export that are being stored',
   },
-  LOGFERRY_TURN_SECONDS: {
+  LOGFERRY_YIELD_SECONDS: {
     read: integer(1, 86_400),
     default: '15',
     about: "how long a tenant's export runs before it gives way to that of a tenant who has none running",
@@ -214,6 +214,13 @@ export const variables = {
 } as const satisfies Record<string, { read: z.ZodType; default?: string; secret?: true; about: string }>;
 
 export type VariableName = keyof typeof variables;
+
+/** Former names that are still read in this version, and what replaced each. Using one is a warning. */
+export const renamedVariables: Readonly<Record<string, VariableName>> = {
+  LOGFERRY_TURN_SECONDS: 'LOGFERRY_YIELD_SECONDS',
+  LOGFERRY_PARTS_MIB: 'LOGFERRY_IN_FLIGHT_MIB',
+};
+
 type Read<N extends VariableName> = z.output<(typeof variables)[N]['read']>;
 type Values = {
   [N in VariableName]: (typeof variables)[N] extends { default: string } ? Read<N> : Read<N> | undefined;
@@ -225,6 +232,8 @@ export type Config = Readonly<Values> & {
   readonly publicUrl: string;
   /** Where files are kept: STORAGE_URL, or a folder under LOGFERRY_DATA. */
   readonly storageUrl: string;
+  /** One line for each variable that is read under a former name. */
+  readonly warnings: readonly string[];
 };
 
 const waysToVerify: readonly VariableName[] = ['JWT_JWKS_URL', 'JWT_PUBLIC_KEY', 'JWT_SECRET'];
@@ -242,8 +251,9 @@ export class ConfigError extends Error {
  * @throws ConfigError that lists all mistakes, misspelt LOGFERRY_ names among them
  */
 export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+  const renamed = readRenamed(environment);
   const mistakes = Object.keys(environment)
-    .filter((name) => name.startsWith('LOGFERRY_') && !(name in variables))
+    .filter((name) => name.startsWith('LOGFERRY_') && !(name in variables) && !(name in renamedVariables))
     .map((name) =>
       unknownName(
         'variable',
@@ -251,9 +261,10 @@ export function readConfig(environment: Record<string, string | undefined> = pro
         Object.keys(variables).filter((v) => v.startsWith('LOGFERRY_')),
       ),
     );
+  mistakes.push(...renamed.mistakes);
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries(variables)) {
-    const text = environment[name] || ('default' in variable ? variable.default : undefined);
+    const text = environment[name] || renamed.values[name] || ('default' in variable ? variable.default : undefined);
     if (text === undefined) continue;
     const parsed = variable.read.safeParse(text);
     if (parsed.success) values[name] = parsed.data;
@@ -269,7 +280,20 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     ...config,
     publicUrl: withoutEndSlash(config.PUBLIC_URL ?? `http://${host}:${config.PORT}`),
     storageUrl: config.STORAGE_URL ?? pathToFileURL(resolve(config.LOGFERRY_DATA, 'files')).href,
+    warnings: renamed.warnings,
   });
+}
+
+/** What is set under former names, by the present ones. A variable that is set under both is a mistake. */
+function readRenamed(environment: Record<string, string | undefined>) {
+  const set = Object.entries(renamedVariables).filter(([former]) => environment[former]);
+  return {
+    values: Object.fromEntries(set.map(([former, name]) => [name, environment[former]])) as Record<string, string>,
+    warnings: set.map(([former, name]) => `${former} is now ${name}; the next version will not read the former name`),
+    mistakes: set
+      .filter(([, name]) => environment[name])
+      .map(([former, name]) => `${former} is the former name of ${name}: set one of the two`),
+  };
 }
 
 function tryJson(text: string): unknown {

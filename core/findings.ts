@@ -4,4 +4,4 @@
  */
 export type Finding =
   | { level: 'ok'; about: string; text: string }
-  | { level: 'warning' | 'failure'; about: string; text: string; mend: string };
+  | { level: 'warning' | 'failure'; about: string; text: string; remedy: string };

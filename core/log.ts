@@ -29,7 +29,7 @@ export const logFields = {
   duty: 'of the sweep',
   queue: 'its name',
   handling: 'rings that were being handled',
-  mend: 'what to do about it',
+  remedy: 'what to do about it',
   url: 'of another server that was asked',
   host: 'that the process listens on',
   port: 'that the process listens on',

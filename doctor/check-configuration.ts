@@ -4,11 +4,12 @@ import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { reachOf } from './reach.ts';
 
 const about = 'configuration';
-const warning = (text: string, mend: string): Finding => ({ level: 'warning', about, text, mend });
+const warning = (text: string, remedy: string): Finding => ({ level: 'warning', about, text, remedy });
 
 /** What can be read and is hardly meant, or works on one machine and not on several. Asks nobody. */
 export async function checkConfiguration(config: Config): Promise<Finding[]> {
   return [
+    ...config.warnings.map((text) => warning(text, 'Rename it where it is set.')),
     ...publicUrlFindings(config),
     ...regionFindings(config),
     ...storageFindings(config),
@@ -26,13 +27,13 @@ function publicUrlFindings(config: Config): Finding[] {
   const { protocol, hostname } = new URL(publicUrl);
   const reach = reachOf(hostname);
   if (reach === 'world' && protocol === 'http:') {
-    const mend = 'Have a proxy serve it by https, and set PUBLIC_URL to that.';
-    return [warning(`PUBLIC_URL is ${publicUrl}: keys and events would travel the internet in the clear`, mend)];
+    const remedy = 'Have a proxy serve it by https, and set PUBLIC_URL to that.';
+    return [warning(`PUBLIC_URL is ${publicUrl}: keys and events would travel the internet in the clear`, remedy)];
   }
-  const mend = 'Set PUBLIC_URL to the address by which clients reach the API.';
-  if (reach === 'everywhere') return [warning(`Links point to ${publicUrl}, which is no address`, mend)];
+  const remedy = 'Set PUBLIC_URL to the address by which clients reach the API.';
+  if (reach === 'everywhere') return [warning(`Links point to ${publicUrl}, which is no address`, remedy)];
   if (reach === 'machine' && (isSpread(config) || reachOf(HOST) !== 'machine')) {
-    return [warning(`Links point to ${publicUrl}, where only this machine finds the API`, mend)];
+    return [warning(`Links point to ${publicUrl}, where only this machine finds the API`, remedy)];
   }
   return [{ level: 'ok', about, text: `links point to ${publicUrl}` }];
 }
@@ -40,21 +41,23 @@ function publicUrlFindings(config: Config): Finding[] {
 function regionFindings({ LOGFERRY_REGION: region, LOGFERRY_REGIONS: regions, publicUrl }: Config): Finding[] {
   const listed = regions[region]?.replace(/\/+$/, '');
   if (listed === undefined || listed === publicUrl) return [];
-  const mend = 'Let both name the same address.';
-  return [warning(`LOGFERRY_REGIONS has ${listed} for this region (${region}), and PUBLIC_URL is ${publicUrl}`, mend)];
+  const remedy = 'Let both name the same address.';
+  return [
+    warning(`LOGFERRY_REGIONS has ${listed} for this region (${region}), and PUBLIC_URL is ${publicUrl}`, remedy),
+  ];
 }
 
 function storageFindings(config: Config): Finding[] {
   const { storageUrl, S3_ENDPOINT, S3_PUBLIC_ENDPOINT, publicUrl } = config;
   if (storageUrl.startsWith('file:') && isSpread(config)) {
-    const mend = 'Use s3://, or a directory that all machines with an API or a worker share.';
-    return [warning('Files are kept in a directory, while the database or the queue is on another machine', mend)];
+    const remedy = 'Use s3://, or a directory that all machines with an API or a worker share.';
+    return [warning('Files are kept in a directory, while the database or the queue is on another machine', remedy)];
   }
   const linksTo = S3_PUBLIC_ENDPOINT ?? S3_ENDPOINT;
   const isInner = linksTo !== undefined && reachOf(new URL(linksTo).hostname) !== 'world';
   if (!storageUrl.startsWith('s3:') || !isInner || reachOf(new URL(publicUrl).hostname) !== 'world') return [];
-  const mend = 'Set S3_PUBLIC_ENDPOINT to where clients reach the storage.';
-  return [warning(`Download links point to ${linksTo}, which clients of ${publicUrl} hardly reach`, mend)];
+  const remedy = 'Set S3_PUBLIC_ENDPOINT to where clients reach the storage.';
+  return [warning(`Download links point to ${linksTo}, which clients of ${publicUrl} hardly reach`, remedy)];
 }
 
 /** README asks for as many. */
@@ -63,10 +66,10 @@ const leastAdminKey = 16;
 function keyFindings(config: Config): Finding[] {
   const findings: Finding[] = [];
   if (!config.LOGFERRY_SECRET_KEY && isSpread(config)) {
-    const mend = 'Set it to the same for all of them: openssl rand -base64 32.';
+    const remedy = 'Set it to the same for all of them: openssl rand -base64 32.';
     const text =
       'LOGFERRY_SECRET_KEY is not set: each machine makes one of its own, and all but the first refuse to start';
-    findings.push(warning(text, mend));
+    findings.push(warning(text, remedy));
   }
   const length = config.LOGFERRY_ADMIN_KEY?.length ?? leastAdminKey;
   if (length < leastAdminKey) {

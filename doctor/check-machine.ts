@@ -20,8 +20,8 @@ export function nodeFinding(version: string): Finding {
   const [oldestMajor, oldestMinor] = oldestNode;
   const text = `Node.js ${version}`;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return { level: 'ok', about, text };
-  const mend = `Run it by "npm run", which brings its own, or install ${oldestNode.join('.')} or newer.`;
-  return { level: 'failure', about, text: `${text} does not run TypeScript as it is`, mend };
+  const remedy = `Run it by "npm run", which brings its own, or install ${oldestNode.join('.')} or newer.`;
+  return { level: 'failure', about, text: `${text} does not run TypeScript as it is`, remedy };
 }
 
 /** LOGFERRY_DATA is needed for what is not kept elsewhere. */
@@ -38,13 +38,13 @@ async function dataFindings(config: Config): Promise<Finding[]> {
     await access(there, constants.W_OK | constants.X_OK);
   } catch (error) {
     const text = `LOGFERRY_DATA (${directory}) cannot be written: ${(error as NodeJS.ErrnoException).code}`;
-    const mend = `It is to keep ${keeps.join(', ')}. Give it to the user that runs Logferry, or name another one.`;
-    return [{ level: 'failure', about, text, mend }];
+    const remedy = `It is to keep ${keeps.join(', ')}. Give it to the user that runs Logferry, or name another one.`;
+    return [{ level: 'failure', about, text, remedy }];
   }
   const { bavail, bsize } = await statfs(there);
   const text = `${directory} keeps ${keeps.join(', ')}; ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB are free`;
   if (bavail * bsize >= scarceBytes) return [{ level: 'ok', about, text }];
-  return [{ level: 'warning', about, text, mend: 'Free some space: events and files that do not fit are refused.' }];
+  return [{ level: 'warning', about, text, remedy: 'Free some space: events and files that do not fit are refused.' }];
 }
 
 /** The directory itself, or where it would be made. */

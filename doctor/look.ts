@@ -14,10 +14,10 @@ export async function look(about: string, work: () => Promise<Finding[]>): Promi
   } catch (error) {
     const { message } = error as Error;
     if (error instanceof TooLateError) {
-      const mend = 'Something between here and there hangs. See that it runs, and that nothing drops its packets.';
-      return [{ level: 'failure', about, text: `No answer within ${patienceMs / 1000} s`, mend }];
+      const remedy = 'Something between here and there hangs. See that it runs, and that nothing drops its packets.';
+      return [{ level: 'failure', about, text: `No answer within ${patienceMs / 1000} s`, remedy }];
     }
     // What a ConfigError says, it says in a line for each mistake.
-    return message.split('\n').map((text) => ({ level: 'failure', about, text, mend: 'Do what the message says.' }));
+    return message.split('\n').map((text) => ({ level: 'failure', about, text, remedy: 'Do what the message says.' }));
   }
 }

@@ -8,7 +8,7 @@ const aboutColumns = 15;
 export function printFindings(findings: readonly Finding[]): string {
   const lines = findings.flatMap((finding) => {
     const line = words[finding.level].padEnd(wordColumns) + finding.about.padEnd(aboutColumns) + finding.text;
-    return finding.level === 'ok' ? [line] : [line, `${' '.repeat(wordColumns + aboutColumns)}→ ${finding.mend}`];
+    return finding.level === 'ok' ? [line] : [line, `${' '.repeat(wordColumns + aboutColumns)}→ ${finding.remedy}`];
   });
   const { ok, warning, failure } = countFindings(findings);
   return `${[...lines, '', `${ok} ok, ${warning} to be thought of, ${failure} failed`].join('\n')}\n`;

@@ -28,6 +28,6 @@ const isUnknown = (name: string): boolean => name.startsWith('LOGFERRY_') && !(n
 
 function mistake(text: string): Finding {
   const name = Object.keys(variables).find((each) => text.startsWith(`${each} `)) as VariableName | undefined;
-  const mend = name ? `It is the ${variables[name].about}. Correct it.` : 'Correct the name, or take it away.';
-  return { level: 'failure', about: 'configuration', text, mend };
+  const remedy = name ? `It is the ${variables[name].about}. Correct it.` : 'Correct the name, or take it away.';
+  return { level: 'failure', about: 'configuration', text, remedy };
 }

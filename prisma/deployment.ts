@@ -37,6 +37,7 @@ export async function openDeployment(
     ]);
   }
   const log = makeLog(config.LOGFERRY_LOG_LEVEL);
+  for (const warning of config.warnings) log.warn(warning);
   const key = secretKey(
     config.LOGFERRY_SECRET_KEY ??
       (await keptSecret(config.LOGFERRY_DATA, 'secret-key', () => randomBytes(32).toString('base64'))),

@@ -27,7 +27,7 @@ const leaseMarginMs = 30_000;
 
 export type DeliveryDependencies = {
   prisma: Prisma;
-  queue: Pick<Queue, 'ringDelivery'>;
+  queue: Pick<Queue, 'enqueueDelivery'>;
   secretKey: Pick<SecretKey, 'open'>;
   guard: WebhookGuard;
   /** A fresh link to the file of an export that is completed at this moment, else undefined. */
@@ -44,7 +44,7 @@ export type DeliveryDependencies = {
 };
 
 /** Answers a ring: makes the attempt of this delivery, then those of its tenant's that were kept waiting by it. */
-export async function answerDelivery(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
+export async function handleDelivery(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
   let next: string | undefined = deliveryId;
   while (next && !dependencies.signal?.aborted) {
     const tenantId = await deliverWebhook(dependencies, next);
@@ -144,6 +144,6 @@ function outcomeOf(claim: ClaimedDelivery, { statusCode, error, retryAfterMs }: 
 /** A ring that fails is made up for by worker/sweep/sweep.ts. */
 async function ring({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
   await queue
-    .ringDelivery(id, { delayMs })
-    .catch((err) => log.warn({ delivery_id: id, err }, 'the queue cannot be rung'));
+    .enqueueDelivery(id, { delayMs })
+    .catch((err) => log.warn({ delivery_id: id, err }, 'the queue did not take a job'));
 }

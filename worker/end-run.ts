@@ -1,7 +1,7 @@
 import { within } from '../core/async/within.ts';
 import { FinalError, isRetryable } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports/exports.ts';
-import type { Answer } from '../core/queue/queue.ts';
+import type { JobResult } from '../core/queue/queue.ts';
 import {
   CancelRequestedError,
   endExport,
@@ -42,14 +42,14 @@ export async function completeRun(
   });
   meterCompletion(deps.metrics, row);
   countRun(deps.metrics, 'completed');
-  await ringDeliveries(deps, deliveries);
+  await enqueueDeliveries(deps, deliveries);
 }
 
 /**
  * Decides what a run that did not complete means for its export; the one place that does. Throws only when the database
  * cannot be reached to say so.
  */
-export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<Answer> {
+export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<JobResult> {
   const { prisma } = deps.database;
   try {
     if (error instanceof LeaseLostError) {
@@ -73,13 +73,13 @@ export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, e
   }
 }
 
-function leaveToOther({ log, metrics }: RunExportDeps): Answer {
+function leaveToOther({ log, metrics }: RunExportDeps): JobResult {
   log.warn('another run has taken the export over');
   countRun(metrics, 'lease_lost');
   return { outcome: 'done' };
 }
 
-async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<Answer> {
+async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<JobResult> {
   const retryable = isRetryable(error) && row.failures + 1 < attemptLimits.failures;
   const told: ExportError = {
     code: error instanceof FinalError ? error.code : 'run_failed',
@@ -106,14 +106,14 @@ async function giveUp(
   row: ExportRow,
   run: Run,
   end: { status: 'canceled' } | { status: 'failed'; error: ExportError },
-): Promise<Answer> {
+): Promise<JobResult> {
   await forgetUpload(deps, run);
   const deliveries = await endExport(deps.database.prisma, run, end);
   countRun(deps.metrics, end.status);
   deps.metrics.add('logferry_exports_ended_total', 1, { outcome: end.status });
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
   await removed(deps, 'the deletion of the file', deps.store.deleteObject(row.storageKey));
-  await ringDeliveries(deps, deliveries);
+  await enqueueDeliveries(deps, deliveries);
   return { outcome: 'done' };
 }
 
@@ -128,7 +128,7 @@ async function removed({ log }: RunExportDeps, what: string, removal: Promise<vo
   await within(removalLimitMs, what, removal).catch((err) => log.warn({ err }, 'left to the sweep'));
 }
 
-async function ringDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {
+async function enqueueDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {
   for (const id of ids)
-    await queue.ringDelivery(id).catch((err) => log.warn({ err, delivery_id: id }, 'delivery not rung for'));
+    await queue.enqueueDelivery(id).catch((err) => log.warn({ err, delivery_id: id }, 'delivery not enqueued'));
 }

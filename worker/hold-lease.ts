@@ -1,5 +1,5 @@
 import type { Database } from '../prisma/client.ts';
-import { isTurnOver } from '../prisma/exports/claim.ts';
+import { shouldYield } from '../prisma/exports/claim.ts';
 import { LeaseLostError, type Run, renewLease } from '../prisma/exports/runs.ts';
 import { type Progress, queuedProgress } from '../prisma/exports/view.ts';
 import type { RowCount } from '../prisma/rows/count.ts';
@@ -45,19 +45,19 @@ export function holdLease({
   database,
   run,
   leaseSeconds,
-  turnSeconds,
+  yieldAfterSeconds,
   stopping,
 }: {
   database: Database;
   run: Run;
   leaseSeconds: number;
-  turnSeconds: number;
+  yieldAfterSeconds: number;
   stopping: AbortSignal;
 }): Lease {
   const ended = new AbortController();
   const signal = AbortSignal.any([ended.signal, stopping]);
   const store = graciously(signal);
-  const turnEnds = performance.now() + turnSeconds * 1000;
+  const mayYieldFrom = performance.now() + yieldAfterSeconds * 1000;
   let progress: Progress = { ...queuedProgress, phase: 'counting' };
   let writingSince = 0;
   let rowsBefore = 0;
@@ -73,7 +73,7 @@ export function holdLease({
     try {
       await renewLease(database, run, leaseSeconds, { ...progress, rows_per_second: rate(progress.rows) });
       renewedAt = performance.now();
-      if (renewedAt > turnEnds && (await isTurnOver(database, run, turnSeconds))) {
+      if (renewedAt > mayYieldFrom && (await shouldYield(database, run, yieldAfterSeconds))) {
         ended.abort(new HandBackError('other tenants wait'));
       }
     } catch (error) {

@@ -2,12 +2,12 @@ import { FinalError } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports/exports.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
-import type { Answer, Queue } from '../core/queue/queue.ts';
+import type { JobResult, Queue } from '../core/queue/queue.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
-import type { SlabSource } from '../prisma/copy/buffers.ts';
+import type { BufferSource } from '../prisma/copy/buffers.ts';
 import type { ScansFor } from '../prisma/copy/scan-shares.ts';
-import { takeTurn } from '../prisma/exports/claim.ts';
+import { claimExport } from '../prisma/exports/claim.ts';
 import { CancelRequestedError } from '../prisma/exports/runs.ts';
 import type { ExportRow } from '../prisma/exports/view.ts';
 import { completeRun, settleRun } from './end-run.ts';
@@ -21,13 +21,13 @@ export type RunExportDeps = {
   /** Through what rows are read, for each export. */
   scansFor: ScansFor;
   /** Into what they are read, by all exports. */
-  slabs: SlabSource;
+  buffers: BufferSource;
   store: ObjectStore;
   queue: Queue;
   log: Log;
   metrics: Metrics;
   leaseSeconds: number;
-  turnSeconds: number;
+  yieldAfterSeconds: number;
   readers: number;
   partsInFlight: number;
   bytesInFlight: number;
@@ -39,16 +39,16 @@ export type RunExportDeps = {
  * unfinished export, but which one a ring was for does not matter: so a tenant who has queued a thousand does not come a
  * thousand times before the next. Throws only when the database cannot be reached to say how it ended.
  */
-export async function runExport(deps: RunExportDeps, stopping: AbortSignal): Promise<Answer> {
-  const claim = await takeTurn(deps.database, deps.leaseSeconds);
+export async function runExport(deps: RunExportDeps, stopping: AbortSignal): Promise<JobResult> {
+  const claim = await claimExport(deps.database, deps.leaseSeconds);
   if (claim.outcome === 'none') {
     return claim.lapsesInMs === undefined ? { outcome: 'done' } : { outcome: 'retry', delayMs: claim.lapsesInMs + 100 };
   }
   const { row, run } = claim;
   const log = deps.log.child({ export_id: row.id, tenant_id: row.tenantId, epoch: run.epoch });
-  const { leaseSeconds, turnSeconds } = deps;
+  const { leaseSeconds, yieldAfterSeconds } = deps;
   const meterEnd = meterRun(deps.metrics, row, run);
-  const lease = holdLease({ database: deps.database, run, leaseSeconds, turnSeconds, stopping });
+  const lease = holdLease({ database: deps.database, run, leaseSeconds, yieldAfterSeconds, stopping });
   try {
     log.info({ crashes: row.crashes, failures: row.failures }, 'export started');
     if (row.cancelRequestedAt) throw new CancelRequestedError();

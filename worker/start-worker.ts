@@ -6,10 +6,10 @@ import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import type { Database } from '../prisma/client.ts';
-import { reusedSlabs } from '../prisma/copy/buffers.ts';
+import { reusedBuffers } from '../prisma/copy/buffers.ts';
 import { exportScans } from '../prisma/copy/scan-shares.ts';
 import { linkForExport } from '../prisma/exports/link.ts';
-import { answerDelivery } from './deliver-webhook.ts';
+import { handleDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
 import { runExport } from './run-export.ts';
 import { keepSweeping } from './sweep/keep-sweeping.ts';
@@ -31,9 +31,9 @@ export type RunningWorker = {
   stop(): Promise<void>;
 };
 
-const slabBytes = 1024 * 1024;
-/** Slabs that are kept for the next rows: what a fast export has in use. More of them fill new ones. */
-const slabsKept = 16;
+const bufferBytes = 1024 * 1024;
+/** Chunks that are kept for the next rows: what a fast export has in use. More of them fill new ones. */
+const buffersKept = 16;
 
 /** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */
 const deliveryGraceMs = 4_000;
@@ -51,11 +51,11 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     metrics,
     leaseSeconds: config.LOGFERRY_LEASE_SECONDS,
     scansFor: exportScans(database.scans, config),
-    slabs: reusedSlabs(slabBytes, slabsKept),
+    buffers: reusedBuffers(bufferBytes, buffersKept),
     readers: config.LOGFERRY_EXPORT_READERS,
-    turnSeconds: config.LOGFERRY_TURN_SECONDS,
+    yieldAfterSeconds: config.LOGFERRY_YIELD_SECONDS,
     partsInFlight: config.LOGFERRY_PARTS_IN_FLIGHT,
-    bytesInFlight: config.LOGFERRY_PARTS_MIB * 1024 * 1024,
+    bytesInFlight: config.LOGFERRY_IN_FLIGHT_MIB * 1024 * 1024,
     exportTtlSeconds: config.EXPORT_TTL,
   };
   const deliver = {
@@ -70,9 +70,9 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
   };
   const answering = await Promise.all([
-    queue.answer(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, () => runExport(run, stopping.signal)),
-    queue.answer(queueNames.deliveries, config.LOGFERRY_DELIVERY_CONCURRENCY, async (id) => {
-      await answerDelivery(deliver, id);
+    queue.consume(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, () => runExport(run, stopping.signal)),
+    queue.consume(queueNames.deliveries, config.LOGFERRY_DELIVERY_CONCURRENCY, async (id) => {
+      await handleDelivery(deliver, id);
       return { outcome: 'done' };
     }),
   ]);

@@ -4,7 +4,7 @@ import { FinalError } from '../core/errors.ts';
 import { contentType } from '../core/exports/exports.ts';
 import { endOfFile, frameRows } from '../core/exports/frame-rows.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
-import type { SlabSource } from '../prisma/copy/buffers.ts';
+import type { BufferSource } from '../prisma/copy/buffers.ts';
 import type { Scans } from '../prisma/copy/copy-rows.ts';
 import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
 import { contentOfRow, type ExportRow } from '../prisma/exports/view.ts';
@@ -66,16 +66,20 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
 }
 
 /** From where on, by how many readers, into which buffers, and until when an export is read. */
-type Reading = { last: Checkpoint | undefined; readers: number; slabs: SlabSource; signal: AbortSignal };
+type Reading = { last: Checkpoint | undefined; readers: number; buffers: BufferSource; signal: AbortSignal };
 
 /** The file's bytes behind a checkpoint, or from the beginning. */
-function blocksAfter(scans: Scans, rows: ExportRows, { last, readers, slabs, signal }: Reading): AsyncIterable<Piece> {
+function blocksAfter(
+  scans: Scans,
+  rows: ExportRows,
+  { last, readers, buffers, signal }: Reading,
+): AsyncIterable<Piece> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
   const read = readSegments(scans, rows, {
     from: last?.position ?? { after: null, rows: 0 },
     readers,
-    slabs,
+    buffers,
     signal,
   });
   const pieces = frameRows(read, rows.content, { resumed, rowsBefore: last?.rows ?? 0 });

@@ -10,7 +10,7 @@ import { type Identity, identify, makeIdentity } from './identify.ts';
 import { limitRate } from './rate-limit.ts';
 
 /** What every request goes through that is for more than the public. */
-export type Door = {
+export type Access = {
   /** Finds out who calls, then limits how often. It refuses no caller for being unknown: requireCaller() does. */
   enter: RequestHandler[];
   /** The second half alone, for those who find out by themselves who calls. */
@@ -29,8 +29,8 @@ export type Door = {
  */
 const recentMs = 3000;
 
-/** Opens the one door for all that is behind it, so that guesses at keys count together wherever they are tried. */
-export function openDoor({ config, database: { prisma }, log, metrics, secretKey, counter, clock }: AppDeps): Door {
+/** Opens access control once for every route behind it, so that guesses at keys count together wherever they are tried. */
+export function openAccess({ config, database: { prisma }, log, metrics, secretKey, counter, clock }: AppDeps): Access {
   // By their text or, for tokens made for them, by their id: no key is a UUID.
   const findEither = (name: string) => (isUuid(name) ? findKeyById(prisma, name) : findKey(prisma, name));
   const keys = keepRecent(findEither, { maxAgeMs: recentMs, clock });

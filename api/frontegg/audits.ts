@@ -10,7 +10,7 @@ import { type Database, pgSql } from '../../prisma/client.ts';
 import { countRecent } from '../../prisma/events/counts.ts';
 import { countAcross, listAcross } from '../../prisma/events/list-across-tenants.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
-import type { Door } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/tenant-route.ts';
 import type { AppendEvents } from '../ingest/append-events.ts';
 import type { EventStreams } from '../streams/event-streams.ts';
@@ -33,7 +33,7 @@ export type AuditDeps = {
 const pageLimits = { default: 200, v2: 200, v1: 1_000 };
 
 /** /audits, as Frontegg's clients call it: lists, writing, exports, figures. */
-export function auditRoutes(deps: AuditDeps, door: Door): Router {
+export function auditRoutes(deps: AuditDeps, access: Access): Router {
   const { database, config, secretKey } = deps;
   const sql = pgSql(database.pool);
   const router = Router();
@@ -69,7 +69,7 @@ export function auditRoutes(deps: AuditDeps, door: Door): Router {
     response.json(tenant ? await countRecent(sql, tenant.id, since) : { totalToday: 0, severeThisWeek: 0 });
   });
 
-  router.use(createAuditRoute(deps, door));
+  router.use(createAuditRoute(deps, access));
   router.use(exportAuditRoutes(deps));
   router.use(auditFigureRoutes(deps));
   return router;

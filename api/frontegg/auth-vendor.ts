@@ -3,13 +3,13 @@ import { hashApiKey } from '../../core/access/api-keys.ts';
 import { credentialsSchema, keyTokenSeconds } from '../../core/access/tokens-of-keys.ts';
 import type { Config } from '../../core/config.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
-import type { Door } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import type { Caller } from '../access/caller.ts';
 import { rememberCaller } from '../access/identify.ts';
 import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../access/tenant-route.ts';
 import { bodyError, jsonBody, parse } from '../http/body.ts';
 
-export type AuthVendorDeps = { config: Config; secretKey: SecretKey; door: Door };
+export type AuthVendorDeps = { config: Config; secretKey: SecretKey; access: Access };
 
 /** Bytes: an id, a key, and what a client adds. */
 const bodyLimitBytes = 16 * 1024;
@@ -22,10 +22,10 @@ const bodyLimitBytes = 16 * 1024;
  * against that of the key: nobody's guesses keep others out.
  */
 export function authVendorRoutes(deps: AuthVendorDeps): Router {
-  const { config, door } = deps;
+  const { config, access } = deps;
   const router = Router();
   const identify: RequestHandler = async (request, response, next) => {
-    await rememberCaller(response.locals, () => callerOfCredentials(request, door));
+    await rememberCaller(response.locals, () => callerOfCredentials(request, access));
     next();
   };
 
@@ -33,9 +33,9 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
     '/vendor',
     readBody,
     identify,
-    door.limit,
+    access.limit,
     requireCaller,
-    withTenants({ config, tenants: door.tenants, tenantHeader: 'frontegg-tenant-id' }),
+    withTenants({ config, tenants: access.tenants, tenantHeader: 'frontegg-tenant-id' }),
     async (_request, response) => {
       const caller = callerOf(response);
       if (caller.tenant) requireHere(response, caller.tenant);
@@ -46,7 +46,7 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
   return router;
 }
 
-async function callerOfCredentials(request: Request, { identity }: Door): Promise<Caller> {
+async function callerOfCredentials(request: Request, { identity }: Access): Promise<Caller> {
   const { clientId, secret } = parse(credentialsSchema, request.body);
   const caller = await identity.ofKey(secret.trim());
   if (caller.keyId !== null && caller.keyId !== clientId.trim().toLowerCase()) throw wrong();
@@ -55,7 +55,7 @@ async function callerOfCredentials(request: Request, { identity }: Door): Promis
 
 const wrong = () => unauthorized('The clientId is not the id of the API key that was sent as the secret.');
 
-function issue(caller: Caller, { config, secretKey, door: { keyTokens } }: AuthVendorDeps): Promise<string> {
+function issue(caller: Caller, { config, secretKey, access: { keyTokens } }: AuthVendorDeps): Promise<string> {
   const { keyId, tenant, scopes } = caller;
   // Only the key that the configuration names has no id.
   const subject = keyId ?? keyTokens.subjectOf(hashApiKey(config.LOGFERRY_ADMIN_KEY!));

@@ -6,19 +6,19 @@ import { readAudit } from '../../core/frontegg/new-audit.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
 import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
-import type { Door } from '../access/access.ts';
+import type { Access } from '../access/access.ts';
 import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../access/tenant-route.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AuditDeps } from './audits.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
 /** POST /: writes one audit, and answers 202 with it as it will be read, as clients expect. Needs the scope `events:write`. */
-export function createAuditRoute(deps: AuditDeps, door: Door): Router {
+export function createAuditRoute(deps: AuditDeps, access: Access): Router {
   const router = Router();
   router.post('/', jsonBody(), async (request, response) => {
     requireScope(response, 'events:write');
     const audit = readAudit(request.body);
-    const tenant = await tenantToWrite(request, response, { ...deps, door });
+    const tenant = await tenantToWrite(request, response, { ...deps, access });
     refuseOtherTenant(tenant, request.body);
     const [json] = await deps.append(tenant.id, [audit]);
     const constants = { tenantId: tenantNameOf(tenant), vendorId: deps.secretKey.environmentId };
@@ -31,14 +31,14 @@ export function createAuditRoute(deps: AuditDeps, door: Door): Router {
 async function tenantToWrite(
   request: Request,
   response: Response,
-  { door, ...deps }: AuditDeps & { door: Door },
+  { access, ...deps }: AuditDeps & { access: Access },
 ): Promise<TenantRow> {
   const { isNamed, name, tenant } = await lookForTenant(request, response);
   if (tenant) return tenant;
   // It says which header is missing, or that a user's tenant is not known.
   if (!isNamed || name === undefined) return actingFor(request, response);
   const made = await makeTenant(deps, name);
-  door.forget();
+  access.forget();
   requireHere(response, made);
   return made;
 }

@@ -9,7 +9,7 @@ export type Method = 'get' | 'post' | 'patch' | 'delete';
 export type Paths = Record<string, { [method in Method]?: Described }>;
 
 /**
- * Who may call: anybody, past the door (`public`) or behind it, where requests are counted (`anybody`); any key or token; a
+ * Who may call: anybody, past access control (`public`) or behind it, where requests are counted (`anybody`); any key or token; a
  * management key; one that may manage keys; or one of a tenant with the scope.
  */
 export type Caller = 'public' | 'anybody' | 'any key' | 'management' | 'key management' | Scope;

@@ -7,7 +7,7 @@ import { type Delivery, listExportDeliveries, redeliver } from '../../prisma/del
 import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
-import { ringDelivery } from './ring.ts';
+import { enqueueDelivery } from './enqueue.ts';
 
 export type DeliveryRoutesDeps = { database: Database; queue: Queue; log: Log };
 
@@ -25,7 +25,7 @@ export function deliveryRoutes(deps: DeliveryRoutesDeps): Router {
   router.post('/deliveries/:id/redeliver', tenantRoute('webhooks:manage'), async (request, response) => {
     refuseUnknownQuery(request.query, []);
     const delivery = await redeliver(prisma, tenantOf(response).id, uuidOf(request, 'delivery'));
-    ringDelivery(deps, delivery.id);
+    enqueueDelivery(deps, delivery.id);
     response.status(202).json(presentDelivery(delivery));
   });
 

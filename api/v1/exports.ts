@@ -26,9 +26,9 @@ import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
 import { readIdempotencyKey, readWaitSeconds } from '../http/request-headers.ts';
 import { logExportId } from '../http/request-log.ts';
+import { enqueueDelivery, enqueueExport } from './enqueue.ts';
 import { estimateExport } from './estimate-export.ts';
 import type { PlanChecks } from './limits.ts';
-import { ringDelivery, ringExport } from './ring.ts';
 import { streamProgress } from './stream-progress.ts';
 import { waitForEnd } from './wait-for-end.ts';
 
@@ -132,7 +132,7 @@ export function exportRoutes(deps: ExportRoutesDeps): Router {
 
 function announceEnding(deps: ExportRoutesDeps, { deliveries, ended }: Ending): void {
   if (ended) deps.metrics.add('logferry_exports_ended_total', 1, { outcome: ended });
-  for (const id of deliveries) ringDelivery(deps, id);
+  for (const id of deliveries) enqueueDelivery(deps, id);
 }
 
 async function postExport(deps: ExportRoutesDeps, request: Request, response: Response): Promise<void> {
@@ -150,7 +150,7 @@ async function postExport(deps: ExportRoutesDeps, request: Request, response: Re
   });
   logExportId(response, row.id);
   if (!replayed) deps.metrics.add('logferry_exports_created_total', 1);
-  if (!isFinal(row.status)) await ringExport(deps, row.id);
+  if (!isFinal(row.status)) await enqueueExport(deps, row.id);
   const latest = waitSeconds > 0 ? await waitForEnd(deps.database.prisma, row, waitSeconds * 1000, response) : row;
   if (waitSeconds > 0) response.set('Preference-Applied', `wait=${waitSeconds}`);
   if (replayed) response.set('Idempotency-Replayed', 'true');

@@ -22,7 +22,7 @@ import { jsonBody, parse } from '../http/body.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
 import { presentDeliveries, presentDelivery } from './deliveries.ts';
-import { ringDelivery } from './ring.ts';
+import { enqueueDelivery } from './enqueue.ts';
 
 export type WebhookRoutesDeps = {
   database: Database;
@@ -89,7 +89,7 @@ export function webhookRoutes(deps: WebhookRoutesDeps): Router {
     const webhook = await getWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
     if (webhook.status === 'disabled') throw webhookDisabled();
     const delivery = await recordPing(prisma, webhook);
-    ringDelivery(deps, delivery.id);
+    enqueueDelivery(deps, delivery.id);
     response.status(202).json(presentDelivery(delivery));
   });
 

@@ -21,15 +21,15 @@ export type FramedRows<Position> = PrintedRows<Position | typeof endOfFile | nul
  * that the file has its beginning already, with `rowsBefore` rows.
  */
 export async function* frameRows<Position>(
-  slabs: AsyncIterable<PrintedRows<Position>>,
+  chunks: AsyncIterable<PrintedRows<Position>>,
   content: ExportContent,
   { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
 ): AsyncGenerator<FramedRows<Position>> {
   let isFirst = rowsBefore === 0;
   if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
-  for await (const slab of slabs) {
+  for await (const chunk of chunks) {
     // The first row of an array has no comma before it.
-    yield content.format === 'json' && isFirst ? { ...slab, bytes: slab.bytes.subarray(1) } : slab;
+    yield content.format === 'json' && isFirst ? { ...chunk, bytes: chunk.bytes.subarray(1) } : chunk;
     isFirst = false;
   }
   // No line break after it: cut off, it would leave a cut file that parses. It says that it is the end, since whoever goes

@@ -1,14 +1,14 @@
 import type { Queue as BullQueue, QueueOptions } from 'bullmq';
 import { within } from '../async/within.ts';
 import type { Log } from '../log.ts';
-import { answerRings, type MakeWorker, type Ring } from './answer-rings.ts';
+import { consumeJobs, type JobData, type MakeWorker } from './consume-jobs.ts';
 import { outageLog } from './outage-log.ts';
 import { type Queue, QueueAwayError, type QueueName, queueNames } from './queue.ts';
 import { queueTelemetry } from './telemetry.ts';
 
 /** What differs between the makers: where the objects of BullMQ have their connections from. */
 export type Bull = {
-  makeQueue(name: QueueName, options: Omit<QueueOptions, 'connection'>): BullQueue<Ring>;
+  makeQueue(name: QueueName, options: Omit<QueueOptions, 'connection'>): BullQueue<JobData>;
   makeWorker: MakeWorker;
   /** Waits, not for long, until a ring can be sent. @throws when it cannot */
   untilReady(): Promise<void>;
@@ -31,33 +31,33 @@ const jobSettings = {
 const streams = { events: { maxLen: 100 } };
 
 /** Rings without an answer at one time. More of them would only fill memory: worker/sweep/sweep.ts makes up for those refused. */
-const mostRings = 1_000;
+const mostPendingEnqueues = 1_000;
 /** Milliseconds for an answer to a ring: a connection may be silent for many minutes before TCP gives it up. */
-const ringLimitMs = 5_000;
+const enqueueLimitMs = 5_000;
 const closeLimitMs = 1_000;
 
 /** What both makers do alike, on BullMQ's queues of either backend. */
 export function bullQueue(
   { makeQueue, makeWorker, untilReady, explain }: Bull,
   log: Log,
-): Pick<Queue, 'bullQueues' | 'ringExport' | 'ringDelivery' | 'answer' | 'close'> {
+): Pick<Queue, 'bullQueues' | 'enqueueExport' | 'enqueueDelivery' | 'consume' | 'close'> {
   const telemetry = queueTelemetry();
   const heard = outageLog(log, 'queue connection');
   const open = (name: QueueName) =>
     makeQueue(name, { defaultJobOptions: jobSettings, streams, telemetry }).on('error', heard);
   const [exports, deliveries] = [open(queueNames.exports), open(queueNames.deliveries)];
-  const ring = boundedRings({ untilReady, explain });
+  const ring = boundedEnqueue({ untilReady, explain });
   return {
     bullQueues: [exports, deliveries],
-    ringExport: (id) => ring(() => exports.add('export', { id }, { jobId: id })),
-    ringDelivery(id, { delayMs = 0, again = false } = {}) {
+    enqueueExport: (id) => ring(() => exports.add('export', { id }, { jobId: id })),
+    enqueueDelivery(id, { delayMs = 0, again = false } = {}) {
       // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.
       const due = Math.ceil((Date.now() + delayMs) / 1000);
       const jobId = `${id}-${again ? 'again' : due}`;
       return ring(() => deliveries.add('delivery', { id }, { jobId, delay: delayMs }));
     },
-    answer: (name, concurrency, handle) =>
-      answerRings({ makeWorker, telemetry, heard, log }, { name, concurrency, handle }),
+    consume: (name, concurrency, handle) =>
+      consumeJobs({ makeWorker, telemetry, heard, log }, { name, concurrency, handle }),
     async close() {
       heard.stop();
       const closing = Promise.all([exports.close(), deliveries.close()]);
@@ -66,18 +66,19 @@ export function bullQueue(
   };
 }
 
-/** Lets `mostRings` be under way, and waits `ringLimitMs` for each. @throws QueueAwayError, and what `explain` gives */
-function boundedRings({ untilReady, explain }: Pick<Bull, 'untilReady' | 'explain'>) {
+/** Lets `mostPendingEnqueues` be under way, and waits `enqueueLimitMs` for each. @throws QueueAwayError, and what `explain` gives */
+function boundedEnqueue({ untilReady, explain }: Pick<Bull, 'untilReady' | 'explain'>) {
   let underWay = 0;
   return async (add: () => Promise<unknown>): Promise<void> => {
-    if (underWay >= mostRings) throw new QueueAwayError(`${mostRings} rings wait for an answer of the queue already`);
+    if (underWay >= mostPendingEnqueues)
+      throw new QueueAwayError(`${mostPendingEnqueues} rings wait for an answer of the queue already`);
     underWay++;
     const adding = untilReady()
       .then(add)
       .finally(() => {
         underWay--;
       });
-    await within(ringLimitMs, 'a ring', adding).catch((error) => {
+    await within(enqueueLimitMs, 'a ring', adding).catch((error) => {
       throw explain(error);
     });
   };

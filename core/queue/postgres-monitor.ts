@@ -40,7 +40,7 @@ const failure = ({ message }: Error): Finding => ({
   level: 'failure',
   about,
   text: message,
-  mend: 'Mend QUEUE_URL, or what it leads to',
+  remedy: 'Correct QUEUE_URL, or what it leads to',
 });
 
 /** Of passwords, rights and names of databases (classes 28, 3D, 42): waiting does not mend them. */
@@ -77,13 +77,13 @@ function clockFinding(aheadMs: number): Finding {
   if (Math.abs(aheadMs) < largestClockDifferenceMs) return { level: 'ok', about, text: 'its clock is ours' };
   const seconds = Math.abs(Math.round(aheadMs / 1000));
   const text = `The clock of PostgreSQL is ${seconds} s ${aheadMs > 0 ? 'before' : 'behind'} that of this machine`;
-  return { level: 'warning', about, text, mend: 'Let all machines follow a time server, or keep the queue in Redis' };
+  return { level: 'warning', about, text, remedy: 'Let all machines follow a time server, or keep the queue in Redis' };
 }
 
 function latencyFinding(latencyMs: number): Finding {
   const text = `PostgreSQL answers the queue within ${latencyMs.toFixed(1)} ms`;
   if (latencyMs < slowMs) return { level: 'ok', about, text };
-  return { level: 'warning', about, text, mend: 'Run it nearer to the workers' };
+  return { level: 'warning', about, text, remedy: 'Run it nearer to the workers' };
 }
 
 /** A pooler that gives each transaction another session (PgBouncer, RDS Proxy) takes LISTEN and lets nothing through. */
@@ -107,6 +107,6 @@ async function tryNotifications(pool: PgPool): Promise<Finding> {
     level: 'warning',
     about,
     text: 'Notifications of PostgreSQL do not come through: exports and webhooks begin up to 10 seconds late',
-    mend: 'Let QUEUE_URL lead past the pooler, or have it pool sessions',
+    remedy: 'Let QUEUE_URL lead past the pooler, or have it pool sessions',
   };
 }

@@ -1,7 +1,7 @@
 import { type Queue as BullQueue, type PgPool, type Worker, withBackend } from 'bullmq';
 import type { Log } from '../log.ts';
-import type { Ring } from './answer-rings.ts';
 import { bullQueue } from './bull-queue.ts';
+import type { JobData } from './consume-jobs.ts';
 import { checkPostgres, inspectPostgres } from './postgres-monitor.ts';
 import { createPatientBackend, createStartingBackend } from './postgres-start.ts';
 import type { Queue } from './queue.ts';
@@ -19,23 +19,26 @@ const longestWaitSeconds = 10;
  */
 export function openPostgresQueue(pool: PgPool, log: Log): Queue {
   const { Queue: PostgresQueue } = withBackend(createStartingBackend);
-  const queues: BullQueue<Ring>[] = [];
+  const queues: BullQueue<JobData>[] = [];
   const shared = bullQueue(
     {
       // Their types name the backend; all that we and the board call is the same.
       makeQueue(name, options) {
-        const queue = new PostgresQueue<Ring>(name, { ...options, connection: pool }) as unknown as BullQueue<Ring>;
+        const queue = new PostgresQueue<JobData>(name, {
+          ...options,
+          connection: pool,
+        }) as unknown as BullQueue<JobData>;
         queues.push(queue);
         return queue;
       },
       makeWorker(name, process, options) {
         const closing = new AbortController();
         const { Worker: PostgresWorker } = withBackend(createPatientBackend(closing.signal));
-        const worker = new PostgresWorker<Ring>(name, process, { ...options, connection: pool });
+        const worker = new PostgresWorker<JobData>(name, process, { ...options, connection: pool });
         Object.defineProperty(worker, 'maximumBlockTimeout', { value: longestWaitSeconds });
         worker.once('closing', () => closing.abort());
         // The pool is the caller's, and its end is the end of them all.
-        return { worker: worker as unknown as Worker<Ring>, cut() {} };
+        return { worker: worker as unknown as Worker<JobData>, cut() {} };
       },
       untilReady: async () => void (await Promise.all(queues.map((queue) => queue.waitUntilReady()))),
       explain: (error) => error,

@@ -8,11 +8,11 @@ import type { Finding } from '../findings.ts';
  */
 export type Queue = {
   /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
-  ringExport(exportId: string): Promise<void>;
+  enqueueExport(exportId: string): Promise<void>;
   /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
-  ringDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
+  enqueueDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
   /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
-  answer(name: QueueName, concurrency: number, handle: Handle): Promise<Answering>;
+  consume(name: QueueName, concurrency: number, handle: Handle): Promise<Consumer>;
   /**
    * Returns within 1.5 seconds, too.
    * @throws QueueAwayError while it does not answer or takes no rings, which passes
@@ -44,10 +44,10 @@ export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as co
 export type QueueName = (typeof queueNames)[keyof typeof queueNames];
 
 /** What became of a ring: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
-export type Answer = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
-export type Handle = (id: string) => Promise<Answer>;
+export type JobResult = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
+export type Handle = (id: string) => Promise<JobResult>;
 
-export type Answering = {
+export type Consumer = {
   /**
    * Takes no more rings and waits for those being handled; `handle` must have been told to end. Ends within seconds, also
    * when the server does not answer any more.

@@ -33,13 +33,13 @@ function versionFindings({ product, version, address }: RedisState): Finding[] {
   const [oldestMajor, oldestMinor] = oldestVersion;
   const isOld = product === 'Redis' && (major < oldestMajor || (major === oldestMajor && minor < oldestMinor));
   if (version === '') {
-    const mend = 'Let the user of QUEUE_URL call INFO';
+    const remedy = 'Let the user of QUEUE_URL call INFO';
     const text = `${address} does not tell its version, nor whether it evicts: its user may not call INFO`;
-    return [{ level: 'warning', about, text, mend }];
+    return [{ level: 'warning', about, text, remedy }];
   }
   if (!isOld) return [{ level: 'ok', about, text: `${product} ${version} at ${address}` }];
   const text = `Redis at ${address} is version ${version}`;
-  return [{ level: 'failure', about, text, mend: `Use Redis ${oldestVersion.join('.')} or newer` }];
+  return [{ level: 'failure', about, text, remedy: `Use Redis ${oldestVersion.join('.')} or newer` }];
 }
 
 function evictionFindings({ evictionPolicy: policy, address }: RedisState): Finding[] {
@@ -47,17 +47,17 @@ function evictionFindings({ evictionPolicy: policy, address }: RedisState): Find
   if (policy === '') return [];
   if (policy === 'noeviction') return [{ level: 'ok', about, text: 'it evicts nothing (noeviction)' }];
   const text = `Redis at ${address} may throw away what waits when its memory is full (maxmemory-policy ${policy})`;
-  return [{ level: 'failure', about, text, mend: 'Set its maxmemory-policy to noeviction' }];
+  return [{ level: 'failure', about, text, remedy: 'Set its maxmemory-policy to noeviction' }];
 }
 
 function roleFindings({ isReplica, isClusterNode, address }: RedisState, isCluster: boolean): Finding[] {
   if (isReplica) {
-    const mend = 'Name the primary in QUEUE_URL, or an address that follows it';
-    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and takes no rings`, mend }];
+    const remedy = 'Name the primary in QUEUE_URL, or an address that follows it';
+    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and takes no rings`, remedy }];
   }
   if (isClusterNode && !isCluster) {
-    const mend = 'Add ?cluster=true to QUEUE_URL';
-    return [{ level: 'failure', about, text: `Redis at ${address} is a node of a Redis Cluster`, mend }];
+    const remedy = 'Add ?cluster=true to QUEUE_URL';
+    return [{ level: 'failure', about, text: `Redis at ${address} is a node of a Redis Cluster`, remedy }];
   }
   return isCluster ? [{ level: 'ok', about, text: `${address} is a node of a Redis Cluster` }] : [];
 }
@@ -67,15 +67,15 @@ function memoryFinding(state: RedisState): Finding {
   if (maxBytes === 0) return { level: 'ok', about, text: `${mib(usedBytes)} of memory used, without a limit` };
   const text = `${mib(usedBytes)} of ${mib(maxBytes)} of memory used`;
   if (usedBytes < maxBytes * 0.8) return { level: 'ok', about, text };
-  const mend = 'Raise maxmemory, or find out what fills it: a waiting export takes about 1 KiB';
-  if (!isFull(state)) return { level: 'warning', about, text: `Redis at ${address} is nearly full: ${text}`, mend };
-  return { level: 'failure', about, text: `Redis at ${address} is full and takes no rings: ${text}`, mend };
+  const remedy = 'Raise maxmemory, or find out what fills it: a waiting export takes about 1 KiB';
+  if (!isFull(state)) return { level: 'warning', about, text: `Redis at ${address} is nearly full: ${text}`, remedy };
+  return { level: 'failure', about, text: `Redis at ${address} is full and takes no rings: ${text}`, remedy };
 }
 
 function persistenceFinding({ writesLog, takesSnapshots, lastSnapshotFailed, address }: RedisState): Finding {
   if (lastSnapshotFailed) {
     const text = `Redis at ${address} could not write its last snapshot, and may take no rings until it can`;
-    return { level: 'warning', about, text, mend: 'Look into its log: mostly its disk is full' };
+    return { level: 'warning', about, text, remedy: 'Look into its log: mostly its disk is full' };
   }
   if (writesLog) return { level: 'ok', about, text: 'it keeps what waits on disk (append-only file)' };
   if (takesSnapshots) return { level: 'ok', about, text: 'it keeps snapshots on disk, no append-only file' };
@@ -86,7 +86,7 @@ function persistenceFinding({ writesLog, takesSnapshots, lastSnapshotFailed, add
     level: 'warning',
     about,
     text: `Redis at ${address} keeps nothing on disk: exports that wait when it restarts begin some seconds later`,
-    mend: 'Set appendonly to yes, if that is too late',
+    remedy: 'Set appendonly to yes, if that is too late',
   };
 }
 
@@ -98,14 +98,14 @@ function clockFinding({ aheadMs, address }: RedisState): Finding {
     level: 'warning',
     about,
     text,
-    mend: 'Let both follow a time server: retries of webhooks come by the clock',
+    remedy: 'Let both follow a time server: retries of webhooks come by the clock',
   };
 }
 
 function latencyFinding({ latencyMs, address }: RedisState): Finding {
   const text = `${address} answers within ${latencyMs.toFixed(1)} ms`;
   if (latencyMs < slowMs) return { level: 'ok', about, text };
-  return { level: 'warning', about, text, mend: 'Run Redis nearer to the workers' };
+  return { level: 'warning', about, text, remedy: 'Run Redis nearer to the workers' };
 }
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

@@ -43,7 +43,7 @@ export function monitorRedis(client: RedisClient, address: RedisAddress) {
       });
       for (const state of states) {
         const [finding] = unfitness(state, cluster).filter(({ level }) => level === 'failure');
-        if (finding && 'mend' in finding) throw new Error(`${finding.text}. ${finding.mend}.`);
+        if (finding && 'remedy' in finding) throw new Error(`${finding.text}. ${finding.remedy}.`);
         if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and takes no rings`);
       }
     },
@@ -52,7 +52,7 @@ export function monitorRedis(client: RedisClient, address: RedisAddress) {
         return (await readStates()).flatMap((state) => redisFindings(state, cluster));
       } catch (error) {
         const text = explain(error as Error, who).message;
-        return [{ level: 'failure', about: 'queue', text, mend: 'Mend QUEUE_URL, or what it leads to' }];
+        return [{ level: 'failure', about: 'queue', text, remedy: 'Correct QUEUE_URL, or what it leads to' }];
       }
     },
   };

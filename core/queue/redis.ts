@@ -1,7 +1,7 @@
 import { Queue as RedisQueue, Worker as RedisWorker } from 'bullmq';
 import type { Log } from '../log.ts';
-import type { Ring } from './answer-rings.ts';
 import { bullQueue } from './bull-queue.ts';
+import type { JobData } from './consume-jobs.ts';
 import type { Queue } from './queue.ts';
 import { readRedisAddress } from './redis-address.ts';
 import { connectToAnswer, connectToRing } from './redis-connection.ts';
@@ -26,12 +26,12 @@ export function openRedisQueue(url: string, log: Log): Queue {
       makeQueue(name, options) {
         // Without the last two a queue that was opened while Redis was away would wait for it, and its rings with it.
         const more = { prefix, connection: ringing, skipWaitingForReady: true, skipVersionCheck: true };
-        return new RedisQueue<Ring>(name, { ...options, ...more });
+        return new RedisQueue<JobData>(name, { ...options, ...more });
       },
       makeWorker(name, process, options) {
         const { connection, cut } = connectToAnswer(address);
         const more = { prefix, connection, drainDelay: longestWaitSeconds };
-        return { worker: new RedisWorker<Ring>(name, process, { ...options, ...more }), cut };
+        return { worker: new RedisWorker<JobData>(name, process, { ...options, ...more }), cut };
       },
       untilReady: monitor.untilReady,
       explain: monitor.explain,
@@ -43,8 +43,8 @@ export function openRedisQueue(url: string, log: Log): Queue {
     const findings = await monitor.inspect();
     if (isClosed) return;
     for (const finding of findings) {
-      if (finding.level === 'warning') log.warn({ mend: finding.mend }, finding.text);
-      if (finding.level === 'failure') log.error({ mend: finding.mend }, finding.text);
+      if (finding.level === 'warning') log.warn({ remedy: finding.remedy }, finding.text);
+      if (finding.level === 'failure') log.error({ remedy: finding.remedy }, finding.text);
     }
   });
   return {

@@ -1,6 +1,6 @@
 import { untilReachable } from '../until-reachable.ts';
 import { PausedTooLongError } from './copy-reader.ts';
-import { type CopyOptions, copyRows, type Scans, type Slab } from './copy-rows.ts';
+import { type CopyOptions, copyRows, type RowChunk, type Scans } from './copy-rows.ts';
 import { outageLimitMs } from './scan-shares.ts';
 
 /** Milliseconds for which a statement may wait for a slow reader before its connection is given to others. */
@@ -13,24 +13,24 @@ const pauseLimitMs = 1_000;
  *
  * The statement must print the same rows in the same order each time.
  */
-export async function* copyPatiently(scans: Scans, statement: string, options: CopyOptions): AsyncGenerator<Slab> {
+export async function* copyPatiently(scans: Scans, statement: string, options: CopyOptions): AsyncGenerator<RowChunk> {
   let given = options.skipRows ?? 0;
   for (;;) {
     const begin = async () => {
-      const slabs = copyRows(scans, statement, { pauseLimitMs, ...options, skipRows: given });
-      return { slabs, first: await slabs.next() };
+      const chunks = copyRows(scans, statement, { pauseLimitMs, ...options, skipRows: given });
+      return { chunks, first: await chunks.next() };
     };
-    const { slabs, first } = await untilReachable(begin, { limitMs: outageLimitMs, signal: options.signal });
+    const { chunks, first } = await untilReachable(begin, { limitMs: outageLimitMs, signal: options.signal });
     try {
-      for (let slab = first; !slab.done; slab = await slabs.next()) {
-        given += slab.value.rows;
-        yield slab.value;
+      for (let chunk = first; !chunk.done; chunk = await chunks.next()) {
+        given += chunk.value.rows;
+        yield chunk.value;
       }
       return;
     } catch (error) {
       if (!(error instanceof PausedTooLongError)) throw error;
     } finally {
-      await slabs.return(undefined);
+      await chunks.return(undefined);
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type pg from 'pg';
 import { type CopyMessage, takeCopyData } from './copy-messages.ts';
-import type { CopyOptions, Slab } from './copy-rows.ts';
+import type { CopyOptions, RowChunk } from './copy-rows.ts';
 
 /** The reader took so little for so long that its connection was given to others. The statement can be run again. */
 export class PausedTooLongError extends Error {
@@ -11,7 +11,7 @@ export class PausedTooLongError extends Error {
   }
 }
 
-type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'slabs' | 'waitingLimitBytes'>>;
+type ReaderOptions = CopyOptions & Required<Pick<CopyOptions, 'buffers' | 'waitingLimitBytes'>>;
 
 /** What pg hands the messages of our statement to (its Submittable). A class, because pg asks for one. */
 export class CopyReader {
@@ -21,16 +21,16 @@ export class CopyReader {
   #stream: { pause(): void; resume(): void };
   #skip: number;
   /** None before the first row. */
-  #slab: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.alloc(0);
   #used = 0;
   #rows = 0;
-  #full: Slab[] = [];
+  #full: RowChunk[] = [];
   #waitingBytes = 0;
   #done = false;
   #error: unknown;
   #wake: (() => void) | undefined;
   #startedAt = performance.now();
-  #firstSlabMs: number | undefined;
+  #firstChunkMs: number | undefined;
   #pausedAt: number | undefined;
   #pausedMs = 0;
   #patience: NodeJS.Timeout | undefined;
@@ -45,8 +45,8 @@ export class CopyReader {
     ).connection.stream;
   }
 
-  /** The next slab, or undefined after the last one. */
-  async next(): Promise<Slab | undefined> {
+  /** The next chunk, or undefined after the last one. */
+  async next(): Promise<RowChunk | undefined> {
     while (this.#full.length === 0) {
       if (this.#error !== undefined) throw this.#error;
       if (this.#done) return undefined;
@@ -54,10 +54,10 @@ export class CopyReader {
         this.#wake = resolve;
       });
     }
-    const slab = this.#full.shift()!;
-    this.#waitingBytes -= slab.bytes.buffer.byteLength;
+    const chunk = this.#full.shift()!;
+    this.#waitingBytes -= chunk.bytes.buffer.byteLength;
     if (this.#waitingBytes < this.#options.waitingLimitBytes) this.#resume();
-    return slab;
+    return chunk;
   }
 
   /** Ends the statement, if it has not ended, with its connection. What waits to be taken is dropped. */
@@ -84,15 +84,15 @@ export class CopyReader {
       return;
     }
     const needed = printer.bound(message);
-    if (this.#used + needed > this.#slab.length) this.#startSlab(needed);
-    this.#used = printer.print(message, this.#slab, this.#used);
+    if (this.#used + needed > this.#buffer.length) this.#startBuffer(needed);
+    this.#used = printer.print(message, this.#buffer, this.#used);
     this.#rows++;
   }
 
   handleCommandComplete(): void {}
 
   handleReadyForQuery(): void {
-    this.#closeSlab();
+    this.#closeChunk();
     this.#done = true;
     this.#letGo(false);
     this.#signal();
@@ -103,33 +103,33 @@ export class CopyReader {
     if (this.#error === undefined) this.fail(error);
   }
 
-  #startSlab(needed: number): void {
-    this.#closeSlab();
-    const { slabs } = this.#options;
-    this.#slab = needed <= slabs.slabBytes ? slabs.take() : Buffer.allocUnsafeSlow(needed);
+  #startBuffer(needed: number): void {
+    this.#closeChunk();
+    const { buffers } = this.#options;
+    this.#buffer = needed <= buffers.bufferBytes ? buffers.take() : Buffer.allocUnsafeSlow(needed);
     if (this.#waitingBytes >= this.#options.waitingLimitBytes) this.#pause();
   }
 
-  #closeSlab(): void {
+  #closeChunk(): void {
     if (this.#rows === 0 || this.#error !== undefined) return;
-    this.#firstSlabMs ??= performance.now() - this.#startedAt;
+    this.#firstChunkMs ??= performance.now() - this.#startedAt;
     this.#full.push(this.#filled());
-    this.#waitingBytes += this.#slab.length;
+    this.#waitingBytes += this.#buffer.length;
     this.#used = 0;
     this.#rows = 0;
     this.#signal();
   }
 
-  #filled(): Slab {
-    const { slabs } = this.#options;
-    let slab: Buffer | undefined = this.#slab;
+  #filled(): RowChunk {
+    const { buffers } = this.#options;
+    let chunk: Buffer | undefined = this.#buffer;
     return {
-      bytes: this.#slab.subarray(0, this.#used),
+      bytes: this.#buffer.subarray(0, this.#used),
       rows: this.#rows,
       giveBack() {
         // Once, and only what fits others: it would serve two otherwise.
-        if (slab?.length === slabs.slabBytes) slabs.giveBack(slab);
-        slab = undefined;
+        if (chunk?.length === buffers.bufferBytes) buffers.giveBack(chunk);
+        chunk = undefined;
       },
     };
   }
@@ -139,8 +139,8 @@ export class CopyReader {
     this.#pausedAt = performance.now();
     this.#stream.pause();
     if (this.#options.pauseLimitMs === undefined) return;
-    // Running it again costs what it took to the first slab: so much may be spent on waiting, several times over.
-    const limitMs = Math.max(this.#options.pauseLimitMs, 5 * this.#firstSlabMs!);
+    // Running it again costs what it took to the first chunk: so much may be spent on waiting, several times over.
+    const limitMs = Math.max(this.#options.pauseLimitMs, 5 * this.#firstChunkMs!);
     this.#patience = setTimeout(() => this.#giveUp(), Math.max(0, limitMs - this.#pausedMs));
   }
 
@@ -152,7 +152,7 @@ export class CopyReader {
     this.#stream.resume();
   }
 
-  /** The slab that is being filled is dropped, so that the next run of the statement cuts the same slabs. */
+  /** The chunk that is being filled is dropped, so that the next run of the statement cuts the same buffers. */
   #giveUp(): void {
     this.#error = new PausedTooLongError();
     this.#letGo(true);

@@ -1,5 +1,5 @@
 import { hash as sha256 } from 'node:crypto';
-import { inTurns } from '../../core/async/in-turns.ts';
+import { oneAtATime } from '../../core/async/one-at-a-time.ts';
 import { AppError } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/new-event.ts';
 import type { Sql } from '../client.ts';
@@ -22,7 +22,7 @@ export type StoredEvent = {
  * Transactions that lock the chain of one tenant wait for each other here, and not in the database, where each that
  * waits would hold a connection: twenty of one tenant would keep everybody out.
  */
-export const inChainTurn = inTurns();
+export const inChainOrder = oneAtATime();
 
 /**
  * Locks the tenant's chain until the transaction ends: nobody else appends meanwhile, and what was committed before is

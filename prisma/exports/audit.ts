@@ -1,7 +1,7 @@
 import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
 import type { ExportContent } from '../../core/exports/exports.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
-import { appendEvents, inChainTurn } from '../events/append.ts';
+import { appendEvents, inChainOrder } from '../events/append.ts';
 import { type ExportRow, requestOf } from './view.ts';
 
 /** Who did it and from where, for the tenant's audit log. */
@@ -12,7 +12,7 @@ export type AuditContext = {
 
 /** Writes a download into the tenant's audit log. */
 export async function recordDownload(prisma: Prisma, row: ExportRow, by: AuditContext): Promise<void> {
-  await inChainTurn(row.tenantId, () => prisma.$transaction((tx) => recordAudit(tx, row, 'downloaded', by)));
+  await inChainOrder(row.tenantId, () => prisma.$transaction((tx) => recordAudit(tx, row, 'downloaded', by)));
 }
 
 /** Writes what was done to an export into the tenant's audit log, in the transaction that does it. */
@@ -42,7 +42,7 @@ export async function recordStream(prisma: Prisma, stream: StreamRecord): Promis
   const { id, tenantId, content, asOfSequence, rows, complete, by } = stream;
   const metadata = { ...described(content), as_of_sequence: asOfSequence, rows, complete };
   const event = checked({ id, action: 'logferry.events.streamed', ...by, metadata });
-  await inChainTurn(tenantId, () => prisma.$transaction((tx) => appendEvents(prismaSql(tx), tenantId, [event])));
+  await inChainOrder(tenantId, () => prisma.$transaction((tx) => appendEvents(prismaSql(tx), tenantId, [event])));
 }
 
 function auditEvent(row: ExportRow, verb: string, by: AuditContext): NewEvent {

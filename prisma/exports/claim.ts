@@ -2,7 +2,7 @@ import type { Database } from '../client.ts';
 import { type Claim, startedClaim } from './runs.ts';
 
 /** Any number that nothing else locks. */
-const turnLock = 4_242_001;
+const claimLock = 4_242_001;
 /** A queued export has waited for nobody yet when it is younger: workers with a free slot are about to take it. */
 const waitedSeconds = 2;
 
@@ -28,11 +28,11 @@ const runningOf = (tenant: string) =>
  * somebody else is changing: one that is being canceled is no one's, and a worker that stands still in the middle of a
  * transaction must not keep all others standing. Leases run by the clock of the database, so worker clocks may differ.
  */
-export async function takeTurn(database: Database, leaseSeconds: number): Promise<Claim> {
+export async function claimExport(database: Database, leaseSeconds: number): Promise<Claim> {
   const lease = Math.ceil(leaseSeconds);
   // Statements without parameters are sent together; the only value is a number of ours.
   const results = await database.runs.query(`
-    select pg_advisory_xact_lock(${turnLock});
+    select pg_advisory_xact_lock(${claimLock});
     with recursive ${waitingTenants},
     lapsed as (
       select id from exports where status = 'running' and lease_until < now()
@@ -76,10 +76,10 @@ async function nextLapse({ runs }: Database, leaseSeconds: number): Promise<numb
  * and of the runs that have had their turn and saved something in it, this is among the first to make room, as many as
  * there are such tenants. Those of the tenant with the most running come first, then the longest.
  */
-export async function isTurnOver(
+export async function shouldYield(
   database: Database,
   { exportId }: { exportId: string },
-  turnSeconds: number,
+  yieldAfterSeconds: number,
 ): Promise<boolean> {
   const { rows } = await database.runs.query<{ over: boolean }>(
     `with recursive ${waitingTenants},
@@ -93,7 +93,7 @@ export async function isTurnOver(
          and e.run_started_at < now() - make_interval(secs => $2)
          and exists (select from checkpoints c where c.export_id = e.id and c.epoch = e.epoch))
      select exists (select from yielding, starved where id = $1 and place <= tenants) as over`,
-    [exportId, turnSeconds, waitedSeconds],
+    [exportId, yieldAfterSeconds, waitedSeconds],
   );
   return rows[0]!.over;
 }

@@ -7,7 +7,7 @@ import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
-import { inChainTurn, lockChainHead } from '../events/append.ts';
+import { inChainOrder, lockChainHead } from '../events/append.ts';
 import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
@@ -62,7 +62,7 @@ export async function createExport(
     await recordAudit(tx, row, 'created', input.by);
     return { row, replayed: false };
   };
-  return inChainTurn(tenantId, () => prisma.$transaction(create));
+  return inChainOrder(tenantId, () => prisma.$transaction(create));
 }
 
 function insertExport(

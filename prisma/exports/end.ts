@@ -1,7 +1,7 @@
 import { AppError, notFound } from '../../core/errors.ts';
 import { isUuid } from '../../core/ids.ts';
 import type { Prisma, PrismaTransaction } from '../client.ts';
-import { inChainTurn } from '../events/append.ts';
+import { inChainOrder } from '../events/append.ts';
 import { recordDeliveries } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
 import { isFinal } from './find.ts';
@@ -24,7 +24,7 @@ export async function cancelExport(prisma: Prisma, tenantId: string, id: string,
     if (!row.cancelRequestedAt) await recordAudit(tx, row, 'canceled', by);
     return ended;
   };
-  return inChainTurn(tenantId, () => prisma.$transaction(end));
+  return inChainOrder(tenantId, () => prisma.$transaction(end));
 }
 
 async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<Ending> {
@@ -62,7 +62,7 @@ export async function deleteExport(prisma: Prisma, tenantId: string, id: string,
     if (!row.cancelRequestedAt) await recordAudit(tx, row, 'deleted', by);
     return ended;
   };
-  return inChainTurn(tenantId, () => prisma.$transaction(end));
+  return inChainOrder(tenantId, () => prisma.$transaction(end));
 }
 
 async function expireLocked(tx: PrismaTransaction, row: ExportRow): Promise<Ending> {

@@ -77,7 +77,7 @@ async function inspectWork(client: pg.Client): Promise<Finding[]> {
   const { queued, running, silent, due, oldestDueSeconds, deliveriesPending, oldestDeliverySeconds } = figures;
   const text = `${running} exports run and ${queued} wait; ${deliveriesPending} webhook deliveries are pending`;
   const findings: Finding[] = [{ level: 'ok', about: 'work', text }];
-  const warn = (text: string) => findings.push({ level: 'warning', about: 'work', text, mend: startWorkers });
+  const warn = (text: string) => findings.push({ level: 'warning', about: 'work', text, remedy: startWorkers });
   if (due > 0 && oldestDueSeconds > longWait) {
     warn(`${due} exports wait for a worker, the first for ${Math.round(oldestDueSeconds)} s`);
   }
@@ -89,7 +89,7 @@ async function inspectWork(client: pg.Client): Promise<Finding[]> {
 }
 
 /** What to do about a connection that failed, by what PostgreSQL or the system call said. */
-const remedies: [codes: RegExp, mend: string][] = [
+const remedies: [codes: RegExp, remedy: string][] = [
   [/^(28P01|28000)$/, 'Correct user and password in DATABASE_URL, or let the server take them (pg_hba.conf).'],
   [/^42501$/, 'Make the role of DATABASE_URL the owner of the database and its tables.'],
   [/^3D000$/, 'Make the database (createdb), or correct its name in DATABASE_URL.'],
@@ -99,10 +99,10 @@ const remedies: [codes: RegExp, mend: string][] = [
 ];
 
 function unreachable(error: Error & { code?: string }): Finding {
-  const mend =
+  const remedy =
     remedies.find(([codes]) => codes.test(error.code ?? ''))?.[1] ??
     'Start the server, and correct host and port in DATABASE_URL; see that nothing between keeps connections away.';
   const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
   const text = `The database cannot be used: ${error.message || inner?.message || error.code}`;
-  return { level: 'failure', about, text, mend };
+  return { level: 'failure', about, text, remedy };
 }

@@ -81,34 +81,34 @@ async function askFacts(client: pg.Client): Promise<Facts> {
 function versionFindings({ version, number, answerMs }: Facts): Finding[] {
   const text = `PostgreSQL ${version} answers within ${answerMs.toFixed(1)} ms`;
   if (number >= oldestServer * 10_000) return [ok(text)];
-  const mend = `Use PostgreSQL ${oldestServer} or newer.`;
-  return [{ level: 'failure', about, text: `PostgreSQL is version ${version}`, mend }];
+  const remedy = `Use PostgreSQL ${oldestServer} or newer.`;
+  return [{ level: 'failure', about, text: `PostgreSQL is version ${version}`, remedy }];
 }
 
 function roleFindings({ isReplica, settings }: Facts): Finding[] {
   if (isReplica) {
-    const mend = 'Name the primary in DATABASE_URL, or an address that follows it.';
-    return [{ level: 'failure', about, text: 'The server is a replica: nothing can be written', mend }];
+    const remedy = 'Name the primary in DATABASE_URL, or an address that follows it.';
+    return [{ level: 'failure', about, text: 'The server is a replica: nothing can be written', remedy }];
   }
   if (settings.default_transaction_read_only !== 'on') return [];
-  const mend = 'Set default_transaction_read_only to off for the role and the database.';
-  return [{ level: 'failure', about, text: 'Transactions are read-only by default: nothing can be written', mend }];
+  const remedy = 'Set default_transaction_read_only to off for the role and the database.';
+  return [{ level: 'failure', about, text: 'Transactions are read-only by default: nothing can be written', remedy }];
 }
 
 /** The adapter of Prisma relabels times that are not in UTC instead of converting them, and so would change them. */
 function sessionFindings({ TimeZone: zone, server_encoding: encoding }: Record<string, string>): Finding[] {
   const findings: Finding[] = [];
   if (zone !== 'UTC') {
-    const mend = 'Let DATABASE_URL lead past the pooler that drops startup options, or have it pass them on.';
-    findings.push({ level: 'failure', about, text: `Sessions run in ${zone} although they ask for UTC`, mend });
+    const remedy = 'Let DATABASE_URL lead past the pooler that drops startup options, or have it pass them on.';
+    findings.push({ level: 'failure', about, text: `Sessions run in ${zone} although they ask for UTC`, remedy });
   } else findings.push(ok('sessions run in UTC, as they ask for'));
   if (encoding !== 'UTF8') {
-    const mend = 'Make a database with the encoding UTF8 and restore into it.';
+    const remedy = 'Make a database with the encoding UTF8 and restore into it.';
     findings.push({
       level: 'failure',
       about,
       text: `The database is encoded in ${encoding}: events would be lost`,
-      mend,
+      remedy,
     });
   }
   return findings;
@@ -124,12 +124,12 @@ function timeoutFindings(settings: Record<string, string>): Finding[] {
     level: 'warning',
     about,
     text: `${name} is ${settings[name]} ms: it ends exports that read, or event streams that write, for longer`,
-    mend: `Set it to 0 for the role: alter role … set ${name} = 0. Where a limit is needed, Logferry sets its own.`,
+    remedy: `Set it to 0 for the role: alter role … set ${name} = 0. Where a limit is needed, Logferry sets its own.`,
   }));
   if (idle > 0) {
-    const mend = 'Set it to 0 for the role: alter role … set idle_session_timeout = 0.';
+    const remedy = 'Set it to 0 for the role: alter role … set idle_session_timeout = 0.';
     const text = `idle_session_timeout is ${idle} ms: it cuts the connections that wait for work`;
-    findings.push({ level: 'warning', about, text, mend });
+    findings.push({ level: 'warning', about, text, remedy });
   }
   return findings.length > 0 ? findings : [ok('no timeout of the server or the role ends an export')];
 }
@@ -140,7 +140,7 @@ function durabilityFindings(settings: Record<string, string>): Finding[] {
     level: 'warning',
     about,
     text: `${name} is off: events and exports that were acknowledged may be gone after the server crashes`,
-    mend: `Set ${name} to on.`,
+    remedy: `Set ${name} to on.`,
   }));
 }
 
@@ -152,7 +152,8 @@ function connectionFinding({ most, reserved, open }: Facts['connections'], asked
     level: 'warning',
     about,
     text: `Connections may run out: ${text}`,
-    mend: 'Raise max_connections (or the limit of the role), or lower LOGFERRY_EXPORT_CONCURRENCY or LOGFERRY_EXPORT_READERS.',
+    remedy:
+      'Raise max_connections (or the limit of the role), or lower LOGFERRY_EXPORT_CONCURRENCY or LOGFERRY_EXPORT_READERS.',
   };
 }
 
@@ -162,7 +163,7 @@ const largestClockDifferenceMs = 5_000;
 function clockFinding(aheadMs: number): Finding {
   if (Math.abs(aheadMs) < largestClockDifferenceMs) return ok('its clock is ours');
   const text = `The clock of the database is ${Math.abs(aheadMs / 1000).toFixed(0)} s ${aheadMs > 0 ? 'before' : 'behind'} that of this machine`;
-  return { level: 'warning', about, text, mend: 'Let both follow a time server.' };
+  return { level: 'warning', about, text, remedy: 'Let both follow a time server.' };
 }
 
 /** The server refuses to write when two thousand million transactions are not frozen; autovacuum should begin at 200 million. */
@@ -173,11 +174,11 @@ function housekeepingFindings({ bytes, frozenAge, longestSeconds, settings }: Fa
   const findings: Finding[] = [ok(`it takes ${(bytes / 2 ** 30).toFixed(2)} GiB of disk`)];
   if (settings.autovacuum === 'off' || frozenAge > oldestFrozenAge) {
     const text = `Vacuum does not keep up: autovacuum is ${settings.autovacuum}, ${Math.round(frozenAge / 1e6)} million transactions are not frozen`;
-    findings.push({ level: 'warning', about, text, mend: 'Turn autovacuum on, and see what holds it back.' });
+    findings.push({ level: 'warning', about, text, remedy: 'Turn autovacuum on, and see what holds it back.' });
   }
   if (longestSeconds > longestTransactionSeconds) {
     const text = `A transaction has been open for ${Math.round(longestSeconds / 60)} minutes, and holds vacuum back`;
-    findings.push({ level: 'warning', about, text, mend: 'Find it in pg_stat_activity by xact_start, and end it.' });
+    findings.push({ level: 'warning', about, text, remedy: 'Find it in pg_stat_activity by xact_start, and end it.' });
   }
   return findings;
 }

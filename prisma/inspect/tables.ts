@@ -13,10 +13,10 @@ export async function inspectMigrations(client: pg.Client): Promise<Finding[]> {
       return [{ level: 'ok', about, text: `all ${applied} migrations are applied` }];
     }
     const text = applied === 0 ? 'There are no tables yet' : `Migrations are not applied: ${pending.join(', ')}`;
-    return [...(await canCreate(client)), { level: 'failure', about, text, mend: 'Run "npm run migrate".' }];
+    return [...(await canCreate(client)), { level: 'failure', about, text, remedy: 'Run "npm run migrate".' }];
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;
-    return [{ level: 'failure', about, text: error.message, mend: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: error.message, remedy: 'Do what the message says, then look again.' }];
   }
 }
 
@@ -29,7 +29,7 @@ async function canCreate(client: pg.Client): Promise<Finding[]> {
   const { role, schema, may } = rows[0]!;
   if (may) return [];
   const text = `The role ${role} may not make tables in the schema ${schema ?? '(none)'}, or not make schemas`;
-  return [{ level: 'failure', about, text, mend: `Make it the owner: alter database … owner to ${role}.` }];
+  return [{ level: 'failure', about, text, remedy: `Make it the owner: alter database … owner to ${role}.` }];
 }
 
 /** Whether our role owns its tables, as migrations run by it, and may work with them. */
@@ -45,11 +45,11 @@ export async function inspectOwnership(client: pg.Client): Promise<Finding[]> {
   const { role, foreign, closed } = rows[0]!;
   if (closed) {
     const text = `The role ${role} may not read and write ${closed.join(', ')}`;
-    return [{ level: 'failure', about, text, mend: `Make it their owner: alter table … owner to ${role}.` }];
+    return [{ level: 'failure', about, text, remedy: `Make it their owner: alter table … owner to ${role}.` }];
   }
   if (!foreign) return [{ level: 'ok', about, text: `the role ${role} owns the tables` }];
   const text = `The role ${role} does not own ${foreign.join(', ')}: migrations that change them would fail`;
-  return [{ level: 'warning', about, text, mend: `Make it their owner: alter table … owner to ${role}.` }];
+  return [{ level: 'warning', about, text, remedy: `Make it their owner: alter table … owner to ${role}.` }];
 }
 
 /** @param fingerprint that of our key, if there is one yet */
@@ -62,8 +62,9 @@ export async function inspectSecretKey(client: pg.Client, fingerprint: string | 
   if (known === fingerprint) return [{ level: 'ok', about, text: 'it knows the secret key' }];
   const ours = fingerprint === undefined ? 'none is set here' : `the one here has ${fingerprint}`;
   const text = `It was used with a secret key of the fingerprint ${known}; ${ours}`;
-  const mend = 'Set LOGFERRY_SECRET_KEY of the other processes, or take the file secret-key from their LOGFERRY_DATA.';
-  return [{ level: 'failure', about, text, mend }];
+  const remedy =
+    'Set LOGFERRY_SECRET_KEY of the other processes, or take the file secret-key from their LOGFERRY_DATA.';
+  return [{ level: 'failure', about, text, remedy }];
 }
 
 /** Whether anybody can call as management: by the key of the configuration, or by one that was made with it. */
@@ -79,5 +80,5 @@ export async function inspectManagementKeys(client: pg.Client, isConfigured: boo
     ];
   }
   const text = 'LOGFERRY_ADMIN_KEY is not set, and the database has no management key: nobody can make tenants';
-  return [{ level: 'warning', about, text, mend: 'Set LOGFERRY_ADMIN_KEY. ("npm start" makes one by itself.)' }];
+  return [{ level: 'warning', about, text, remedy: 'Set LOGFERRY_ADMIN_KEY. ("npm start" makes one by itself.)' }];
 }

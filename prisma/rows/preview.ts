@@ -1,5 +1,5 @@
 import type { Database } from '../client.ts';
-import { copyRows, type Slab } from '../copy/copy-rows.ts';
+import { copyRows, type RowChunk } from '../copy/copy-rows.ts';
 import { literals } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { orderBy, sortKeys } from '../sql/sort.ts';
@@ -19,15 +19,15 @@ export async function firstLines(
 ): Promise<{ bytes: Buffer; rows: number }> {
   const { select, copyOptions, printer } = rowsSql(rows.content);
   const statement = `${within(limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
-  const slabs: Slab[] = [];
+  const chunks: RowChunk[] = [];
   await unlessTooLate(async () => {
     // Nobody stops it: PostgreSQL does.
     const { signal } = new AbortController();
-    for await (const slab of copyRows(database.scans, statement, { printer, signal })) slabs.push(slab);
+    for await (const chunk of copyRows(database.scans, statement, { printer, signal })) chunks.push(chunk);
   });
   return {
-    bytes: Buffer.concat(slabs.map((slab) => slab.bytes)),
-    rows: slabs.reduce((sum, slab) => sum + slab.rows, 0),
+    bytes: Buffer.concat(chunks.map((chunk) => chunk.bytes)),
+    rows: chunks.reduce((sum, chunk) => sum + chunk.rows, 0),
   };
 }
 

@@ -1,13 +1,13 @@
 import type { FramedRows } from '../../core/exports/frame-rows.ts';
-import type { SlabSource } from '../copy/buffers.ts';
-import { copyRows, type Scans, type Slab } from '../copy/copy-rows.ts';
+import type { BufferSource } from '../copy/buffers.ts';
+import { copyRows, type RowChunk, type Scans } from '../copy/copy-rows.ts';
 import { type ExportRows, type Key, type PlannedSegment, planSegments, readSegment } from './segments.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
 
-/** A slab and the position behind it. */
-export type ReadSlab = Slab & { position: Position };
+/** A chunk and the position behind it. */
+export type ReadChunk = RowChunk & { position: Position };
 
 /** A piece of the file of an export (core/exports/frame-rows.ts). */
 export type Piece = FramedRows<Position>;
@@ -17,7 +17,7 @@ export type ReadOptions = {
   readers: number;
   signal: AbortSignal;
   /** Buffers that whoever takes the rows gives back; new ones without it. */
-  slabs?: SlabSource;
+  buffers?: BufferSource;
   /** For those who do not read all segments alike. */
   pace?: Pace;
 };
@@ -34,16 +34,16 @@ export type Pace = {
 type OpenSegment = {
   segment: PlannedSegment;
   skipped: number;
-  slabs: AsyncGenerator<Slab>;
-  first: Promise<IteratorResult<Slab>>;
+  chunks: AsyncGenerator<RowChunk>;
+  first: Promise<IteratorResult<RowChunk>>;
 };
 
 /**
  * Reads the rows of an export in order, from a position on. `readers` segments are read at a time; the ones behind the
  * first fill their buffers and wait. Ends all of them, whatever ends it.
  */
-export async function* readSegments(scans: Scans, rows: ExportRows, options: ReadOptions): AsyncGenerator<ReadSlab> {
-  const { from, slabs: buffers, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
+export async function* readSegments(scans: Scans, rows: ExportRows, options: ReadOptions): AsyncGenerator<ReadChunk> {
+  const { from, buffers, pace = { nextRows: () => rows.segmentRows, copy: copyRows, onRead() {} } } = options;
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const segments = planSegments(scans, rows, { after: from.after, nextRows: pace.nextRows });
@@ -53,8 +53,8 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
     const { value: segment, done } = await segments.next();
     if (done) return undefined;
     const { printer, statement } = readSegment(rows, segment);
-    const slabs = pace.copy(scans, statement, { skipRows, printer, signal, ...(buffers && { slabs: buffers }) });
-    const open = { segment, skipped: skipRows, slabs, first: slabs.next() };
+    const chunks = pace.copy(scans, statement, { skipRows, printer, signal, ...(buffers && { buffers }) });
+    const open = { segment, skipped: skipRows, chunks, first: chunks.next() };
     open.first.catch(() => {}); // Heard when its turn comes; another reader's error may end us before.
     skipRows = 0;
     return open;
@@ -76,10 +76,10 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
       const { after, events } = open.segment;
       let position: Position = { after, rows: open.skipped };
       let bytes = 0;
-      for (let slab = await open.first; !slab.done; slab = await open.slabs.next()) {
-        position = { after, rows: position.rows + slab.value.rows };
-        bytes += slab.value.bytes.length;
-        yield { ...slab.value, position };
+      for (let chunk = await open.first; !chunk.done; chunk = await open.chunks.next()) {
+        position = { after, rows: position.rows + chunk.value.rows };
+        bytes += chunk.value.bytes.length;
+        yield { ...chunk.value, position };
       }
       pace.onRead(events, bytes);
     }
@@ -87,6 +87,6 @@ export async function* readSegments(scans: Scans, rows: ExportRows, options: Rea
     stop.abort(new Error('The export is not read any further'));
     // The one being read too: whoever takes no more leaves it in the middle, with its connection.
     const left = [Promise.resolve(open), ...queue];
-    await Promise.allSettled(left.map(async (each) => (await each)?.slabs.return(undefined)));
+    await Promise.allSettled(left.map(async (each) => (await each)?.chunks.return(undefined)));
   }
 }

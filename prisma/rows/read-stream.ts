@@ -1,21 +1,21 @@
 import type { Database } from '../client.ts';
-import { reusedSlabs } from '../copy/buffers.ts';
+import { reusedBuffers } from '../copy/buffers.ts';
 import { copyPatiently } from '../copy/copy-patiently.ts';
 import { streamScans } from '../copy/scan-shares.ts';
-import { type Pace, type ReadSlab, readSegments } from './read-segments.ts';
+import { type Pace, type ReadChunk, readSegments } from './read-segments.ts';
 import type { ExportRows } from './segments.ts';
 
 const mebibyte = 1024 * 1024;
 /** Bytes of rows that wait for the clients of all streams of a process, about; the least and the most of one segment. */
 const budgetBytes = 64 * mebibyte;
 const bufferLimits = { least: mebibyte / 4, most: 8 * mebibyte };
-const slabBytes = mebibyte / 4;
-/** Slabs that are kept for the next rows: enough for a few fast streams. */
-const slabsKept = 64;
+const bufferBytes = mebibyte / 4;
+/** Chunks that are kept for the next rows: enough for a few fast streams. */
+const buffersKept = 64;
 /** The segment that is being sent, and the one behind it. */
 const segmentsOpen = 2;
 
-export type StreamReader = (rows: ExportRows, signal: AbortSignal) => AsyncGenerator<ReadSlab>;
+export type StreamReader = (rows: ExportRows, signal: AbortSignal) => AsyncGenerator<ReadChunk>;
 
 /**
  * Makes what reads for all streams of a process. A stream gives its rows in order, as an export would have them, from
@@ -24,7 +24,7 @@ export type StreamReader = (rows: ExportRows, signal: AbortSignal) => AsyncGener
  */
 export function streamReader({ scans }: Pick<Database, 'scans'>): StreamReader {
   const scansFor = streamScans(scans);
-  const slabs = reusedSlabs(slabBytes, slabsKept);
+  const buffers = reusedBuffers(bufferBytes, buffersKept);
   let open = 0;
   const shareBytes = () => {
     const share = budgetBytes / (Math.max(1, open) * segmentsOpen);
@@ -40,7 +40,7 @@ export function streamReader({ scans }: Pick<Database, 'scans'>): StreamReader {
         pace: {
           ...segmentSizes(shareBytes, rows.segmentRows),
           copy: (through, statement, options) =>
-            copyPatiently(through, statement, { ...options, slabs, waitingLimitBytes: shareBytes() }),
+            copyPatiently(through, statement, { ...options, buffers, waitingLimitBytes: shareBytes() }),
         },
       });
     } finally {

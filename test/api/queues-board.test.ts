@@ -125,8 +125,8 @@ describe.each([
     const headers = basic('admin', app.adminKey);
     const get = (path: string) => bodyOf(fetch(`${app.url}/admin/queues/api${path}`, { headers }));
     const [exportId, deliveryId] = [newId(), newId()];
-    await queue.ringExport(exportId);
-    await queue.ringDelivery(deliveryId, { delayMs: 60_000 });
+    await queue.enqueueExport(exportId);
+    await queue.enqueueDelivery(deliveryId, { delayMs: 60_000 });
     const { queues } = await get('/queues?activeQueue=exports&status=latest&page=1&jobsPerPage=10');
     expect(queues).toMatchObject([
       { name: 'exports', counts: { waiting: 1 }, jobs: [{ id: exportId, data: { id: exportId } }] },

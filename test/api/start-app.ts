@@ -120,13 +120,13 @@ async function created<T>(replying: Promise<Response>): Promise<T> {
 
 /** A queue that only writes down who was rung for: nothing answers in these tests, and rows say what is to be done. */
 const writtenDown = (rings: { exports: string[]; deliveries: string[] }): Queue => ({
-  async ringExport(id) {
+  async enqueueExport(id) {
     rings.exports.push(id);
   },
-  async ringDelivery(id) {
+  async enqueueDelivery(id) {
     rings.deliveries.push(id);
   },
-  async answer() {
+  async consume() {
     throw new Error('Nothing answers here: start a worker with a queue of its own');
   },
   async check() {},

@@ -126,16 +126,16 @@ describe('An API that is told to stop', { timeout: 60_000 }, () => {
 
   describe.skipIf('missing' in redisThere)('with its queue in Redis', () => {
     it.each([
-      { how: 'answers', disturb: async () => {}, mend: async () => {} },
-      { how: 'hangs', disturb: async () => redis.freeze(), mend: async () => redis.thaw() },
-      { how: 'is gone', disturb: () => redis.kill(), mend: () => redis.restart() },
-    ])('ends in time when Redis $how', async ({ disturb, mend }) => {
+      { how: 'answers', disturb: async () => {}, remedy: async () => {} },
+      { how: 'hangs', disturb: async () => redis.freeze(), remedy: async () => redis.thaw() },
+      { how: 'is gone', disturb: () => redis.kill(), remedy: () => redis.restart() },
+    ])('ends in time when Redis $how', async ({ disturb, remedy }) => {
       const api = await startProcess({ QUEUE_URL: redis.url });
       expect((await api.call('/v1/exports', newExport)).status).toBe(202);
       await disturb();
       expect((await api.call('/v1/exports', newExport)).status).toBe(202);
       expect(await stopped(api)).toEqual(inTime);
-      await mend();
+      await remedy();
     });
   });
 });

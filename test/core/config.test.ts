@@ -108,4 +108,17 @@ describe('readConfig', () => {
       }).join(),
     ).not.toContain(secret);
   });
+
+  it('reads a former name of a variable, with a warning, unless the present one is set as well', () => {
+    const config = readConfig({ LOGFERRY_TURN_SECONDS: '7', LOGFERRY_PARTS_MIB: '32' });
+    expect(config).toMatchObject({ LOGFERRY_YIELD_SECONDS: 7, LOGFERRY_IN_FLIGHT_MIB: 32 });
+    expect(config.warnings).toEqual([
+      expect.stringContaining('LOGFERRY_TURN_SECONDS is now LOGFERRY_YIELD_SECONDS'),
+      expect.stringContaining('LOGFERRY_PARTS_MIB is now LOGFERRY_IN_FLIGHT_MIB'),
+    ]);
+    expect(mistakes({ LOGFERRY_TURN_SECONDS: '7', LOGFERRY_YIELD_SECONDS: '8' })).toEqual([
+      expect.stringContaining('set one of the two'),
+    ]);
+    expect(readConfig({ LOGFERRY_YIELD_SECONDS: '8' }).warnings).toEqual([]);
+  });
 });

@@ -91,7 +91,7 @@ describe('npm run doctor', () => {
     expect(about('database').some(({ text }) => text.startsWith('PostgreSQL'))).toBe(true);
   });
 
-  it('looks at the others when the database is down, and says what to mend', async () => {
+  it('looks at the others when the database is down, and says what to remedy', async () => {
     const url = `postgresql://logferry:hidden-word@127.0.0.1:${await findFreePort()}/logferry`;
     const { code, stdout } = await runDoctor({ ...sound, DATABASE_URL: url });
     expect(code).toBe(1);
@@ -142,7 +142,7 @@ describe('npm run doctor', () => {
     expect(well.about('queue').map(({ text }) => text)).toContain('it evicts nothing (noeviction)');
     await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
     const evicting = await diagnose({ ...sound, QUEUE_URL: redis.url });
-    expect(evicting.failures).toMatchObject([{ about: 'queue', mend: 'Set its maxmemory-policy to noeviction' }]);
+    expect(evicting.failures).toMatchObject([{ about: 'queue', remedy: 'Set its maxmemory-policy to noeviction' }]);
     await redis.stop();
   });
 
@@ -155,7 +155,7 @@ describe('npm run doctor', () => {
       level: 'warning',
       about: 'configuration',
       text: expect.stringContaining('LOGFERRY_RATE_LIMIT is 0'),
-      mend: expect.any(String),
+      remedy: expect.any(String),
     });
   });
 

@@ -18,7 +18,7 @@ import {
   rotateWebhookSecret,
   updateWebhook,
 } from '../../prisma/webhooks.ts';
-import { answerDelivery, type DeliveryDependencies, deliverWebhook } from '../../worker/deliver-webhook.ts';
+import { type DeliveryDependencies, deliverWebhook, handleDelivery } from '../../worker/deliver-webhook.ts';
 import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 import { startWebhookReceiver, type WebhookReceiver } from '../webhook-receiver.ts';
@@ -80,13 +80,13 @@ async function record(): Promise<string> {
 const deliver = (
   id: string,
   overrides: Partial<DeliveryDependencies> = {},
-  make: typeof answerDelivery | typeof deliverWebhook = deliverWebhook,
+  make: typeof handleDelivery | typeof deliverWebhook = deliverWebhook,
 ) =>
   make(
     {
       prisma: database.prisma,
       queue: {
-        async ringDelivery(id, { delayMs = 0 } = {}) {
+        async enqueueDelivery(id, { delayMs = 0 } = {}) {
           rings.push({ id, delayMs });
         },
       },
@@ -340,7 +340,7 @@ test('makes ten deliveries of a tenant at a time, and the others when one of tho
   const { url, received } = await receiver((response) => void waiting.push(response));
   await register(url);
   const ids = await Promise.all(Array.from({ length: 14 }, record));
-  const answer = (id: string) => deliver(id, {}, answerDelivery);
+  const answer = (id: string) => deliver(id, {}, handleDelivery);
   const answering = ids.slice(0, 10).map(answer);
   await expect.poll(() => waiting).toHaveLength(10);
   await Promise.all(ids.slice(10).map(answer));
@@ -426,11 +426,11 @@ test('connects to nothing when the name has moved to loopback since it was regis
   });
 });
 
-test('throws nothing when the queue cannot be rung', async () => {
+test('throws nothing when the queue did not take a job', async () => {
   const { url } = await status(500);
   await register(url);
   const id = await record();
-  const queue = { ringDelivery: () => Promise.reject(new Error('connection refused')) };
+  const queue = { enqueueDelivery: () => Promise.reject(new Error('connection refused')) };
   await deliver(id, { queue });
   expect(await rowOf(id)).toMatchObject({ status: 'pending', tries: 1 });
 });

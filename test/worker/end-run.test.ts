@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
-import { freshSlabs } from '../../prisma/copy/buffers.ts';
-import { takeTurn } from '../../prisma/exports/claim.ts';
+import { freshBuffers } from '../../prisma/copy/buffers.ts';
+import { claimExport } from '../../prisma/exports/claim.ts';
 import { cancelExport } from '../../prisma/exports/end.ts';
 import { CancelRequestedError, replaceUpload } from '../../prisma/exports/runs.ts';
 import { settleRun } from '../../worker/end-run.ts';
@@ -22,9 +22,9 @@ afterAll(() => app.close());
 async function startRun() {
   const id = await queueExport(call, { format: 'csv' });
   const begin = async () => {
-    const claim = await takeTurn(app.database, 60);
+    const claim = await claimExport(app.database, 60);
     if (claim.outcome !== 'started' || claim.row.id !== id) throw new Error(claim.outcome);
-    const deps = { ...app.deps, ...limits, leaseSeconds: 60, turnSeconds: 60, exportTtlSeconds: 60 };
+    const deps = { ...app.deps, ...limits, leaseSeconds: 60, yieldAfterSeconds: 60, exportTtlSeconds: 60 };
     return { ...claim, settle: (error: unknown) => settleRun(deps, claim.row, claim.run, error) };
   };
   return {
@@ -40,7 +40,7 @@ async function startRun() {
 
 // Nothing is read here.
 const scansFor = () => app.database.scans;
-const limits = { scansFor, slabs: freshSlabs(1024), readers: 1, partsInFlight: 1, bytesInFlight: 1 };
+const limits = { scansFor, buffers: freshBuffers(1024), readers: 1, partsInFlight: 1, bytesInFlight: 1 };
 const by = { actor: { id: null, type: 'test', name: null }, context: { ip: null, user_agent: null } };
 
 it.each([new FinalError('gone_wrong', 'It went wrong.'), new Error('a moment of weakness')])(
@@ -75,7 +75,14 @@ it('ends an export that is canceled while the store hangs, and leaves what is st
   await cancelExport(app.database.prisma, row.tenantId, row.id, by);
   const never = () => new Promise<never>(() => {});
   const hanging = { ...store, abortUpload: never, deleteObject: never };
-  const deps = { ...app.deps, ...limits, store: hanging, leaseSeconds: 60, turnSeconds: 60, exportTtlSeconds: 60 };
+  const deps = {
+    ...app.deps,
+    ...limits,
+    store: hanging,
+    leaseSeconds: 60,
+    yieldAfterSeconds: 60,
+    exportTtlSeconds: 60,
+  };
   expect(await settleRun(deps, row, run, new CancelRequestedError())).toEqual({ outcome: 'done' });
   expect(await read()).toMatchObject({ status: 'canceled', uploadId: upload.uploadId });
   await sweep(app.deps);
@@ -88,7 +95,7 @@ it('gives a run up whose renewals get no answer, and does not wait for them', as
   await blocker.query('begin');
   await blocker.query('select from exports where id = $1 for update', [row.id]);
   const stopping = new AbortController().signal;
-  const lease = holdLease({ database: app.database, run, leaseSeconds: 2, turnSeconds: 60, stopping });
+  const lease = holdLease({ database: app.database, run, leaseSeconds: 2, yieldAfterSeconds: 60, stopping });
   await new Promise((resolve) => lease.signal.addEventListener('abort', resolve, { once: true }));
   await lease.release();
   expect(lease.signal.reason).toMatchObject({ name: 'LeaseLostError' });

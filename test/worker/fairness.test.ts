@@ -17,7 +17,7 @@ describe('Tenants', () => {
   beforeAll(async () => {
     const settings = {
       LOGFERRY_EXPORT_CONCURRENCY: '2',
-      LOGFERRY_TURN_SECONDS: '1',
+      LOGFERRY_YIELD_SECONDS: '1',
       LOGFERRY_SEGMENT_ROWS: '2000',
       LOGFERRY_PART_MIB: '5',
     };

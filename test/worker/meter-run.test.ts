@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { makeMetrics } from '../../core/metrics.ts';
-import { freshSlabs } from '../../prisma/copy/buffers.ts';
-import { takeTurn } from '../../prisma/exports/claim.ts';
+import { freshBuffers } from '../../prisma/copy/buffers.ts';
+import { claimExport } from '../../prisma/exports/claim.ts';
 import { LeaseLostError } from '../../prisma/exports/runs.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError } from '../../worker/hold-lease.ts';
@@ -64,7 +64,7 @@ describe('The metrics of runs', () => {
     const ended = valueIn(await scrape(), 'logferry_exports_ended_total', { outcome: status });
     // The worker may have been faster than the cancel.
     expect([status, ended]).toEqual([expect.stringMatching(/^(canceled|completed)$/), 1]);
-    const duty = { duty: 'ringExports' };
+    const duty = { duty: 'enqueueExports' };
     await expect
       .poll(async () => valueIn(await scrape(), 'logferry_sweep_duties_total', { ...duty, outcome: 'ok' }))
       .toBeGreaterThan(0);
@@ -96,18 +96,18 @@ describe('The metrics of runs', () => {
       app = await startExporting({}, { worker: false });
       const { call } = await app.newTenant();
       await queueExport(call, { format: 'csv' });
-      const claim = await takeTurn(app.database, 60);
+      const claim = await claimExport(app.database, 60);
       if (claim.outcome !== 'started') throw new Error(claim.outcome);
       const metrics = makeMetrics();
       const scansFor = () => app.database.scans;
       const limits = {
         scansFor,
-        slabs: freshSlabs(1024),
+        buffers: freshBuffers(1024),
         readers: 1,
         partsInFlight: 1,
         bytesInFlight: 1,
         leaseSeconds: 60,
-        turnSeconds: 60,
+        yieldAfterSeconds: 60,
       };
       const deps = { ...app.deps, ...limits, exportTtlSeconds: 60, metrics };
       await settleRun(deps, claim.row, claim.run, errorFor(claim.run));

@@ -32,16 +32,16 @@ describe('A worker that is told to stop', { timeout: 60_000 }, () => {
 
   describe.skipIf('missing' in redisThere)('with its queue in Redis', () => {
     it.each([
-      { how: 'answers', disturb: async () => {}, mend: async () => {} },
-      { how: 'hangs', disturb: async () => redis.freeze(), mend: async () => redis.thaw() },
-      { how: 'is gone', disturb: () => redis.kill(), mend: () => redis.restart() },
-    ])('hands its exports back and ends with 0 when Redis $how', async ({ disturb, mend }) => {
+      { how: 'answers', disturb: async () => {}, remedy: async () => {} },
+      { how: 'hangs', disturb: async () => redis.freeze(), remedy: async () => redis.thaw() },
+      { how: 'is gone', disturb: () => redis.kill(), remedy: () => redis.restart() },
+    ])('hands its exports back and ends with 0 when Redis $how', async ({ disturb, remedy }) => {
       const worker = await stoppable.startProcess({ QUEUE_URL: redis.url });
       const id = await stoppable.heldExport();
       await disturb();
       expect(await stopProcess(worker, stoppable.runs.release)).toEqual(inTime);
       expect(await stoppable.statusOf(id)).toBe('queued');
-      await mend();
+      await remedy();
       await stoppable.finish(id, { QUEUE_URL: redis.url });
     });
 

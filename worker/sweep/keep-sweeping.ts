@@ -17,7 +17,7 @@ export type Sweeping = {
  * database and the store no more often than one.
  */
 export function keepSweeping(deps: SweepDeps, everySeconds: number): Sweeping {
-  let turnedAt = performance.now();
+  let sweptAt = performance.now();
   const stops = Object.entries(duties).map(([duty, run]) =>
     repeat(async () => {
       try {
@@ -29,11 +29,11 @@ export function keepSweeping(deps: SweepDeps, everySeconds: number): Sweeping {
         meterDuty(deps.metrics, duty, 'failed');
         deps.log.warn({ err, duty }, 'sweep');
       }
-      turnedAt = performance.now();
+      sweptAt = performance.now();
     }, everySeconds * 1000),
   );
   return {
-    silentMs: () => performance.now() - turnedAt,
+    silentMs: () => performance.now() - sweptAt,
     async stop() {
       await Promise.all(stops.map((stop) => stop()));
     },

@@ -30,8 +30,8 @@ const strayUploadAgeMs = 3_600_000;
  * files, and the return of uploads that no run owns. Every step may be repeated, by any number of workers at once.
  */
 export const duties = {
-  ringExports,
-  ringDeliveries,
+  enqueueExports,
+  enqueueDeliveries,
   expireFiles,
   deleteFiles,
   abortUploads,
@@ -46,13 +46,13 @@ export async function sweep(deps: SweepDeps): Promise<void> {
   }
 }
 
-async function ringExports({ database, queue }: SweepDeps): Promise<void> {
-  for (const id of await forgottenExports(database, limit)) await queue.ringExport(id);
+async function enqueueExports({ database, queue }: SweepDeps): Promise<void> {
+  for (const id of await forgottenExports(database, limit)) await queue.enqueueExport(id);
 }
 
-async function ringDeliveries({ database, queue }: SweepDeps): Promise<void> {
+async function enqueueDeliveries({ database, queue }: SweepDeps): Promise<void> {
   for (const id of await dueDeliveries(database.prisma, new Date(), limit))
-    await queue.ringDelivery(id, { again: true });
+    await queue.enqueueDelivery(id, { again: true });
 }
 
 /**
@@ -85,7 +85,7 @@ async function expireFiles(deps: SweepDeps): Promise<void> {
       if (!expired) return;
       metrics.add('logferry_exports_ended_total', 1, { outcome: 'expired' });
       log.info({ export_id: id }, 'export expired');
-      for (const delivery of expired.deliveries) await queue.ringDelivery(delivery);
+      for (const delivery of expired.deliveries) await queue.enqueueDelivery(delivery);
     },
   );
 }

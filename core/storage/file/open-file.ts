@@ -64,12 +64,12 @@ async function inspect(directory: string): Promise<Finding[]> {
     await probe(directory);
   } catch (error) {
     const { message } = error as Error;
-    return [{ level: 'failure', about, text: message, mend: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: message, remedy: 'Do what the message says, then look again.' }];
   }
   const { bavail, bsize } = await statfs(directory);
   const text = `${directory} can be written; ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB are free`;
   if (bavail * bsize >= scarceBytes) return [{ level: 'ok', about, text }];
-  return [{ level: 'warning', about, text, mend: 'Free some space: an export whose file does not fit fails.' }];
+  return [{ level: 'warning', about, text, remedy: 'Free some space: an export whose file does not fit fails.' }];
 }
 
 async function probe(directory: string): Promise<void> {
@@ -100,6 +100,6 @@ function remedy(error: unknown): string {
     case 'ENOTDIR':
       return 'a file stands where a folder is needed. Move it away, or point STORAGE_URL at another folder.';
     default:
-      return `${error instanceof Error ? error.message : error}. Mend that, or point STORAGE_URL at another folder.`;
+      return `${error instanceof Error ? error.message : error}. Correct that, or point STORAGE_URL at another folder.`;
   }
 }

@@ -30,19 +30,19 @@ export async function remedy(error: unknown, { options, clients }: S3Bucket): Pr
     return `it is in the region ${error.bucketRegion}, not ${region}. Set S3_REGION=${error.bucketRegion}.`;
   }
   const remedies: Record<string, string> = {
-    NotFound: `there is none of that name at ${server}. Create it, or mend STORAGE_URL or S3_ENDPOINT.`,
-    NoSuchBucket: `there is none of that name at ${server}. Create it, or mend STORAGE_URL or S3_ENDPOINT.`,
-    InvalidAccessKeyId: `${server} does not know the access key. Mend AWS_ACCESS_KEY_ID, the profile or the role.`,
+    NotFound: `there is none of that name at ${server}. Create it, or remedy STORAGE_URL or S3_ENDPOINT.`,
+    NoSuchBucket: `there is none of that name at ${server}. Create it, or remedy STORAGE_URL or S3_ENDPOINT.`,
+    InvalidAccessKeyId: `${server} does not know the access key. Correct AWS_ACCESS_KEY_ID, the profile or the role.`,
     SignatureDoesNotMatch:
-      'the secret key is not the one of the access key. Mend AWS_SECRET_ACCESS_KEY or the profile.',
+      'the secret key is not the one of the access key. Correct AWS_SECRET_ACCESS_KEY or the profile.',
     ExpiredToken: 'the temporary credentials have expired. Renew them, or let the AWS SDK find a role.',
-    InvalidToken: 'the session token is not one of the access key. Mend AWS_SESSION_TOKEN or the profile.',
+    InvalidToken: 'the session token is not one of the access key. Correct AWS_SESSION_TOKEN or the profile.',
     RequestTimeTooSkewed: 'the clock of this machine is wrong by more than 15 minutes. Set it (NTP).',
     CredentialsProviderError:
       'there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or give the machine a role.',
-    ENOTFOUND: `there is no host of that name. Mend S3_ENDPOINT (${server}), or set S3_FORCE_PATH_STYLE=true.`,
-    ECONNREFUSED: `nothing listens at ${server}. Start it, or mend S3_ENDPOINT.`,
-    TimeoutError: `${server} does not answer. Mend S3_ENDPOINT, or what stands in the way (firewall, proxy).`,
+    ENOTFOUND: `there is no host of that name. Correct S3_ENDPOINT (${server}), or set S3_FORCE_PATH_STYLE=true.`,
+    ECONNREFUSED: `nothing listens at ${server}. Start it, or remedy S3_ENDPOINT.`,
+    TimeoutError: `${server} does not answer. Correct S3_ENDPOINT, or what stands in the way (firewall, proxy).`,
   };
   const access = `${server} gives these credentials no access (${error.code}). Allow them s3:ListBucket, s3:ListBucketMultipartUploads, s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts.`;
   return remedies[error.code] ?? (error.status === 403 ? access : `${error.message} (${server})`);

@@ -19,7 +19,7 @@ export async function inspect(bucket: S3Bucket): Promise<Finding[]> {
     await check(bucket, bucket.clients.call);
   } catch (error) {
     const { message } = error as Error;
-    return [{ level: 'failure', about, text: message, mend: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: message, remedy: 'Do what the message says, then look again.' }];
   }
   const region = await bucket.clients.call.config.region();
   const place = `the bucket ${name} (${endpoint ?? 'Amazon S3'}, ${region}, prefix "${prefix}") can be reached`;
@@ -50,9 +50,9 @@ async function lookAtVersioning({ clients, options }: S3Bucket): Promise<Finding
     if (!Status) return [{ level: 'ok', about, text: 'the bucket keeps no versions' }];
     return [{ level: 'ok', about, text: `the bucket keeps versions of files: ${Status}` }];
   } catch (error) {
-    const mend = 'Allow s3:GetBucketVersioning to know whether the bucket keeps what is deleted.';
+    const remedy = 'Allow s3:GetBucketVersioning to know whether the bucket keeps what is deleted.';
     const text = `whether the bucket keeps versions cannot be read (${(error as Error).message})`;
-    return [{ level: 'warning', about, text, mend }];
+    return [{ level: 'warning', about, text, remedy }];
   }
 }
 
@@ -67,7 +67,7 @@ async function compareClocks(bucket: S3Bucket): Promise<Finding[]> {
   const text = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'before'} that of the storage`;
   if (Math.abs(skew) <= skewSeconds.warning) return [{ level: 'ok', about, text }];
   const level = Math.abs(skew) <= skewSeconds.failure ? 'warning' : 'failure';
-  return [{ level, about, text, mend: 'Set it by NTP: links end too early or too late, then calls are refused.' }];
+  return [{ level, about, text, remedy: 'Set it by NTP: links end too early or too late, then calls are refused.' }];
 }
 
 /** The Date header of an answer, which no output of the SDK has. */

@@ -25,7 +25,7 @@ export function adviseAbortRule(why: string, { bucket, prefix }: S3Options): Fin
     level: 'warning',
     about,
     text: `${why}: parts of uploads that no worker ends are kept, unseen and paid for, until a worker sweeps again`,
-    mend: `Add this rule to those that the bucket has (aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration '{"Rules":[…]}' replaces all of them): ${JSON.stringify(rule)}`,
+    remedy: `Add this rule to those that the bucket has (aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration '{"Rules":[…]}' replaces all of them): ${JSON.stringify(rule)}`,
   };
 }
 
@@ -49,7 +49,7 @@ function earlyEndFindings(rule: LifecycleRule, options: S3Options): Finding[] {
     level: 'warning',
     about,
     text: `${name} ${does} before EXPORT_TTL (${exportTtlSeconds} s) is over: exports that are told of as completed have no file then`,
-    mend: `Have the rule wait longer than that, keep it off the prefix "${prefix}", or make EXPORT_TTL shorter.`,
+    remedy: `Have the rule wait longer than that, keep it off the prefix "${prefix}", or make EXPORT_TTL shorter.`,
   });
   const found: Finding[] = [];
   if (rule.Expiration && isEarly(rule.Expiration)) found.push(finding('deletes files'));

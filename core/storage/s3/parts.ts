@@ -50,7 +50,7 @@ export function readReceiptEtag(receipt: string): { etag: string; checksum: stri
 /** Bytes that are hashed before others get their turn: half a millisecond of CRC32, one of SHA-256. */
 const bytesPerTurn = 1024 * 1024;
 
-async function inTurns(pieces: Buffer[], work: (piece: Buffer) => void): Promise<void> {
+async function oneAtATime(pieces: Buffer[], work: (piece: Buffer) => void): Promise<void> {
   let bytes = 0;
   for (const piece of pieces) {
     work(piece);
@@ -64,7 +64,7 @@ async function inTurns(pieces: Buffer[], work: (piece: Buffer) => void): Promise
 /** As S3 writes it: four bytes, the highest first, in base64. */
 async function crc32Of(pieces: Buffer[]): Promise<string> {
   let sum = 0;
-  await inTurns(pieces, (piece) => {
+  await oneAtATime(pieces, (piece) => {
     sum = crc32(piece, sum);
   });
   const bytes = Buffer.alloc(4);
@@ -81,7 +81,7 @@ async function payloadHash({ options }: S3Bucket, pieces: Buffer[]): Promise<str
   const isPlain = options.endpoint !== undefined && new URL(options.endpoint).protocol === 'http:';
   if (options.checksum !== 'none' || !isPlain) return 'UNSIGNED-PAYLOAD';
   const hash = createHash('sha256');
-  await inTurns(pieces, (piece) => hash.update(piece));
+  await oneAtATime(pieces, (piece) => hash.update(piece));
   return hash.digest('hex');
 }
 

@@ -14,7 +14,7 @@ import { abortUpload, beginUpload, listUploads } from './uploads.ts';
 
 const about = 'storage';
 const ok = (text: string): Finding => ({ level: 'ok', about, text });
-const warning = (text: string, mend: string): Finding => ({ level: 'warning', about, text, mend });
+const warning = (text: string, remedy: string): Finding => ({ level: 'warning', about, text, remedy });
 
 /**
  * Does with a small file all that is done with that of an export, and tells how it went. What fails is the last finding;
@@ -29,7 +29,7 @@ export async function tryOut(bucket: S3Bucket): Promise<Finding[]> {
     } catch (error) {
       const text = `a file could not be tried out: ${await remedy(error, bucket)}`;
       await deleteObject(bucket, key).catch(() => {});
-      return [...found, { level: 'failure', about, text, mend: 'Do what the message says, then look again.' }];
+      return [...found, { level: 'failure', about, text, remedy: 'Do what the message says, then look again.' }];
     }
   }
   return found;
@@ -98,13 +98,13 @@ async function link(bucket: S3Bucket, key: string): Promise<Finding[]> {
   const { url } = await signLink(bucket, key, options);
   const { origin, pathname } = new URL(url);
   const get = (address: string) => fetch(address, { signal: AbortSignal.timeout(linkTimeoutMs), redirect: 'manual' });
-  const mend =
+  const remedy =
     'Set S3_PUBLIC_ENDPOINT to the address at which clients reach the storage, then fetch a link from there.';
   try {
     const linked = await get(url);
     const text = await linked.text();
     if (linked.status !== 200 || !text.endsWith(key)) {
-      return [warning(`a download link to ${origin} answered ${linked.status} ${text.slice(0, 300)}`, mend)];
+      return [warning(`a download link to ${origin} answered ${linked.status} ${text.slice(0, 300)}`, remedy)];
     }
     const bare = await get(origin + pathname);
     await bare.body?.cancel();
@@ -117,7 +117,7 @@ async function link(bucket: S3Bucket, key: string): Promise<Finding[]> {
     ];
   } catch (error) {
     const { message, cause } = error as Error;
-    return [warning(`a download link to ${origin} cannot be fetched from here: ${cause ?? message}`, mend)];
+    return [warning(`a download link to ${origin} cannot be fetched from here: ${cause ?? message}`, remedy)];
   }
 }
 

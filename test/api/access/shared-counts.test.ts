@@ -90,7 +90,7 @@ describe.skipIf('missing' in redis)('Rate limits that are counted together', () 
       (own: RedisServer) => own.command('CONFIG', 'SET', 'maxmemory', '1'),
       (own: RedisServer) => own.command('CONFIG', 'SET', 'maxmemory', '0'),
     ],
-  ])('are counted by each process while Redis %s, and together again after that', async (_how, spoil, mend) => {
+  ])('are counted by each process while Redis %s, and together again after that', async (_how, spoil, remedy) => {
     const own = await startRedisServer();
     const { log, entry, entries } = heardLog();
     const app = await startApp(
@@ -107,7 +107,7 @@ describe.skipIf('missing' in redis)('Rate limits that are counted together', () 
     expect(performance.now() - started).toBeLessThan(5_000);
     expect(counted(replies)).toEqual({ 200: limit, 429: 5 });
     await entry(({ msg }) => msg.startsWith('rate limits are counted by each process'));
-    await mend(own);
+    await remedy(own);
     await expect
       .poll(
         async () => {

@@ -208,9 +208,9 @@ describe('Every reply is one that the document has:', () => {
   });
 
   describe('of a Logferry', () => {
-    const behindTheDoor = answering(429);
+    const rateLimited = answering(429);
 
-    it.each(behindTheDoor)('that was asked too often, %s is a 429', async (id, each) => {
+    it.each(rateLimited)('that was asked too often, %s is a 429', async (id, each) => {
       const json = { clientId: 'x', secret: busy.adminKey };
       const sent = { key: busy.adminKey, ...(id === 'getToken' ? { json } : body(each)) };
       expect((await busy.send(each.method, pathOf(each), sent)).status).toBe(429);

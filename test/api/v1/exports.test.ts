@@ -178,7 +178,7 @@ describe('/v1/exports', () => {
     it('answers 202 within two seconds when the queue hangs', async () => {
       const hanging = await startApp(
         {},
-        { queue: { ...app.deps.queue, ringExport: () => new Promise<never>(() => {}) } },
+        { queue: { ...app.deps.queue, enqueueExport: () => new Promise<never>(() => {}) } },
       );
       try {
         const { call } = await hanging.newTenant();

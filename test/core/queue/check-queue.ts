@@ -9,7 +9,7 @@ const queue = openQueue(process.argv[2]!, makeLog('silent'));
 const tryOnce = () =>
   queue
     .check()
-    .then(() => queue.ringExport('one'))
+    .then(() => queue.enqueueExport('one'))
     .then(
       () => undefined,
       (thrown: Error) => thrown,

@@ -3,7 +3,7 @@ import { openQueue } from '../../../prisma/open-queue.ts';
 
 // Takes every ring for exports of the queue that is named, prints whom it is for, and never answers.
 const queue = openQueue(process.argv[2]!, makeLog('warn'));
-await queue.answer('exports', 4, async (id) => {
+await queue.consume('exports', 4, async (id) => {
   process.stdout.write(`${id}\n`);
   return new Promise(() => {});
 });

@@ -53,7 +53,7 @@ describe('A queue in PostgreSQL', () => {
   it('answers rings within two seconds after its sessions were ended, twenty times', { timeout: 60_000 }, async () => {
     const queue = openQueue(database.url, silent);
     const heard: string[] = [];
-    const worker = await queue.answer('exports', 2, async (id) => {
+    const worker = await queue.consume('exports', 2, async (id) => {
       heard.push(id);
       return { outcome: 'done' };
     });
@@ -63,7 +63,7 @@ describe('A queue in PostgreSQL', () => {
       );
       const id = randomUUID();
       // The pool may not have noticed yet.
-      await vi.waitFor(() => queue.ringExport(id), { timeout: 2000, interval: 20 });
+      await vi.waitFor(() => queue.enqueueExport(id), { timeout: 2000, interval: 20 });
       await vi.waitFor(() => expect(heard).toContain(id), { timeout: 2000, interval: 20 });
     }
     await worker.stop();
@@ -75,13 +75,13 @@ describe('A queue in PostgreSQL', () => {
     proxy.refuse();
     const queue = openQueue(proxy.url, silent);
     const heard: string[] = [];
-    await expect(queue.ringExport('before')).rejects.toThrow();
-    const worker = await queue.answer('exports', 1, async (id) => {
+    await expect(queue.enqueueExport('before')).rejects.toThrow();
+    const worker = await queue.consume('exports', 1, async (id) => {
       heard.push(id);
       return { outcome: 'done' };
     });
     proxy.thaw();
-    await queue.ringExport('after');
+    await queue.enqueueExport('after');
     await vi.waitFor(() => expect(heard).toEqual(['after']), { timeout: 2000, interval: 20 });
     await worker.stop();
     await queue.close();
@@ -92,7 +92,7 @@ describe('A queue in PostgreSQL', () => {
     const proxy = await startFreezableProxy(database.url);
     proxy.refuse();
     const queue = openQueue(proxy.url, silent);
-    const worker = await queue.answer('exports', 1, async () => ({ outcome: 'done' }));
+    const worker = await queue.consume('exports', 1, async () => ({ outcome: 'done' }));
     const begun = performance.now();
     await worker.stop();
     expect(performance.now() - begun).toBeLessThan(500);
@@ -103,7 +103,7 @@ describe('A queue in PostgreSQL', () => {
   it('does not begin to answer where it is refused, and says why', async () => {
     const empty = await createTestDatabase({ empty: true });
     const queue = openQueue(empty.url, silent);
-    await expect(queue.answer('exports', 1, async () => ({ outcome: 'done' }))).rejects.toThrow(/no tables yet/);
+    await expect(queue.consume('exports', 1, async () => ({ outcome: 'done' }))).rejects.toThrow(/no tables yet/);
     await queue.close();
     await empty.drop();
   });
@@ -171,12 +171,12 @@ describe('A queue in PostgreSQL', () => {
       expect.objectContaining({ level: 'warning', text: expect.stringMatching(/do not come through/) }),
     ]);
     const heard: string[] = [];
-    const worker = await queue.answer('exports', 1, async (id) => {
+    const worker = await queue.consume('exports', 1, async (id) => {
       heard.push(id);
       return { outcome: 'done' };
     });
     for (const id of ['one', 'two']) {
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(heard).toContain(id), 15_000);
     }
     await worker.stop();

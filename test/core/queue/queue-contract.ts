@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makeLog } from '../../../core/log.ts';
-import type { Answer, Answering, Handle, Queue, QueueName } from '../../../core/queue/queue.ts';
+import type { Consumer, Handle, JobResult, Queue, QueueName } from '../../../core/queue/queue.ts';
 import { openQueue } from '../../../prisma/open-queue.ts';
 
 /** A queue server that is empty and of nobody else, until close(). */
 export type QueueServer = { url: string; close(): Promise<void> };
 
-const done: Answer = { outcome: 'done' };
+const done: JobResult = { outcome: 'done' };
 
 /** What every maker of a Queue is held to, on a real server. */
 export function queueContract(name: string, startServer: () => Promise<QueueServer>): void {
@@ -19,7 +19,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
     /** Rings; others are opened beside it, as other processes would do. */
     let queue: Queue;
     const opened: Queue[] = [];
-    const answering = new Set<Answering>();
+    const answering = new Set<Consumer>();
     const open = (): Queue => {
       const another = openQueue(server.url, makeLog('silent'));
       opened.push(another);
@@ -40,7 +40,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
     });
 
     const answer = async (queueName: QueueName, handle: Handle, { concurrency = 4, from = queue } = {}) => {
-      const each = await from.answer(queueName, concurrency, handle);
+      const each = await from.consume(queueName, concurrency, handle);
       answering.add(each);
       return {
         async stop() {
@@ -59,7 +59,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       return heard;
     };
     /** After this nothing that was rung for before is still on its way. */
-    const untilIdle = async (heard: string[], ring = (id: string) => queue.ringExport(id)) => {
+    const untilIdle = async (heard: string[], ring = (id: string) => queue.enqueueExport(id)) => {
       const last = randomUUID();
       await ring(last);
       await vi.waitFor(() => expect(heard).toContain(last), 5000);
@@ -69,21 +69,21 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
     it('calls the handler once for a ring', async () => {
       const heard = await listen('exports');
       const ids = [randomUUID(), randomUUID()];
-      for (const id of ids) await queue.ringExport(id);
+      for (const id of ids) await queue.enqueueExport(id);
       expect((await untilIdle(heard)).sort()).toEqual(ids.sort());
     });
 
     it('keeps a ring until somebody answers', async () => {
       const id = randomUUID();
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       const heard = await listen('exports');
       await vi.waitFor(() => expect(heard).toEqual([id]), 5000);
     });
 
     it('calls once for two rings while none was answered', async () => {
       const id = randomUUID();
-      await queue.ringExport(id);
-      await open().ringExport(id);
+      await queue.enqueueExport(id);
+      await open().enqueueExport(id);
       expect(await untilIdle(await listen('exports'))).toEqual([id]);
     });
 
@@ -96,13 +96,13 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         if (rung === id) await isReleased;
         return done;
       });
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(heard).toEqual([id]), 5000);
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       release();
       expect(await untilIdle(heard)).toEqual([id]);
       await vi.waitFor(async () => expect(await queue.bullQueues[0]!.getJob(id)).toBeUndefined(), 5000);
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(heard.filter((each) => each === id)).toHaveLength(2), 5000);
     });
 
@@ -115,7 +115,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         await stopping.promise;
         return { outcome: 'handed-back' };
       });
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(first).toHaveBeenCalledWith(id), 5000);
       const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
       const other = open();
@@ -144,7 +144,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         calls.push(performance.now());
         return calls.length === 1 ? { outcome: 'retry', delayMs: 1000 } : done;
       });
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(calls).toHaveLength(2), 10_000);
       expect(calls[1]! - calls[0]!).toBeGreaterThan(990);
       expect(calls[1]! - calls[0]!).toBeLessThan(4000);
@@ -158,8 +158,8 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         return done;
       });
       const begun = performance.now();
-      await queue.ringDelivery(id, { delayMs: 1500 });
-      await queue.ringDelivery(randomUUID());
+      await queue.enqueueDelivery(id, { delayMs: 1500 });
+      await queue.enqueueDelivery(randomUUID());
       await vi.waitFor(() => expect(calls.size).toBe(1), 1200);
       await vi.waitFor(() => expect(calls.has(id)).toBe(true), 5000);
       expect(calls.get(id)! - begun).toBeGreaterThan(1490);
@@ -168,11 +168,11 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
     it('keeps one of several rings that may be in vain, besides those for a time', async () => {
       const id = randomUUID();
       for (const options of [{ again: true }, { again: true }, {}, { delayMs: 1200 }]) {
-        await queue.ringDelivery(id, options);
+        await queue.enqueueDelivery(id, options);
       }
       const heard = await listen('deliveries');
       await vi.waitFor(() => expect(heard).toHaveLength(3), 5000);
-      expect(await untilIdle(heard, (last) => queue.ringDelivery(last))).toEqual([id, id, id]);
+      expect(await untilIdle(heard, (last) => queue.enqueueDelivery(last))).toEqual([id, id, id]);
     });
 
     it('calls again when the handler throws, for as often as it takes', async () => {
@@ -182,14 +182,14 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         if (++calls < 3) throw new Error('The database is away');
         return done;
       });
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(calls).toBe(3), 15_000);
     });
 
     it('gives the ring of a killed process to another within 20 seconds', { timeout: 40_000 }, async () => {
       const id = randomUUID();
       const child = startHolder(server.url);
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await printed(child, id);
       child.kill('SIGKILL');
       const begun = performance.now();
@@ -206,7 +206,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       };
       for (const from of [queue, open(), open(), open()]) await answer('exports', handle, { from, concurrency: 8 });
       const ids = Array.from({ length: 200 }, () => randomUUID());
-      await Promise.all(ids.map((id) => queue.ringExport(id)));
+      await Promise.all(ids.map((id) => queue.enqueueExport(id)));
       await vi.waitFor(() => expect(heard.length).toBeGreaterThanOrEqual(200), 15_000);
       expect((await untilIdle(heard)).sort()).toEqual(ids.sort());
     });
@@ -222,10 +222,10 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
         ended(rung);
         return done;
       });
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       await vi.waitFor(() => expect(begun).toHaveBeenCalledWith(id), 5000);
       const stopped = worker.stop();
-      await queue.ringExport(late);
+      await queue.enqueueExport(late);
       released.resolve();
       await stopped;
       expect(ended.mock.calls).toEqual([[id]]);
@@ -251,7 +251,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
 
     it('stores nothing but the id of what is rung for', async () => {
       const id = randomUUID();
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       const job = await queue.bullQueues[0]!.getJob(id);
       expect(job?.data).toEqual({ id });
       expect(job?.opts).not.toHaveProperty('telemetry');
@@ -260,7 +260,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
 
     it('ends within a second, also with rings that wait', async () => {
       const another = openQueue(server.url, makeLog('silent'));
-      await another.ringDelivery(randomUUID(), { delayMs: 3_600_000 });
+      await another.enqueueDelivery(randomUUID(), { delayMs: 3_600_000 });
       const begun = performance.now();
       await another.close();
       expect(performance.now() - begun).toBeLessThan(1000);

@@ -57,7 +57,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
         level: 'failure',
         about: 'queue',
         text: expect.stringMatching(/does not answer|timed out/),
-        mend: expect.any(String),
+        remedy: expect.any(String),
       },
     ]);
   });
@@ -78,7 +78,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     await queue.check();
     await redis.command('CONFIG', 'SET', 'maxmemory', '1mb');
     expect(await checked(queue)).toMatchObject({ isAway: true, error: { message: expect.stringMatching(/full/) } });
-    await expect(queue.ringExport('one')).rejects.toThrow(/OOM/);
+    await expect(queue.enqueueExport('one')).rejects.toThrow(/OOM/);
     expect(await amiss(queue)).toContainEqual(
       expect.objectContaining({ level: 'failure', text: expect.stringMatching(/is full/) }),
     );
@@ -131,7 +131,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     const queue = open(url(redis.port));
     const { error, isAway } = await checked(queue);
     expect({ isAway, message: error?.message }).toEqual({ isAway: false, message: expect.stringMatching(message) });
-    const told = [error, await queue.inspect(), await queue.ringExport('one').catch((thrown) => thrown)];
+    const told = [error, await queue.inspect(), await queue.enqueueExport('one').catch((thrown) => thrown)];
     for (const each of told) expect(everything(each)).not.toMatch(/hidden-guess/);
   });
 
@@ -146,7 +146,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     const redis = await start();
     await redis.command('ACL', 'SETUSER', 'ringer', 'on', '>p@ss/w', '~{blue}*', '+@all');
     const queue = open(`redis://ringer:p%40ss%2Fw@127.0.0.1:${redis.port}/3?prefix=blue`);
-    await queue.ringExport('one');
+    await queue.enqueueExport('one');
     expect(await checked(queue)).toEqual({ error: undefined, isAway: false });
     expect(await redis.command('INFO', 'keyspace')).toMatch(/db3:keys=/);
   });
@@ -166,7 +166,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     const redis = await start();
     await redis.command('ACL', 'SETUSER', 'default', '-config', '-info');
     const queue = open(redis.url);
-    await queue.ringExport('one');
+    await queue.enqueueExport('one');
     expect(await checked(queue)).toEqual({ error: undefined, isAway: false });
     expect(await amiss(queue)).toEqual([
       expect.objectContaining({ level: 'warning', text: expect.stringMatching(/may not call INFO/) }),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { makeLog } from '../../../core/log.ts';
-import { type Answering, type Queue, QueueAwayError } from '../../../core/queue/queue.ts';
+import { type Consumer, type Queue, QueueAwayError } from '../../../core/queue/queue.ts';
 import { openQueue } from '../../../prisma/open-queue.ts';
 import { type FreezableProxy, startFreezableProxy } from '../../freezable-proxy.ts';
 import { type RedisServer, startRedisServer } from '../../services/redis-server.ts';
@@ -16,7 +16,7 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
   ({ cluster }) => {
     let redis: RedisServer;
     let queue: Queue;
-    let answering: Answering | undefined;
+    let answering: Consumer | undefined;
     let heard: string[];
     beforeEach(async () => {
       redis = await startRedisServer({ cluster });
@@ -31,7 +31,7 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
     });
 
     const answer = async () => {
-      answering = await queue.answer('exports', 2, async (id) => {
+      answering = await queue.consume('exports', 2, async (id) => {
         heard.push(id);
         return { outcome: 'done' };
       });
@@ -39,7 +39,7 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
     /** Rings until a ring gets through, and gives the milliseconds from then to its handling. */
     const ringThrough = async (): Promise<number> => {
       const id = randomUUID();
-      await vi.waitFor(() => queue.ringExport(id), { timeout: 15_000, interval: 100 });
+      await vi.waitFor(() => queue.enqueueExport(id), { timeout: 15_000, interval: 100 });
       const rungAt = performance.now();
       await vi.waitFor(() => expect(heard).toContain(id), { timeout: 20_000, interval: 20 });
       return performance.now() - rungAt;
@@ -54,32 +54,32 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
     };
 
     it('fails rings within 1.5 seconds, and soon at once, while Redis hangs, and keeps none of them', async () => {
-      await queue.ringExport(randomUUID());
+      await queue.enqueueExport(randomUUID());
       redis.freeze();
-      const first = await timed(() => queue.ringExport(randomUUID()));
+      const first = await timed(() => queue.enqueueExport(randomUUID()));
       expect(first.error).toBeInstanceOf(QueueAwayError);
       expect(first.tookMs).toBeLessThan(1700);
       const many = await timed(async () => {
-        const rings = await Promise.allSettled(Array.from({ length: 20_000 }, () => queue.ringExport(randomUUID())));
+        const rings = await Promise.allSettled(Array.from({ length: 20_000 }, () => queue.enqueueExport(randomUUID())));
         expect(rings.filter(({ status }) => status === 'fulfilled')).toEqual([]);
       });
       expect(many.tookMs).toBeLessThan(4000);
       redis.thaw();
-      await vi.waitFor(() => queue.ringExport(randomUUID()), { timeout: 15_000, interval: 100 });
+      await vi.waitFor(() => queue.enqueueExport(randomUUID()), { timeout: 15_000, interval: 100 });
       // Those that were on their way when it stopped to answer.
       expect(await queue.bullQueues[0]!.count()).toBeLessThan(1100);
     });
 
     it('fails rings within 1.5 seconds when Redis is gone, and again takes them when it is back', async () => {
-      await queue.ringExport(randomUUID());
+      await queue.enqueueExport(randomUUID());
       await redis.kill();
       for (let rings = 0; rings < 5; rings++) {
-        const { error, tookMs } = await timed(() => queue.ringExport(randomUUID()));
+        const { error, tookMs } = await timed(() => queue.enqueueExport(randomUUID()));
         expect(error).toBeInstanceOf(QueueAwayError);
         expect(tookMs).toBeLessThan(1700);
       }
       await redis.restart();
-      await vi.waitFor(() => queue.ringExport(randomUUID()), { timeout: 15_000, interval: 100 });
+      await vi.waitFor(() => queue.enqueueExport(randomUUID()), { timeout: 15_000, interval: 100 });
     });
 
     it('answers rings again without a restart after Redis hung, was emptied, and was gone', async () => {
@@ -107,12 +107,12 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
 
     it('stops and ends in time with a ring in hand, whose handler has ended, while Redis hangs', async () => {
       const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
-      const worker = await queue.answer('exports', 2, async (id) => {
+      const worker = await queue.consume('exports', 2, async (id) => {
         heard.push(id);
         await isReleased;
         return { outcome: 'handed-back' };
       });
-      await queue.ringExport(randomUUID());
+      await queue.enqueueExport(randomUUID());
       await vi.waitFor(() => expect(heard).toHaveLength(1));
       redis.freeze();
       release();
@@ -144,14 +144,14 @@ describe.skipIf('missing' in redisThere)(
       const queue = openQueue(proxy.url, makeLog('silent'));
       const direct = openQueue(redis.url, makeLog('silent'));
       const heard: string[] = [];
-      const worker = await queue.answer('exports', 2, async (id) => {
+      const worker = await queue.consume('exports', 2, async (id) => {
         heard.push(id);
         return { outcome: 'done' };
       });
-      await direct.ringExport('before');
+      await direct.enqueueExport('before');
       await vi.waitFor(() => expect(heard).toEqual(['before']), 5000);
       proxy.freeze({ newOnes: false });
-      await direct.ringExport('after');
+      await direct.enqueueExport('after');
       await vi.waitFor(() => expect(heard).toEqual(['before', 'after']), 40_000);
       await worker.stop();
       await Promise.all([queue.close(), direct.close()]);

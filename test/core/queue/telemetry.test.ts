@@ -63,12 +63,12 @@ describe('A ring with an OpenTelemetry SDK in the process', () => {
     const id = randomUUID();
     const tracer = trace.getTracer('test');
     await tracer.startActiveSpan('request', async (span) => {
-      await queue.ringExport(id);
+      await queue.enqueueExport(id);
       span.end();
     });
     const stored = (await queue.bullQueues[0]!.getJob(id))!;
     const handled: (string | undefined)[] = [];
-    const worker = await queue.answer('exports', 1, async () => {
+    const worker = await queue.consume('exports', 1, async () => {
       handled.push(trace.getActiveSpan()?.spanContext().traceId);
       return { outcome: 'done' };
     });

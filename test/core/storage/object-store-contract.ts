@@ -56,7 +56,7 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       expect(findings.filter(({ level }) => level === 'failure')).toEqual([]);
       for (const finding of findings) {
         expect(finding.text).not.toBe('');
-        if (finding.level !== 'ok') expect(finding.mend).not.toBe('');
+        if (finding.level !== 'ok') expect(finding.remedy).not.toBe('');
       }
       expect(await store.listUploads()).toEqual([]);
     });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../../prisma/client.ts';
-import { freshSlabs } from '../../../prisma/copy/buffers.ts';
+import { freshBuffers } from '../../../prisma/copy/buffers.ts';
 import { copyPatiently } from '../../../prisma/copy/copy-patiently.ts';
 import { linePrinter } from '../../../prisma/copy/row-printer.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 const kibibyte = 1024;
-/** Rows of 64 KiB that begin with their numbers, in slabs of four. */
+/** Rows of 64 KiB that begin with their numbers, in chunks of four. */
 const copy = (rows: number, more: { skipRows?: number; signal?: AbortSignal } = {}) =>
   copyPatiently(
     database.scans,
@@ -30,7 +30,7 @@ const copy = (rows: number, more: { skipRows?: number; signal?: AbortSignal } = 
     {
       printer: linePrinter('lf'),
       signal: new AbortController().signal,
-      slabs: freshSlabs(256 * kibibyte),
+      buffers: freshBuffers(256 * kibibyte),
       waitingLimitBytes: 512 * kibibyte,
       pauseLimitMs: 20,
       ...more,
@@ -46,16 +46,16 @@ it('gives every row once, in order, to a reader who keeps the server waiting, an
   const numbers: number[] = [];
   const lengths: number[] = [];
   let released = 0;
-  for await (const slab of copy(200, { skipRows: 3 })) {
-    numbers.push(...numbersIn(slab.bytes));
-    lengths.push(slab.rows);
+  for await (const chunk of copy(200, { skipRows: 3 })) {
+    numbers.push(...numbersIn(chunk.bytes));
+    lengths.push(chunk.rows);
     // The only connection: it is there once the statement was given up, or has ended.
     await database.scans.query('select 1');
     released++;
   }
   expect(numbers).toEqual(upTo(200, 4));
   expect(released).toBeGreaterThan(40);
-  // Slabs end where the rows say, however often the statement was run.
+  // Chunks end where the rows say, however often the statement was run.
   expect(lengths.slice(0, -1).every((rows) => rows === 4)).toBe(true);
 });
 
@@ -63,7 +63,7 @@ it('waits for a database that is away before the first row', async () => {
   relay.shut();
   const numbers: number[] = [];
   const reading = (async () => {
-    for await (const slab of copy(10)) numbers.push(...numbersIn(slab.bytes));
+    for await (const chunk of copy(10)) numbers.push(...numbersIn(chunk.bytes));
   })();
   await expect.poll(() => database.scans.totalCount).toBe(0);
   await relay.open();
@@ -81,11 +81,11 @@ it('waits no longer when it is stopped', async () => {
 });
 
 it('fails when the database goes away behind the first rows', async () => {
-  const slabs = copy(100_000);
-  await slabs.next();
+  const chunks = copy(100_000);
+  await chunks.next();
   relay.shut();
   const rest = (async () => {
-    for await (const _slab of slabs);
+    for await (const _chunk of chunks);
   })();
   await expect(rest).rejects.toThrow();
   await relay.open();

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../../prisma/client.ts';
-import { reusedSlabs } from '../../../prisma/copy/buffers.ts';
+import { reusedBuffers } from '../../../prisma/copy/buffers.ts';
 import { PausedTooLongError } from '../../../prisma/copy/copy-reader.ts';
 import { copyRows } from '../../../prisma/copy/copy-rows.ts';
 import { linePrinter } from '../../../prisma/copy/row-printer.ts';
@@ -55,10 +55,10 @@ it('pauses the server once a few mebibytes wait, however long the rows are', asy
   client.release();
   const before = stream.bytesRead;
   const paused = new Promise<number>((resolve) => stream.once('pause', () => resolve(stream.bytesRead - before)));
-  const slabs = copy(`select repeat('x', ${rowBytes}) from generate_series(1, 12)`);
-  let bytes = (await slabs.next()).value?.bytes.length ?? 0;
+  const chunks = copy(`select repeat('x', ${rowBytes}) from generate_series(1, 12)`);
+  let bytes = (await chunks.next()).value?.bytes.length ?? 0;
   expect(await paused).toBeLessThan(5 * rowBytes);
-  for await (const slab of slabs) bytes += slab.bytes.length;
+  for await (const chunk of chunks) bytes += chunk.bytes.length;
   expect(bytes).toBe(12 * (rowBytes + 1));
 });
 
@@ -66,45 +66,45 @@ type Stream = pg.ClientBase & { bytesRead: number; once(event: 'pause', heard: (
 
 const letters = (count: number) => `select repeat('x', ${512 * 1024}) from generate_series(1, ${count})`;
 
-it('gives its connection back once the server has printed all, though slabs still wait', async () => {
-  const slabs = copy(letters(5));
-  let rows = (await slabs.next()).value!.rows;
+it('gives its connection back once the server has printed all, though chunks still wait', async () => {
+  const chunks = copy(letters(5));
+  let rows = (await chunks.next()).value!.rows;
   // The only connection there is.
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
-  for await (const slab of slabs) rows += slab.rows;
+  for await (const chunk of chunks) rows += chunk.rows;
   expect(rows).toBe(5);
 });
 
 it('gives up its connection when it has kept the server waiting for too long, and says so behind what was read', async () => {
   const options = { printer: linePrinter('lf'), signal: new AbortController().signal, pauseLimitMs: 50 };
-  const slabs = copyRows(database.scans, `copy (${letters(100)}) to stdout`, options);
-  let rows = (await slabs.next()).value!.rows;
+  const chunks = copyRows(database.scans, `copy (${letters(100)}) to stdout`, options);
+  let rows = (await chunks.next()).value!.rows;
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
   const rest = (async () => {
-    for await (const slab of slabs) rows += slab.rows;
+    for await (const chunk of chunks) rows += chunk.rows;
   })();
   await expect(rest).rejects.toThrow(PausedTooLongError);
   expect(rows).toBeGreaterThan(1);
   expect(rows).toBeLessThan(100);
 });
 
-it('uses slabs again that were given back, each for one at a time, and no other', async () => {
-  const slabs = reusedSlabs(1024, 100);
-  const options = { printer: linePrinter('lf'), signal: new AbortController().signal, slabs };
+it('uses buffers again that were given back, each for one at a time, and no other', async () => {
+  const buffers = reusedBuffers(1024, 100);
+  const options = { printer: linePrinter('lf'), signal: new AbortController().signal, buffers };
   const rows = 'select repeat(chr(96 + n), 300) from generate_series(1, 26) n';
   const kept: Buffer[] = [];
-  for await (const slab of copyRows(database.scans, `copy (${rows}) to stdout`, options)) {
-    if (kept.length === 0) kept.push(slab.bytes);
+  for await (const chunk of copyRows(database.scans, `copy (${rows}) to stdout`, options)) {
+    if (kept.length === 0) kept.push(chunk.bytes);
     else {
-      slab.giveBack();
-      // A second time does nothing: the slab may be somebody else's by now.
-      slab.giveBack();
+      chunk.giveBack();
+      // A second time does nothing: the chunk may be somebody else's by now.
+      chunk.giveBack();
     }
   }
   expect(kept.map((bytes) => bytes.toString('latin1').replaceAll(/(.)\1*/g, '$1'))).toEqual(['a\nb\nc\n']);
   const long = await copyRows(database.scans, `copy (select repeat('x', 2000)) to stdout`, options).next();
   long.value!.giveBack();
-  const free = Array.from({ length: 30 }, () => slabs.take());
+  const free = Array.from({ length: 30 }, () => buffers.take());
   expect(new Set(free).size).toBe(30);
-  expect(free.every((slab) => slab.length === 1024 && slab.buffer !== kept[0]!.buffer)).toBe(true);
+  expect(free.every((chunk) => chunk.length === 1024 && chunk.buffer !== kept[0]!.buffer)).toBe(true);
 });

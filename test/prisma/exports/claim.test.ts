@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { exportRequestSchema } from '../../../core/exports/exports.ts';
 import { inTransaction } from '../../../prisma/client.ts';
-import { isTurnOver, takeTurn } from '../../../prisma/exports/claim.ts';
+import { claimExport, shouldYield } from '../../../prisma/exports/claim.ts';
 import { createExport } from '../../../prisma/exports/create.ts';
 import type { Run } from '../../../prisma/exports/runs.ts';
 import { type EventDatabase, openEventDatabase } from '../event-database.ts';
@@ -30,7 +30,7 @@ async function queue(...ofTenants: number[]): Promise<string[]> {
   return ids;
 }
 
-const take = () => takeTurn(events.database, 10);
+const take = () => claimExport(events.database, 10);
 async function takeRun(): Promise<Run & { tenant: number }> {
   const claim = await take();
   if (claim.outcome !== 'started') throw new Error('nobody had a turn');
@@ -43,7 +43,7 @@ const takeTenants = async (turns: number): Promise<number[]> => {
 };
 const complete = ({ exportId }: Run) => events.sql(`update exports set status = 'completed' where id = $1`, [exportId]);
 
-describe('takeTurn', () => {
+describe('claimExport', () => {
   it('takes the oldest export of a tenant first', async () => {
     const ids = await queue(0, 0, 0);
     expect([await takeRun(), await takeRun(), await takeRun()].map(({ exportId }) => exportId)).toEqual(ids);
@@ -127,8 +127,8 @@ describe('takeTurn', () => {
   });
 });
 
-describe('isTurnOver', () => {
-  const isOver = (run: Run, turnSeconds = 10) => isTurnOver(events.database, run, turnSeconds);
+describe('shouldYield', () => {
+  const isOver = (run: Run, yieldAfterSeconds = 10) => shouldYield(events.database, run, yieldAfterSeconds);
   /** As if all that is there had begun so long ago, and had saved a part since. */
   const age = async (seconds: number) => {
     await events.sql(

@@ -58,7 +58,7 @@ describe('inspectDatabase', () => {
       level: 'failure',
       about: 'database',
       text: 'There are no tables yet',
-      mend: 'Run "npm run migrate".',
+      remedy: 'Run "npm run migrate".',
     });
     await empty.drop();
     const { rows } = await client.query(
@@ -200,7 +200,7 @@ describe('inspectDatabase by another role', () => {
     expect(finding).toMatchObject({
       level: 'failure',
       text: expect.stringContaining('"not_there" does not exist'),
-      mend: expect.stringContaining('createdb'),
+      remedy: expect.stringContaining('createdb'),
     });
   });
 });

@@ -204,7 +204,7 @@ describe('The sweep', () => {
     await lapse(view.id);
     await queueExport(call, { format: 'csv' });
     await pool().query(`update exports set created_at = now() - interval '1 minute' where status = 'queued'`);
-    const down = { ...app.deps.queue, ringExport: async () => Promise.reject(new Error('down')) };
+    const down = { ...app.deps.queue, enqueueExport: async () => Promise.reject(new Error('down')) };
     await sweepNow({ queue: down });
     expect((await rowOf(view.id)).fileDeletedAt).not.toBeNull();
   });

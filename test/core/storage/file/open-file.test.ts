@@ -194,7 +194,7 @@ describe('The file storage on disk', () => {
     expect((await store.statObject('shelf/book'))?.bytes).toBe(5);
   });
 
-  it('says what to mend when it cannot write', async () => {
+  it('says what to remedy when it cannot write', async () => {
     const file = join(served.directory, 'a-file');
     await writeFile(file, '');
     const blocked = openFileStore({ directory: join(file, 'below'), publicUrl: 'http://x', linkKey: randomBytes(32) });

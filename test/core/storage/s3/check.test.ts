@@ -34,7 +34,9 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
 
   it('says that there is no such bucket', async () => {
     const none = disturbed.opened.open({ bucket: `none-${randomUUID()}` });
-    await expect(none.check()).rejects.toThrow(/none-\S+ cannot be used: there is none of that name.*mend STORAGE_URL/);
+    await expect(none.check()).rejects.toThrow(
+      /none-\S+ cannot be used: there is none of that name.*remedy STORAGE_URL/,
+    );
   });
 
   it.each([301, 400])('says which region the bucket is in, after a %i', async (status) => {
@@ -47,8 +49,8 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
 
   it.each([
     ['AccessDenied', /gives these credentials no access \(AccessDenied\).*s3:ListBucketMultipartUploads/],
-    ['InvalidAccessKeyId', /does not know the access key. Mend AWS_ACCESS_KEY_ID/],
-    ['SignatureDoesNotMatch', /Mend AWS_SECRET_ACCESS_KEY/],
+    ['InvalidAccessKeyId', /does not know the access key. Correct AWS_ACCESS_KEY_ID/],
+    ['SignatureDoesNotMatch', /Correct AWS_SECRET_ACCESS_KEY/],
     ['ExpiredToken', /temporary credentials have expired/],
     ['RequestTimeTooSkewed', /clock of this machine is wrong/],
   ])('says what to do about %s', async (code, text) => {
@@ -60,7 +62,7 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
     const endpoint = `http://127.0.0.1:${await findFreePort()}`;
     const before = performance.now();
     await expect(disturbed.opened.open({ endpoint }).check()).rejects.toThrow(
-      `nothing listens at ${endpoint}. Start it, or mend S3_ENDPOINT.`,
+      `nothing listens at ${endpoint}. Start it, or remedy S3_ENDPOINT.`,
     );
     expect(performance.now() - before).toBeLessThan(2000);
   });
@@ -74,7 +76,7 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
     proxy.disturb('head bucket', { what: 'black hole' });
     const { idleMs } = disturbed.opened.options;
     const store = disturbed.opened.open({ endpoint: proxy.url, idleMs: { ...idleMs, check: 200 } });
-    await expect(store.check()).rejects.toThrow(/does not answer. Mend S3_ENDPOINT/);
+    await expect(store.check()).rejects.toThrow(/does not answer. Correct S3_ENDPOINT/);
   });
 
   it('says that there are no credentials', async () => {

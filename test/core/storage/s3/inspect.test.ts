@@ -24,7 +24,7 @@ describe.skipIf('missing' in s3)('A look at the S3 storage', () => {
 
   const texts = async (store = disturbed.store) =>
     (await store.inspect()).map(({ level, text, ...rest }) =>
-      [level, text, 'mend' in rest ? rest.mend : ''].join(': '),
+      [level, text, 'remedy' in rest ? rest.remedy : ''].join(': '),
     );
   const set = (Rules: LifecycleRule[]) =>
     disturbed.opened.client.send(
@@ -76,7 +76,7 @@ describe.skipIf('missing' in s3)('A look at the S3 storage', () => {
     expect((await texts()).filter((text) => /lifecycle rule/.test(text))).toEqual([]);
   });
 
-  it('fails when the bucket cannot be used, with what to mend', async () => {
+  it('fails when the bucket cannot be used, with what to remedy', async () => {
     const [finding, ...others] = await disturbed.opened.open({ bucket: 'none-of-this-name' }).inspect();
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ level: 'failure', text: expect.stringContaining('there is none of that name') });

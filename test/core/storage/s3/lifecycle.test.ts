@@ -35,8 +35,8 @@ describe('The lifecycle rules of a bucket', () => {
     const [finding, ...others] = judge(...rules);
     expect(others).toEqual([]);
     expect(finding).toMatchObject({ level: 'warning', text: expect.stringContaining('unfinished uploads') });
-    const mend = (finding as { mend: string }).mend;
-    expect(JSON.parse(mend.slice(mend.indexOf('{"ID"')))).toMatchObject({
+    const remedy = (finding as { remedy: string }).remedy;
+    expect(JSON.parse(remedy.slice(remedy.indexOf('{"ID"')))).toMatchObject({
       Status: 'Enabled',
       Filter: { Prefix: 'our/files/' },
       AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 },

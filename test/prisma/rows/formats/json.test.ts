@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { contentOf, exportRequestSchema } from '../../../../core/exports/exports.ts';
 import { type Database, openDatabase } from '../../../../prisma/client.ts';
-import { freshSlabs } from '../../../../prisma/copy/buffers.ts';
+import { freshBuffers } from '../../../../prisma/copy/buffers.ts';
 import { copyRows } from '../../../../prisma/copy/copy-rows.ts';
 import { rowsSql } from '../../../../prisma/rows/rows-sql.ts';
 import { wholeEventJson } from '../../../../prisma/sql/values.ts';
@@ -23,15 +23,15 @@ afterAll(async () => {
   await testDatabase.drop();
 });
 
-async function printed(request: object, slabBytes = 1024 * 1024): Promise<string[]> {
+async function printed(request: object, bufferBytes = 1024 * 1024): Promise<string[]> {
   const { select, copyOptions, printer } = rowsSql(
     contentOf(exportRequestSchema.parse({ format: 'ndjson', ...request })),
   );
   const rows = `select ${select} from events where tenant_id = '${tenantId}' order by sequence_number`;
-  const options = { printer, slabs: freshSlabs(slabBytes), signal: new AbortController().signal };
+  const options = { printer, buffers: freshBuffers(bufferBytes), signal: new AbortController().signal };
   const bytes: Buffer[] = [];
-  for await (const slab of copyRows(database.scans, `copy (${rows}) to stdout with (${copyOptions})`, options))
-    bytes.push(slab.bytes);
+  for await (const chunk of copyRows(database.scans, `copy (${rows}) to stdout with (${copyOptions})`, options))
+    bytes.push(chunk.bytes);
   return Buffer.concat(bytes).toString().split('\n').slice(0, -1);
 }
 
@@ -91,7 +91,7 @@ it('prints chosen values the same way', async () => {
   expect(rows.map((row) => JSON.parse(row))).toEqual(expected);
 });
 
-it('prints rows that grow, into slabs that are smaller than they are', async () => {
+it('prints rows that grow, into chunks that are smaller than they are', async () => {
   const control = '\u0001'.repeat(20_000);
   await addEvents(database, tenantId, [
     { action: 'a', description: control },

@@ -11,17 +11,17 @@ import {
 import { TooLateError, within } from '../async/within.ts';
 import type { Log } from '../log.ts';
 import { type OutageLog, outageLog } from './outage-log.ts';
-import type { Answering, Handle, QueueName } from './queue.ts';
+import type { Consumer, Handle, QueueName } from './queue.ts';
 
 /** The data of every job. It is stored as it is, so it names a row and tells nothing of it. */
-export type Ring = { id: string };
+export type JobData = { id: string };
 
 /** `cut` breaks the worker's connections off, so that nothing waits for an answer on them any more. */
 export type MakeWorker = (
   name: QueueName,
-  process: Processor<Ring>,
+  process: Processor<JobData>,
   options: Omit<WorkerOptions, 'connection'>,
-) => { worker: Worker<Ring>; cut(): void };
+) => { worker: Worker<JobData>; cut(): void };
 
 type Parts = { makeWorker: MakeWorker; telemetry: Telemetry; heard: OutageLog; log: Log };
 
@@ -53,11 +53,11 @@ const limits = {
   cut: 300,
 };
 
-/** Queue.answer with one worker of BullMQ. @throws when the server refuses it, not when it is away */
-export async function answerRings(
+/** Queue.consume with one worker of BullMQ. @throws when the server refuses it, not when it is away */
+export async function consumeJobs(
   { makeWorker, telemetry, heard, log }: Parts,
   { name, concurrency, handle }: { name: QueueName; concurrency: number; handle: Handle },
-): Promise<Answering> {
+): Promise<Consumer> {
   const handling = new Set<Promise<unknown>>();
   let isStopping = false;
   let hasLetGo: Promise<void> | undefined;
@@ -99,10 +99,15 @@ export async function answerRings(
 }
 
 /** No ring reaches the worker any more that its server could have sent on to another one. */
-const letGo = (worker: Worker<Ring>): Promise<void> =>
+const letGo = (worker: Worker<JobData>): Promise<void> =>
   within(limits.letGo, 'the end of the wait for rings', worker.getBackend().disconnectBlocking()).catch(() => {});
 
-type Processing = { job: Job<Ring>; token: string | undefined; handle: Handle; hasLetGo(): Promise<void> | undefined };
+type Processing = {
+  job: Job<JobData>;
+  token: string | undefined;
+  handle: Handle;
+  hasLetGo(): Promise<void> | undefined;
+};
 
 async function process({ job, token, handle, hasLetGo }: Processing): Promise<void> {
   const answer = await handle(job.data.id);
@@ -118,7 +123,7 @@ async function process({ job, token, handle, hasLetGo }: Processing): Promise<vo
   }
 }
 
-type Stopping = { worker: Worker<Ring>; cut(): void; handling: ReadonlySet<Promise<unknown>>; log: Log };
+type Stopping = { worker: Worker<JobData>; cut(): void; handling: ReadonlySet<Promise<unknown>>; log: Log };
 
 async function stopWorker({ worker, cut, handling, log }: Stopping): Promise<void> {
   // Its loops also end by errors, of connections that are cut.

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { inTurns } from '../../../core/async/in-turns.ts';
+import { oneAtATime } from '../../../core/async/one-at-a-time.ts';
 
 it('runs works of one key one after the other, in the order of their coming, whatever becomes of them', async () => {
-  const turn = inTurns();
+  const turn = oneAtATime();
   const seen: string[] = [];
   const first = Promise.withResolvers<void>();
   const works = [
