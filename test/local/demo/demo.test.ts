@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-const demo = (...args: string[]) => runLocal('demo.ts', args, { LOGFERRY_DATA: join(directory, 'data') });
+const demo = (...args: string[]) => runLocal('demo/demo.ts', args, { LOGFERRY_DATA: join(directory, 'data') });
 
 /** Runs a demo that must succeed; gives what it printed and the records of the file it left. */
 async function finishedDemo(...args: string[]) {

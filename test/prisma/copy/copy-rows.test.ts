@@ -67,12 +67,13 @@ type Stream = pg.ClientBase & { bytesRead: number; once(event: 'pause', heard: (
 const letters = (count: number) => `select repeat('x', ${512 * 1024}) from generate_series(1, ${count})`;
 
 it('gives its connection back once the server has printed all, though chunks still wait', async () => {
-  const chunks = copy(letters(5));
+  // As many as wait without a pause: with more, it is a matter of luck whether the server had printed all before it.
+  const chunks = copy(letters(3));
   let rows = (await chunks.next()).value!.rows;
   // The only connection there is.
   expect((await database.scans.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
   for await (const chunk of chunks) rows += chunk.rows;
-  expect(rows).toBe(5);
+  expect(rows).toBe(3);
 });
 
 it('gives up its connection when it has kept the server waiting for too long, and says so behind what was read', async () => {
