@@ -1,18 +1,10 @@
 import querystring from 'node:querystring';
 import { fileURLToPath } from 'node:url';
 import express, { type Express, Router } from 'express';
-import type { Config } from '../core/config.ts';
-import type { ReadinessCheck } from '../core/health.ts';
-import type { Log } from '../core/log.ts';
-import type { Metrics } from '../core/metrics.ts';
-import type { Queue } from '../core/queue/queue.ts';
-import type { RedisCounter } from '../core/queue/redis-counter.ts';
-import type { SecretKey } from '../core/secret-key.ts';
-import type { ObjectStore } from '../core/storage/object-store.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
-import type { Database } from '../prisma/client.ts';
 import { type Access, openAccess } from './access/access.ts';
 import { requireCaller, withTenants } from './access/tenant-route.ts';
+import type { AppDeps, Shared } from './app-deps.ts';
 import { fileRoutes } from './files.ts';
 import { auditRoutes } from './frontegg/audits.ts';
 import { authVendorRoutes } from './frontegg/auth-vendor.ts';
@@ -24,12 +16,11 @@ import { crossOrigin } from './http/cors.ts';
 import { errorHandler, noRoute } from './http/error-handler.ts';
 import { countStream, meterRequests, metricsRoutes, rememberMount } from './http/metrics.ts';
 import { logRequests } from './http/request-log.ts';
-import { type AppendEvents, databaseBatcher, eventAppender } from './ingest/append-events.ts';
-import type { EventBatcher } from './ingest/event-batcher.ts';
+import { databaseBatcher, eventAppender } from './ingest/append-events.ts';
 import { writeEventRoutes } from './ingest/write-events.ts';
 import { openApiRoutes } from './openapi/routes.ts';
 import { boardPath, boardRoutes } from './queues-board.ts';
-import { type EventStreams, openEventStreams } from './streams/event-streams.ts';
+import { openEventStreams } from './streams/event-streams.ts';
 import { apiKeyRoutes } from './v1/api-keys.ts';
 import { deliveryRoutes } from './v1/deliveries.ts';
 import { eventRoutes } from './v1/events.ts';
@@ -40,24 +31,6 @@ import { regionRoutes } from './v1/regions.ts';
 import { tenantRoutes } from './v1/tenants.ts';
 import { verifyRoutes } from './v1/verify.ts';
 import { webhookRoutes } from './v1/webhooks.ts';
-
-export type AppDeps = {
-  config: Config;
-  database: Database;
-  log: Log;
-  metrics: Metrics;
-  queue: Queue;
-  store: ObjectStore;
-  secretKey: SecretKey;
-  /** What GET /readyz asks. */
-  checks: readonly ReadinessCheck[];
-  /** Given by those who wait for them at the end. */
-  streams?: EventStreams;
-  /** Where all API processes count requests together; without it, each counts by itself. */
-  counter?: RedisCounter;
-  /** Milliseconds since 1970, for tests. */
-  clock?: () => number;
-};
 
 /** Builds the whole HTTP API. It never listens, and connects to nothing. */
 export function buildApp(deps: AppDeps): Express {
@@ -92,9 +65,6 @@ export function buildApp(deps: AppDeps): Express {
   app.use(errorHandler(log));
   return app;
 }
-
-/** What all APIs that are spoken here write and stream with. */
-type Shared = AppDeps & { streams: EventStreams; batcher: EventBatcher; append: AppendEvents };
 
 /** Behind access control: the routes that anybody may call, then the others. */
 function versionOne(deps: Shared, { tenants, forget }: Access): Router {

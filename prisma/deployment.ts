@@ -46,7 +46,7 @@ export async function openDeployment(
   const queue = openQueue(config.QUEUE_URL ?? databaseUrl, log);
   const database = openDatabase(databaseUrl, { scanConnections: scanConnections(config) });
   const close = async () => {
-    await Promise.all([queue.close(), database.close()]);
+    await Promise.all([queue.close(), database.close(), store.close()]);
   };
   try {
     await database.pool.query('select from settings limit 1').catch(explainDatabaseError);

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { constants, gzip, zstdCompress } from 'node:zlib';
 import type { Compression } from '../core/exports/exports.ts';
-import type { Piece } from '../prisma/rows/read-segments.ts';
+import type { FileChunk } from '../prisma/rows/read-segments.ts';
 import { mapInOrder } from './map-in-order.ts';
 
 /** Pieces are joined until they are this long: the unit of compression, and what a part is made of. */
@@ -15,10 +15,10 @@ const zstdBlock = promisify(zstdCompress);
  * (RFC 1952 section 2.2 and RFC 8878 section 3 allow one after the other), so a resumed file needs no compressor state.
  */
 export async function* compressPieces(
-  pieces: AsyncIterable<Piece>,
+  pieces: AsyncIterable<FileChunk>,
   compression: Compression,
   { inFlight, resumed }: { inFlight: number; resumed: boolean },
-): AsyncGenerator<Piece> {
+): AsyncGenerator<FileChunk> {
   const blocks = joinPieces(pieces, compression !== 'none' && !resumed);
   if (compression === 'none') yield* blocks;
   else
@@ -41,8 +41,8 @@ const compressed = (bytes: Buffer, compression: 'gzip' | 'zstd'): Promise<Buffer
  * Joins pieces to blocks. Where a block ends depends on the rows alone, so that a resumed export cuts the same ones. With
  * `atLeastOne`, an empty file is one empty block: no gzip member at all is no gzip file.
  */
-export async function* joinPieces(pieces: AsyncIterable<Piece>, atLeastOne: boolean): AsyncGenerator<Piece> {
-  let waiting: Piece[] = [];
+export async function* joinPieces(pieces: AsyncIterable<FileChunk>, atLeastOne: boolean): AsyncGenerator<FileChunk> {
+  let waiting: FileChunk[] = [];
   let bytes = 0;
   let any = false;
   for await (const piece of pieces) {
@@ -57,7 +57,7 @@ export async function* joinPieces(pieces: AsyncIterable<Piece>, atLeastOne: bool
   if (bytes > 0 || (atLeastOne && !any)) yield join(waiting);
 }
 
-function join(pieces: Piece[]): Piece {
+function join(pieces: FileChunk[]): FileChunk {
   if (pieces.length === 1) return pieces[0]!;
   const bytes = Buffer.concat(pieces.map((piece) => piece.bytes));
   for (const { giveBack } of pieces) giveBack?.();

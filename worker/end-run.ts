@@ -1,6 +1,4 @@
 import { within } from '../core/async/within.ts';
-import { FinalError, isRetryable } from '../core/errors.ts';
-import { attemptLimits } from '../core/exports/exports.ts';
 import type { JobResult } from '../core/queue/queue.ts';
 import {
   CancelRequestedError,
@@ -8,29 +6,21 @@ import {
   handBack,
   heldUpload,
   LeaseLostError,
-  type Run,
   requeueFailed,
 } from '../prisma/exports/runs.ts';
-import { type ExportError, type ExportRow, requestOf } from '../prisma/exports/view.ts';
-import { HandBackError, type Lease } from './hold-lease.ts';
+import { type ExportError, requestOf } from '../prisma/exports/view.ts';
+import type { EndedRun, ExportRun } from './export-run.ts';
+import { HandBackError } from './hold-lease.ts';
 import { countRun, meterCompletion } from './meter-run.ts';
-import type { RunExportDeps } from './run-export.ts';
+import { judgeFailure } from './retry-policy.ts';
 import type { PublishedFile } from './write-file.ts';
-
-/** Waits between failed runs. */
-const retryDelaysMs = [1_000, 5_000, 15_000, 60_000];
 
 /** Milliseconds for the store to remove what an export leaves. */
 const removalLimitMs = 1_500;
 
 /** Ends the export as completed. @throws LeaseLostError */
-export async function completeRun(
-  deps: RunExportDeps,
-  row: ExportRow,
-  run: Run,
-  lease: Lease,
-  file: PublishedFile,
-): Promise<void> {
+export async function completeRun(running: ExportRun, file: PublishedFile): Promise<void> {
+  const { deps, row, run, lease } = running;
   const expiresIn = requestOf(row).expires_in ?? deps.exportTtlSeconds;
   const deliveries = await endExport(deps.database.prisma, run, {
     status: 'completed',
@@ -42,93 +32,82 @@ export async function completeRun(
   });
   meterCompletion(deps.metrics, row);
   countRun(deps.metrics, 'completed');
-  await enqueueDeliveries(deps, deliveries);
+  await enqueueDeliveries(running, deliveries);
 }
 
 /**
- * Decides what a run that did not complete means for its export; the one place that does. Throws only when the database
- * cannot be reached to say so.
+ * Writes down what a run that did not complete means for its export. Throws only when the database cannot be reached to say
+ * so.
  */
-export async function settleRun(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<JobResult> {
-  const { prisma } = deps.database;
+export async function settleRun(ended: EndedRun, error: unknown): Promise<JobResult> {
   try {
-    if (error instanceof LeaseLostError) {
-      return leaveToOther(deps);
-    }
-    if (error instanceof HandBackError) {
-      deps.log.info(error.message);
-      await handBack(prisma, run);
-      countRun(deps.metrics, error.reason === 'the worker stops' ? 'handed_back' : 'gave_way');
-      return { outcome: 'handed-back' };
-    }
-    if (error instanceof CancelRequestedError) {
-      return await giveUp(deps, row, run, { status: 'canceled' });
-    }
-    return await settleFailure(deps, row, run, error);
+    if (error instanceof LeaseLostError) return leaveToOther(ended);
+    if (error instanceof HandBackError) return await handBackRun(ended, error);
+    if (error instanceof CancelRequestedError) return await giveUp(ended, { status: 'canceled' });
+    return await settleFailure(ended, error);
   } catch (failure) {
-    if (failure instanceof LeaseLostError) return leaveToOther(deps);
+    if (failure instanceof LeaseLostError) return leaveToOther(ended);
     // The cancel came between the end of the run and now.
-    if (failure instanceof CancelRequestedError) return settleRun(deps, row, run, failure);
+    if (failure instanceof CancelRequestedError) return settleRun(ended, failure);
     throw failure;
   }
 }
 
-function leaveToOther({ log, metrics }: RunExportDeps): JobResult {
+function leaveToOther({ log, deps }: EndedRun): JobResult {
   log.warn('another run has taken the export over');
-  countRun(metrics, 'lease_lost');
+  countRun(deps.metrics, 'lease_lost');
   return { outcome: 'done' };
 }
 
-async function settleFailure(deps: RunExportDeps, row: ExportRow, run: Run, error: unknown): Promise<JobResult> {
-  const retryable = isRetryable(error) && row.failures + 1 < attemptLimits.failures;
-  const told: ExportError = {
-    code: error instanceof FinalError ? error.code : 'run_failed',
-    message: publicMessage(error),
-    retryable,
-  };
-  deps.log.error({ err: error, retryable }, 'export run failed');
-  if (!retryable) return giveUp(deps, row, run, { status: 'failed', error: told });
-  const delayMs = retryDelaysMs[Math.min(row.failures, retryDelaysMs.length - 1)]!;
-  await requeueFailed(deps.database.prisma, run, told, new Date(Date.now() + delayMs));
+async function handBackRun({ deps, run, log }: EndedRun, error: HandBackError): Promise<JobResult> {
+  log.info(error.message);
+  await handBack(deps.database.prisma, run);
+  countRun(deps.metrics, error.reason === 'the worker stops' ? 'handed_back' : 'gave_way');
+  return { outcome: 'handed-back' };
+}
+
+async function settleFailure(ended: EndedRun, error: unknown): Promise<JobResult> {
+  const { deps, row, run, log } = ended;
+  const verdict = judgeFailure(error, row.failures);
+  log.error({ err: error, retryable: verdict.error.retryable }, 'export run failed');
+  if (verdict.outcome === 'failed') return giveUp(ended, { status: 'failed', error: verdict.error });
+  const { delayMs } = verdict;
+  await requeueFailed(deps.database.prisma, run, verdict.error, new Date(Date.now() + delayMs));
   countRun(deps.metrics, 'retried');
   return { outcome: 'retry', delayMs };
 }
 
-/** What the tenant is told. The inner text may hold SQL and host names, so it stays in the log. */
-const publicMessage = (error: unknown): string =>
-  error instanceof FinalError
-    ? error.message
-    : 'The run failed; the log of the worker says why. It is tried again unless "retryable" is false.';
-
 /** Ends the export without a file. */
 async function giveUp(
-  deps: RunExportDeps,
-  row: ExportRow,
-  run: Run,
+  ended: EndedRun,
   end: { status: 'canceled' } | { status: 'failed'; error: ExportError },
 ): Promise<JobResult> {
-  await forgetUpload(deps, run);
+  const { deps, row, run } = ended;
+  await forgetUpload(ended);
   const deliveries = await endExport(deps.database.prisma, run, end);
   countRun(deps.metrics, end.status);
   deps.metrics.add('logferry_exports_ended_total', 1, { outcome: end.status });
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
-  await removed(deps, 'the deletion of the file', deps.store.deleteObject(row.storageKey));
-  await enqueueDeliveries(deps, deliveries);
+  await removed(ended, 'the deletion of the file', deps.store.deleteObject(row.storageKey));
+  await enqueueDeliveries(ended, deliveries);
   return { outcome: 'done' };
 }
 
 /** Gives the parts of an export that ends back. @throws LeaseLostError */
-async function forgetUpload(deps: RunExportDeps, run: Run): Promise<void> {
-  const upload = await heldUpload(deps.database.prisma, run);
-  if (upload) await removed(deps, 'the abort of the upload', deps.store.abortUpload(upload));
+async function forgetUpload(ended: EndedRun): Promise<void> {
+  const { database, store } = ended.deps;
+  const upload = await heldUpload(database.prisma, ended.run);
+  if (upload) await removed(ended, 'the abort of the upload', store.abortUpload(upload));
 }
 
 /** Waits for the store a little: what it does not do now, the sweep has it do, and a cancel must not wait for it. */
-async function removed({ log }: RunExportDeps, what: string, removal: Promise<void>): Promise<void> {
+async function removed({ log }: EndedRun, what: string, removal: Promise<void>): Promise<void> {
   await within(removalLimitMs, what, removal).catch((err) => log.warn({ err }, 'left to the sweep'));
 }
 
-async function enqueueDeliveries({ queue, log }: RunExportDeps, ids: string[]): Promise<void> {
+async function enqueueDeliveries({ deps, log }: EndedRun, ids: string[]): Promise<void> {
   for (const id of ids)
-    await queue.enqueueDelivery(id).catch((err) => log.warn({ err, delivery_id: id }, 'delivery not enqueued'));
+    await deps.queue
+      .enqueueDelivery(id)
+      .catch((err) => log.warn({ err, delivery_id: id }, 'delivery not enqueued; the sweep does it'));
 }

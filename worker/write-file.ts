@@ -5,16 +5,15 @@ import { contentType } from '../core/exports/exports.ts';
 import { endOfFile, frameRows } from '../core/exports/frame-rows.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
 import type { BufferSource } from '../prisma/copy/buffers.ts';
-import type { Scans } from '../prisma/copy/copy-rows.ts';
-import { loadCheckpoints, type Run, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
-import { contentOfRow, type ExportRow } from '../prisma/exports/view.ts';
+import type { Scans } from '../prisma/copy/copy-options.ts';
+import { loadCheckpoints, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
+import { contentOfRow } from '../prisma/exports/view.ts';
 import { countRows } from '../prisma/rows/count.ts';
-import { type Piece, readSegments } from '../prisma/rows/read-segments.ts';
+import { type FileChunk, readSegments } from '../prisma/rows/read-segments.ts';
 import type { ExportRows } from '../prisma/rows/segments.ts';
 import { compressPieces } from './compress.ts';
-import type { Lease } from './hold-lease.ts';
+import type { ExportRun } from './export-run.ts';
 import { meterCheckpoints, meterStore } from './meter-run.ts';
-import type { RunExportDeps } from './run-export.ts';
 import { type Checkpoint, type WrittenFile, writeParts } from './write-parts.ts';
 
 const compressionsInFlight = 3;
@@ -24,7 +23,8 @@ const countLimitMs = 1000;
 export type PublishedFile = WrittenFile & { sha256: string };
 
 /** Writes the file of an export from its last checkpoint on and makes it visible. Ends when the lease's signal says so. */
-export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, lease: Lease): Promise<PublishedFile> {
+export async function writeFile(running: ExportRun): Promise<PublishedFile> {
+  const { deps, row, run, lease } = running;
   const content = contentOfRow(row);
   const rows: ExportRows = {
     tenantId: row.tenantId,
@@ -33,7 +33,7 @@ export async function writeFile(deps: RunExportDeps, row: ExportRow, run: Run, l
     segmentRows: row.segmentRows,
   };
   void countRows(deps.database, rows, countLimitMs).then(lease.setTotal, () => {});
-  const { upload, written } = await openUpload(deps, row, run);
+  const { upload, written } = await openUpload(running);
   const rowsBefore = written.at(-1)?.rows ?? 0;
   const meterCheckpoint = meterCheckpoints(deps.metrics, rowsBefore);
   try {
@@ -73,7 +73,7 @@ function blocksAfter(
   scans: Scans,
   rows: ExportRows,
   { last, readers, buffers, signal }: Reading,
-): AsyncIterable<Piece> {
+): AsyncIterable<FileChunk> {
   if (last?.position === endOfFile) return Readable.from([]);
   const resumed = last !== undefined;
   const read = readSegments(scans, rows, {
@@ -87,11 +87,7 @@ function blocksAfter(
 }
 
 /** The upload of the run before with its parts, or a new one. An export that cannot be resumed always gets a new one. */
-async function openUpload(
-  deps: RunExportDeps,
-  row: ExportRow,
-  run: Run,
-): Promise<{ upload: Upload; written: Checkpoint[] }> {
+async function openUpload({ deps, row, run }: ExportRun): Promise<{ upload: Upload; written: Checkpoint[] }> {
   const { database, store } = deps;
   if (row.uploadId && row.resumable) {
     const written = (await loadCheckpoints(database.prisma, row.id)).map((saved) => ({

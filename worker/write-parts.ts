@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { FinalError } from '../core/errors.ts';
 import { endOfFile } from '../core/exports/frame-rows.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
-import type { Piece, Position } from '../prisma/rows/read-segments.ts';
+import type { FileChunk, Position } from '../prisma/rows/read-segments.ts';
 import { type PartPlan, partBytes } from './part-sizes.ts';
 
 /** What an export has written so far, and all that is needed to go on from there. */
@@ -33,7 +33,7 @@ export type WriteOptions = {
 /**
  * The file as it stands complete. `sha256` (hex) is known only if all of it was written in this run: the state of a hash
  * cannot be kept in a checkpoint. One that can is written in WebAssembly and eight times slower, which every export would
- * pay; reading the file back once is paid by those that were resumed (run-export.ts).
+ * pay; reading the file back once is paid by those that were resumed (write-file.ts).
  */
 export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; sha256: string | undefined };
 
@@ -42,7 +42,7 @@ export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; s
  * still stored and its checkpoints saved: a run that is handed on does next to nothing twice. After any error every part
  * under way is waited for, so that nothing writes any more when the caller aborts the upload or hands the export on.
  */
-export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOptions): Promise<WrittenFile> {
+export async function writeParts(blocks: AsyncIterable<FileChunk>, options: WriteOptions): Promise<WrittenFile> {
   const { written, onProgress } = options;
   const last = written.at(-1);
   const hash = last ? undefined : createHash('sha256');
@@ -51,7 +51,7 @@ export async function writeParts(blocks: AsyncIterable<Piece>, options: WriteOpt
   let bytes = done.reduce((sum, part) => sum + part.bytes, 0);
   let position: Position | typeof endOfFile = last?.position ?? { after: null, rows: 0 };
   let partNumber = done.length + 1;
-  let body: Piece[] = [];
+  let body: FileChunk[] = [];
   let bodyBytes = 0;
   const underWay: { bytes: number; stored: Promise<Checkpoint> }[] = [];
   let isBroken = false;

@@ -5,7 +5,7 @@ import { keepRecent, type Recent } from '../../core/async/recent.ts';
 import { isUuid } from '../../core/ids.ts';
 import { findKey, findKeyById } from '../../prisma/api-keys.ts';
 import { findTenant, type TenantRow } from '../../prisma/tenants.ts';
-import type { AppDeps } from '../app.ts';
+import type { AppDeps } from '../app-deps.ts';
 import { type Identity, identify, makeIdentity } from './identify.ts';
 import { limitRate } from './rate-limit.ts';
 

@@ -1,33 +1,19 @@
 import { type RequestHandler, Router } from 'express';
-import type { Config } from '../../core/config.ts';
 import type { Event } from '../../core/events/events.ts';
 import { type AuditQuery, readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditView } from '../../core/frontegg/audit-view.ts';
 import { parseJson } from '../../core/json/json.ts';
-import type { Metrics } from '../../core/metrics.ts';
-import type { SecretKey } from '../../core/secret-key.ts';
-import { type Database, pgSql } from '../../prisma/client.ts';
+import { pgSql } from '../../prisma/client.ts';
 import { countRecent } from '../../prisma/events/counts.ts';
 import { countAcross, listAcross } from '../../prisma/events/list-across-tenants.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import type { Access } from '../access/access.ts';
 import { requireScope } from '../access/tenant-route.ts';
-import type { AppendEvents } from '../ingest/append-events.ts';
-import type { EventStreams } from '../streams/event-streams.ts';
+import type { AuditDeps } from './audit-deps.ts';
 import { createAuditRoute } from './create-audit.ts';
 import { exportAuditRoutes } from './export-audits.ts';
 import { auditFigureRoutes } from './figures.ts';
 import { namedTenant, readableTenants, tenantNameOf } from './readable-tenants.ts';
-
-export type AuditDeps = {
-  config: Config;
-  database: Database;
-  metrics: Metrics;
-  secretKey: SecretKey;
-  streams: EventStreams;
-  append: AppendEvents;
-  clock?: () => number;
-};
 
 /** Audits that one page of a list has when the client does not say, and at most; the older list has always given more. */
 const pageLimits = { default: 200, v2: 200, v1: 1_000 };

@@ -9,7 +9,7 @@ import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts
 import type { Access } from '../access/access.ts';
 import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../access/tenant-route.ts';
 import { jsonBody } from '../http/body.ts';
-import type { AuditDeps } from './audits.ts';
+import type { AuditDeps } from './audit-deps.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
 /** POST /: writes one audit, and answers 202 with it as it will be read, as clients expect. Needs the scope `events:write`. */

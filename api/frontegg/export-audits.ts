@@ -7,7 +7,7 @@ import { compactTimestamp, now } from '../../core/times.ts';
 import { requireScope } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
 import { setStreamHeaders } from '../streams/send-rows.ts';
-import type { AuditDeps } from './audits.ts';
+import type { AuditDeps } from './audit-deps.ts';
 import { isAmong, namedTenant, tenantNameOf } from './readable-tenants.ts';
 
 /** Where exports are asked for, and what each answers with: the older ones have always said 201. */

@@ -4,7 +4,7 @@ import { pgSql } from '../../prisma/client.ts';
 import { countFigures, type Figures, type Span } from '../../prisma/events/counts.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
 import { callerOf, requireScope } from '../access/tenant-route.ts';
-import type { AuditDeps } from './audits.ts';
+import type { AuditDeps } from './audit-deps.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
 const hourMs = 3_600_000;

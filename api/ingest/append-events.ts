@@ -1,5 +1,5 @@
+import type { NewEvent } from '../../core/events/event-columns.ts';
 import { eventJson } from '../../core/events/event-text.ts';
-import type { NewEvent } from '../../core/events/new-event.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { type Database, inTransaction, pgSql } from '../../prisma/client.ts';
 import { appendEvents } from '../../prisma/events/append.ts';

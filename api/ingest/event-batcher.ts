@@ -1,5 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-import type { NewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { StoredEvent } from '../../prisma/events/append.ts';
 import { isOutage } from '../../prisma/outage.ts';
 

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { AppError, type FieldError, mostMistakes } from '../../core/errors.ts';
-import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
+import { readNewEvent } from '../../core/events/new-event.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { type Line, readLines } from './read-ndjson.ts';
 

@@ -2,10 +2,8 @@ import { once } from 'node:events';
 import type { Response } from 'express';
 import { attachment } from '../../core/exports/content-disposition.ts';
 import { contentType, type ExportContent } from '../../core/exports/exports.ts';
+import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
-
-/** Bytes of the reply, and the rows they hold. `giveBack` is called once the kernel has the bytes. */
-export type RowBytes = { bytes: Buffer; rows: number; giveBack?(): void };
 
 /** How far a stream got: rows are counted when they are handed to the connection. */
 export type Sent = { rows: number; complete: boolean };
@@ -45,7 +43,7 @@ const mayHaveTrailer = ({ req }: Response): boolean => req.httpVersion === '1.1'
  */
 export async function sendRows(
   response: Response,
-  open: (signal: AbortSignal) => AsyncIterable<RowBytes>,
+  open: (signal: AbortSignal) => AsyncIterable<RowChunk>,
   { sent, idleLimitMs }: { sent: Sent; idleLimitMs: number },
 ): Promise<void> {
   const gone = watchOver(response, idleLimitMs);

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { NewEvent } from './new-event.ts';
+import type { NewEvent } from './event-columns.ts';
 
 /** The members of an event as columns; JSON members are canonical text (RFC 8785). */
 export type EventColumns = Omit<NewEvent, 'own_id' | 'digest'>;

@@ -1,30 +1,22 @@
 import type { ExportContent } from './exports.ts';
 import { opening } from './file-frame.ts';
+import type { PlacedChunk } from './row-chunk.ts';
 
 /** The position behind the last byte of the file: nothing is left to read. */
 export const endOfFile = 'end';
 
-/** Rows as the file has them, and the position behind them, whatever their reader takes for one. */
-export type PrintedRows<Position> = {
-  bytes: Buffer;
-  rows: number;
-  position: Position;
-  /** Where the bytes are used again: to be called when nobody will read them any more. */
-  giveBack?(): void;
-};
-
 /** Bytes of the file with the rows they hold, and the position behind them; none behind the opening. */
-export type FramedRows<Position> = PrintedRows<Position | typeof endOfFile | null>;
+export type FramedChunk<Position> = PlacedChunk<Position | typeof endOfFile | null>;
 
 /**
  * Puts what stands before and after the rows around them: BOM and header, or the brackets of an array. `resumed` says
  * that the file has its beginning already, with `rowsBefore` rows.
  */
 export async function* frameRows<Position>(
-  chunks: AsyncIterable<PrintedRows<Position>>,
+  chunks: AsyncIterable<PlacedChunk<Position>>,
   content: ExportContent,
   { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
-): AsyncGenerator<FramedRows<Position>> {
+): AsyncGenerator<FramedChunk<Position>> {
   let isFirst = rowsBefore === 0;
   if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
   for await (const chunk of chunks) {

@@ -1,6 +1,7 @@
 import { invalid } from '../errors.ts';
+import type { NewEvent } from '../events/event-columns.ts';
 import type { JsonObject } from '../events/events.ts';
-import { type NewEvent, readNewEvent } from '../events/new-event.ts';
+import { readNewEvent } from '../events/new-event.ts';
 
 /** Stored for an audit that says nothing of it: every event has an action. */
 export const noAction = 'unspecified';

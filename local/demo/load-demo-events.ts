@@ -1,13 +1,10 @@
 import { createReadStream, statSync } from 'node:fs';
 import { demoEvents } from './demo-events.ts';
 import type { DemoSource } from './demo-options.ts';
+import { type Demo, days, type Tenant } from './demo-steps.ts';
 import { count, indent, moreLine, rate, seconds, size, stepLine } from './demo-text.ts';
 import { progressBar } from './progress-bar.ts';
-import type { Demo, Tenant } from './run-demo.ts';
 import { sendEvents } from './send-events.ts';
-
-/** Days over which made events are spread. */
-export const days = 90;
 
 /** Sends the events to the tenant's log, with a bar. @throws DemoError, RefusedError */
 export async function loadEvents({ screen, signal }: Demo, tenant: Tenant, source: DemoSource): Promise<void> {

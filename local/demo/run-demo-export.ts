@@ -2,11 +2,10 @@ import type { Property } from '../../core/exports/columns.ts';
 import { callApi, fetchApi } from '../call-api.ts';
 import { chooseColumns, chooseFilter, type DemoFilter, sampleEvents } from './choose-demo-export.ts';
 import { DemoError } from './demo-error.ts';
+import { type Demo, days, type Tenant } from './demo-steps.ts';
 import { count, describeFilter, indent, moreLine, rate, seconds, stepLine } from './demo-text.ts';
-import { days } from './load-demo-events.ts';
 import { progressBar } from './progress-bar.ts';
 import { readServerEvents } from './read-server-events.ts';
-import type { Demo, Tenant } from './run-demo.ts';
 
 /** An export, as far as the demo looks at it. */
 export type Export = {

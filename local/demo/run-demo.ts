@@ -4,22 +4,15 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { Webhook } from 'standardwebhooks';
-import { type Caller, callApi } from '../call-api.ts';
-import type { Local } from '../start-local.ts';
+import { callApi } from '../call-api.ts';
 import { askDatabase, readDemoFile } from './check-demo-file.ts';
 import { DemoError } from './demo-error.ts';
 import type { DemoSource } from './demo-options.ts';
+import type { Demo, Tenant } from './demo-steps.ts';
 import { count, firstLines, indent, moreLine, seconds, size, stepLine } from './demo-text.ts';
 import { loadEvents } from './load-demo-events.ts';
-import type { Screen } from './progress-bar.ts';
 import { openWebhookInbox, type WebhookMessage } from './receive-webhook.ts';
 import { type Export, type MadeExport, runExport } from './run-demo-export.ts';
-
-/** What the steps share. */
-export type Demo = { local: Local; screen: Screen; signal: AbortSignal };
-
-/** The demo's tenant: its id, and who calls for it. */
-export type Tenant = Caller & { id: string };
 
 const webhookTimeoutMs = 30_000;
 

@@ -1,6 +1,8 @@
+import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import { untilReachable } from '../until-reachable.ts';
+import type { CopyOptions, Scans } from './copy-options.ts';
 import { PausedTooLongError } from './copy-reader.ts';
-import { type CopyOptions, copyRows, type RowChunk, type Scans } from './copy-rows.ts';
+import { copyRows } from './copy-rows.ts';
 import { outageLimitMs } from './scan-shares.ts';
 
 /** Milliseconds for which a statement may wait for a slow reader before its connection is given to others. */

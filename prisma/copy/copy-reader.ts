@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import type pg from 'pg';
+import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import { type CopyMessage, takeCopyData } from './copy-messages.ts';
-import type { CopyOptions, RowChunk } from './copy-rows.ts';
+import type { CopyOptions } from './copy-options.ts';
 
 /** The reader took so little for so long that its connection was given to others. The statement can be run again. */
 export class PausedTooLongError extends Error {

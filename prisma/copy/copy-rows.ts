@@ -1,42 +1,11 @@
 import type pg from 'pg';
-import { type BufferSource, freshBuffers } from './buffers.ts';
+import type { RowChunk } from '../../core/exports/row-chunk.ts';
+import { freshBuffers } from './buffers.ts';
+import type { CopyOptions, Scans } from './copy-options.ts';
 import { CopyReader } from './copy-reader.ts';
-import type { RowPrinter } from './row-printer.ts';
-
-/** Whole rows as they go into the file. Where a chunk ends depends on the rows alone, never on the network's timing. */
-export type RowChunk = {
-  bytes: Buffer;
-  rows: number;
-  /** To be called when nobody will read the bytes any more, by those whose reader uses buffers again. */
-  giveBack(): void;
-};
-
-export type CopyOptions = {
-  /** Rows at the beginning that are read and left out: a resumed export has them already. */
-  skipRows?: number;
-  printer: RowPrinter;
-  /** Ends the reading, and the statement with its connection, at once. */
-  signal: AbortSignal;
-  /** Chunks are full when the next row does not fit; a longer row gets a chunk of its own. New ones of 1 MiB by default. */
-  buffers?: BufferSource;
-  /** Bytes of buffers that wait to be taken before the server is paused: this, a chunk and one row bound the memory of a reader. */
-  waitingLimitBytes?: number;
-  /**
-   * Milliseconds in all for which the server may be paused, or five times what the first chunk took if that is longer. Then
-   * the connection is given up: what was read can still be taken, and behind it comes a PausedTooLongError. Without it the
-   * server waits for as long as the reader takes.
-   */
-  pauseLimitMs?: number;
-};
 
 const mebibyte = 1024 * 1024;
 const defaults = { buffers: freshBuffers(mebibyte), waitingLimitBytes: 3 * mebibyte };
-
-/** Where statements run that scan: the pool of them, or a share of it. */
-export type Scans = {
-  connect(): Promise<pg.PoolClient>;
-  query<Row extends pg.QueryResultRow>(text: string): Promise<pg.QueryResult<Row>>;
-};
 
 /**
  * Runs a `COPY … TO STDOUT` and gives its output in buffers of whole rows. Whoever stops taking pauses the server. The

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { sharedSlots } from '../../core/async/shared-slots.ts';
 import { connectionsOfOne, exportConnections, streamConnections } from '../connections.ts';
 import { untilReachable } from '../until-reachable.ts';
-import type { Scans } from './copy-rows.ts';
+import type { Scans } from './copy-options.ts';
 
 /** Milliseconds for which a stream waits for a database that is away, before it gives up. */
 export const outageLimitMs = 30_000;

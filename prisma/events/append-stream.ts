@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { sharedSlots } from '../../core/async/shared-slots.ts';
-import type { NewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
 import { pgSql, type Sql } from '../client.ts';
 import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } from './append.ts';
 

@@ -1,7 +1,7 @@
 import { hash as sha256 } from 'node:crypto';
 import { oneAtATime } from '../../core/async/one-at-a-time.ts';
 import { AppError } from '../../core/errors.ts';
-import type { NewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { Sql } from '../client.ts';
 import { copyEvents, encodeEvents, type Link } from './binary-rows.ts';
 import { newEventColumns, newEventNames } from './columns.ts';

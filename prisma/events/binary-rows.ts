@@ -1,4 +1,4 @@
-import type { NewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { Timestamp } from '../../core/times.ts';
 import { newEventColumns, newEventNames } from './columns.ts';
 

@@ -1,4 +1,4 @@
-import type { NewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
 
 /**
  * Columns of events that a new event brings along: name and type. The sequence number, the tenant and the hashes are added

@@ -1,4 +1,5 @@
-import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
+import { readNewEvent } from '../../core/events/new-event.ts';
 import type { ExportContent } from '../../core/exports/exports.ts';
 import { type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
 import { appendEvents, inChainOrder } from '../events/append.ts';

@@ -1,5 +1,6 @@
+import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import type { Database } from '../client.ts';
-import { copyRows, type RowChunk } from '../copy/copy-rows.ts';
+import { copyRows } from '../copy/copy-rows.ts';
 import { literals } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { orderBy, sortKeys } from '../sql/sort.ts';

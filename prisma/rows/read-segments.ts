@@ -1,16 +1,18 @@
-import type { FramedRows } from '../../core/exports/frame-rows.ts';
+import type { FramedChunk } from '../../core/exports/frame-rows.ts';
+import type { PlacedChunk, RowChunk } from '../../core/exports/row-chunk.ts';
 import type { BufferSource } from '../copy/buffers.ts';
-import { copyRows, type RowChunk, type Scans } from '../copy/copy-rows.ts';
+import type { Scans } from '../copy/copy-options.ts';
+import { copyRows } from '../copy/copy-rows.ts';
 import { type ExportRows, type Key, type PlannedSegment, planSegments, readSegment } from './segments.ts';
 
 /** How far an export has been read: `rows` rows into the segment that begins after `after`. */
 export type Position = { after: Key | null; rows: number };
 
-/** A chunk and the position behind it. */
-export type ReadChunk = RowChunk & { position: Position };
+/** Rows of an export and the position behind them. */
+export type ReadChunk = PlacedChunk<Position>;
 
-/** A piece of the file of an export (core/exports/frame-rows.ts). */
-export type Piece = FramedRows<Position>;
+/** A piece of the file of an export, its opening and closing among them (core/exports/frame-rows.ts). */
+export type FileChunk = FramedChunk<Position>;
 
 export type ReadOptions = {
   from: Position;

@@ -1,6 +1,6 @@
 import type { ExportContent } from '../../core/exports/exports.ts';
 import type { Timestamp } from '../../core/times.ts';
-import type { Scans } from '../copy/copy-rows.ts';
+import type { Scans } from '../copy/copy-options.ts';
 import type { RowPrinter } from '../copy/row-printer.ts';
 import { type Bind, literals } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';

@@ -5,6 +5,7 @@ import { openDeployment } from '../../prisma/deployment.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
 
 const newKey = () => randomBytes(32).toString('base64');
+const firstKey = newKey();
 
 describe('openDeployment', () => {
   let testDatabase: TestDatabase;
@@ -24,9 +25,21 @@ describe('openDeployment', () => {
     );
 
   it('opens with the key that the database was used with first, and says why it refuses another one', async () => {
-    const LOGFERRY_SECRET_KEY = newKey();
+    const LOGFERRY_SECRET_KEY = firstKey;
     for (let start = 1; start <= 2; start++) await (await open({ LOGFERRY_SECRET_KEY })).close();
     await expect(open({})).rejects.toThrow(/LOGFERRY_SECRET_KEY is not the one this database was used with/);
+  });
+
+  it('closes the store with everything else', async () => {
+    const deployment = await open({ LOGFERRY_SECRET_KEY: firstKey });
+    let isClosed = false;
+    const { close } = deployment.store;
+    deployment.store.close = async () => {
+      isClosed = true;
+      await close();
+    };
+    await deployment.close();
+    expect(isClosed).toBe(true);
   });
 
   it.each([

@@ -1,4 +1,5 @@
-import { type NewEvent, readNewEvent } from '../../core/events/new-event.ts';
+import type { NewEvent } from '../../core/events/event-columns.ts';
+import { readNewEvent } from '../../core/events/new-event.ts';
 import { inTransaction, openDatabase, pgSql } from '../../prisma/client.ts';
 import { appendEvents, type ChainHead, type StoredEvent } from '../../prisma/events/append.ts';
 import { createTenant } from '../../prisma/tenants.ts';

@@ -6,7 +6,9 @@ import { cancelExport } from '../../prisma/exports/end.ts';
 import { CancelRequestedError, replaceUpload } from '../../prisma/exports/runs.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
+import { runExport } from '../../worker/run-export.ts';
 import { sweep } from '../../worker/sweep/sweep.ts';
+import { heardLog } from '../api/heard-log.ts';
 import { type Exporting, queueExport, startExporting } from './export-fixture.ts';
 
 let app: Exporting;
@@ -25,7 +27,10 @@ async function startRun() {
     const claim = await claimExport(app.database, 60);
     if (claim.outcome !== 'started' || claim.row.id !== id) throw new Error(claim.outcome);
     const deps = { ...app.deps, ...limits, leaseSeconds: 60, yieldAfterSeconds: 60, exportTtlSeconds: 60 };
-    return { ...claim, settle: (error: unknown) => settleRun(deps, claim.row, claim.run, error) };
+    return {
+      ...claim,
+      settle: (error: unknown) => settleRun({ deps, row: claim.row, run: claim.run, log: deps.log }, error),
+    };
   };
   return {
     ...(await begin()),
@@ -83,7 +88,7 @@ it('ends an export that is canceled while the store hangs, and leaves what is st
     yieldAfterSeconds: 60,
     exportTtlSeconds: 60,
   };
-  expect(await settleRun(deps, row, run, new CancelRequestedError())).toEqual({ outcome: 'done' });
+  expect(await settleRun({ deps, row, run, log: deps.log }, new CancelRequestedError())).toEqual({ outcome: 'done' });
   expect(await read()).toMatchObject({ status: 'canceled', uploadId: upload.uploadId });
   await sweep(app.deps);
   expect(await store.listUploads()).not.toContainEqual(expect.objectContaining(upload));
@@ -101,4 +106,24 @@ it('gives a run up whose renewals get no answer, and does not wait for them', as
   expect(lease.signal.reason).toMatchObject({ name: 'LeaseLostError' });
   await blocker.query('rollback');
   blocker.release();
+});
+
+it('names the export, its tenant and the run in each line, also in those written while it is completed', async () => {
+  const id = await queueExport(call, { format: 'csv', webhook: { url: 'https://hooks.example.com/exports' } });
+  const { log, entries } = heardLog();
+  const queue = {
+    ...app.deps.queue,
+    enqueueDelivery: async () => {
+      throw new Error('the queue is away');
+    },
+  };
+  const budget = { leaseSeconds: 60, yieldAfterSeconds: 60, exportTtlSeconds: 60 };
+  const deps = { ...app.deps, ...limits, ...budget, log, queue };
+  const isOver = () => entries.some(({ msg, export_id }) => msg === 'export completed' && export_id === id);
+  // Those that other tests have left come first.
+  while (!isOver()) await runExport(deps, new AbortController().signal);
+  const [late] = entries.filter(({ msg }) => msg.startsWith('delivery not enqueued'));
+  expect(late).toMatchObject({ export_id: id, tenant_id: expect.any(String), epoch: 1 });
+  for (const entry of entries)
+    expect(entry).toMatchObject({ export_id: expect.any(String), epoch: expect.any(Number) });
 });

@@ -110,7 +110,7 @@ describe('The metrics of runs', () => {
         yieldAfterSeconds: 60,
       };
       const deps = { ...app.deps, ...limits, exportTtlSeconds: 60, metrics };
-      await settleRun(deps, claim.row, claim.run, errorFor(claim.run));
+      await settleRun({ deps, row: claim.row, run: claim.run, log: deps.log }, errorFor(claim.run));
       const { samples } = (await scrape(metrics)).get('logferry_export_runs_total')!;
       expect(samples.filter(({ value }) => value > 0).map(({ labels, value }) => [labels.outcome, value])).toEqual([
         [outcome, 1],

@@ -1,6 +1,7 @@
 import type { Metrics } from '../../core/metrics.ts';
 import { takeSweep } from '../../prisma/exports/leftovers.ts';
-import { duties, type SweepDeps } from './sweep.ts';
+import { duties } from './sweep.ts';
+import type { SweepDeps } from './sweep-deps.ts';
 
 /** Milliseconds that a stopping process gives a duty under way; whatever it leaves, the next sweep of any worker does. */
 const stopGraceMs = 3_000;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { eventBatcher } from '../../../api/ingest/event-batcher.ts';
 import { AppError } from '../../../core/errors.ts';
-import type { NewEvent } from '../../../core/events/new-event.ts';
+import type { NewEvent } from '../../../core/events/event-columns.ts';
 import type { StoredEvent } from '../../../prisma/events/append.ts';
 import { newEvent } from '../../prisma/event-database.ts';
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../../prisma/client.ts';
-import type { Scans } from '../../../prisma/copy/copy-rows.ts';
+import type { Scans } from '../../../prisma/copy/copy-options.ts';
 import { streamScans } from '../../../prisma/copy/scan-shares.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
 

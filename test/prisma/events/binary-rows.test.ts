@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NewEvent } from '../../../core/events/new-event.ts';
+import type { NewEvent } from '../../../core/events/event-columns.ts';
 import { inTransaction, pgSql, type Sql } from '../../../prisma/client.ts';
 import { appendEvents } from '../../../prisma/events/append.ts';
 import { newEventNames } from '../../../prisma/events/columns.ts';

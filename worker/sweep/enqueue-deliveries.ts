@@ -1,0 +1,8 @@
+import { dueDeliveries } from '../../prisma/deliveries.ts';
+import { type SweepDeps, sweepLimit } from './sweep-deps.ts';
+
+/** Enqueues deliveries that are due and whose job was lost. */
+export async function enqueueDeliveries({ database, queue }: SweepDeps): Promise<void> {
+  for (const id of await dueDeliveries(database.prisma, new Date(), sweepLimit))
+    await queue.enqueueDelivery(id, { again: true });
+}

@@ -1,0 +1,30 @@
+import type { Log } from '../../core/log.ts';
+import type { Metrics } from '../../core/metrics.ts';
+import type { Queue } from '../../core/queue/queue.ts';
+import type { ObjectStore } from '../../core/storage/object-store.ts';
+import type { Database } from '../../prisma/client.ts';
+
+/** What the duties of the sweep work with. */
+export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log; metrics: Metrics };
+
+/** Rows one sweep looks at for each of its duties; the next one does the rest. */
+export const sweepLimit = 1000;
+
+/**
+ * Does something about each of these exports, or of what is left of them; one that fails keeps none behind it waiting.
+ * @throws Error that counts them, if some failed; why each did is in the log
+ */
+export async function forEachExport<T extends { id?: string | undefined }>(
+  { log }: SweepDeps,
+  items: T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let failed = 0;
+  for (const item of items) {
+    await work(item).catch((err) => {
+      failed++;
+      log.warn({ err, export_id: item.id }, 'sweep');
+    });
+  }
+  if (failed > 0) throw new Error(`${failed} of ${items.length} failed`);
+}
