@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { FinalError } from '../core/errors.ts';
-import { contentType } from '../core/exports/exports.ts';
 import { endOfFile, frameRows } from '../core/exports/frame-rows.ts';
+import { contentType } from '../core/exports/stored-file.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
 import type { BufferSource } from '../prisma/copy/buffers.ts';
 import type { Scans } from '../prisma/copy/copy-options.ts';

@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { csvSchema, type ExportContent } from '../../core/exports/exports.ts';
-import { opening } from '../../core/exports/file-frame.ts';
+import { fileFormats } from '../../core/exports/file-formats.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
@@ -58,5 +58,5 @@ const csvName = (name: string): string => (name.toLowerCase().endsWith('.csv') ?
 function sendNothing(response: Response, { content, fileName }: { content: ExportContent; fileName: string }): void {
   setStreamHeaders(response, { content, asOfSequence: 0, fileName });
   response.removeHeader('Trailer');
-  response.end(opening(content));
+  response.end(fileFormats[content.format].opening(content));
 }

@@ -9,14 +9,14 @@ import { auditExportSchema } from '../../core/frontegg/fields.ts';
 import { newMetadataSchema } from '../../core/frontegg/metadata.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { webhookPatchSchema, webhookRequestSchema } from '../../core/webhooks/webhooks.ts';
-import * as account from './account-schemas.ts';
-import * as audits from './audit-schemas.ts';
-import * as events from './event-schemas.ts';
-import * as exported from './export-schemas.ts';
-import * as health from './health-schemas.ts';
-import * as problems from './problem-schemas.ts';
-import { pageMetaSchema, pageOf } from './reply-parts.ts';
-import * as webhooks from './webhook-schemas.ts';
+import * as account from './schemas/account.ts';
+import * as audits from './schemas/audit.ts';
+import * as events from './schemas/event.ts';
+import * as exported from './schemas/export.ts';
+import * as health from './schemas/health.ts';
+import * as problems from './schemas/problem.ts';
+import { pageMetaSchema, pageOf } from './schemas/reply-parts.ts';
+import * as webhooks from './schemas/webhook.ts';
 
 /** A JSON Schema, or any other object of an OpenAPI document. */
 export type Json = Record<string, unknown>;

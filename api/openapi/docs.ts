@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { type RequestHandler, Router } from 'express';
 import { AppError } from '../../core/errors.ts';
-import { regionsOf } from '../v1/regions.ts';
+import { regionsOf } from '../../core/regions.ts';
 import type { DocumentConfig } from './document.ts';
 
 const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));

@@ -1,7 +1,7 @@
 import type { Config } from '../../core/config.ts';
+import { regionsOf } from '../../core/regions.ts';
 import { webhookEventTypes } from '../../core/webhooks/webhooks.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { regionsOf } from '../v1/regions.ts';
 import { apiKeyPaths, limitPaths, tenantPaths } from './account-paths.ts';
 import { auditPaths } from './audit-paths.ts';
 import { type Json, ref, schemaComponents } from './components.ts';

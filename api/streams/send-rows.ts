@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { Response } from 'express';
 import { attachment } from '../../core/exports/content-disposition.ts';
-import { contentType, type ExportContent } from '../../core/exports/exports.ts';
+import type { ExportContent } from '../../core/exports/exports.ts';
 import type { RowChunk } from '../../core/exports/row-chunk.ts';
+import { contentType } from '../../core/exports/stored-file.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
 
 /** How far a stream got: rows are counted when they are handed to the connection. */

@@ -2,11 +2,12 @@ import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import { columnsOf } from '../../core/exports/columns.ts';
 import { contentOf, type ExportContent, type ExportRequest } from '../../core/exports/exports.ts';
-import { opening } from '../../core/exports/file-frame.ts';
+import { fileFormats } from '../../core/exports/file-formats.ts';
 import type { Database } from '../../prisma/client.ts';
 import { getHeadSequence } from '../../prisma/exports/find.ts';
 import { countRows } from '../../prisma/rows/count.ts';
 import { firstCells, firstLines } from '../../prisma/rows/preview.ts';
+import type { Estimate } from '../openapi/schemas/export.ts';
 
 const previewRows = 5;
 /** Rows from which the size of the others is guessed. */
@@ -22,7 +23,7 @@ const startSeconds = 0.1;
  * size and time guessed from its first rows, and a preview of the first five, of none where they are so rare that they
  * are not found in ten seconds. Nothing is stored.
  */
-export async function estimateExport(database: Database, tenantId: string, request: ExportRequest) {
+export async function estimateExport(database: Database, tenantId: string, request: ExportRequest): Promise<Estimate> {
   const content = contentOf(request);
   const rows = { tenantId, asOfSequence: await getHeadSequence(database.prisma, tenantId), content };
   const [count, sample, lines, cells] = await Promise.all([
@@ -31,7 +32,7 @@ export async function estimateExport(database: Database, tenantId: string, reque
     firstLines(database, rows, { count: previewRows, limitMs: sampleLimitMs }),
     firstCells(database, rows, { count: previewRows, limitMs: sampleLimitMs }),
   ]);
-  const head = opening(content);
+  const head = fileFormats[content.format].opening(content);
   const compressedShare = await shareAfterCompression(content, Buffer.concat([head, sample.bytes]));
   const bytesPerRow = sample.rows === 0 ? 0 : sample.bytes.length / sample.rows;
   return {
@@ -47,9 +48,6 @@ export async function estimateExport(database: Database, tenantId: string, reque
   };
 }
 
-/** What POST /v1/exports/estimate answers. */
-export type Estimate = Awaited<ReturnType<typeof estimateExport>>;
-
 async function shareAfterCompression({ compression }: ExportContent, sample: Buffer): Promise<number> {
   if (compression === 'none' || sample.length === 0) return 1;
   const compressed = await (compression === 'gzip'
@@ -58,8 +56,8 @@ async function shareAfterCompression({ compression }: ExportContent, sample: Buf
   return compressed.length / sample.length;
 }
 
-/** The file's beginning as it would stand there; an array is closed, so that the preview is one too. */
+/** The file's beginning as it would stand there, closed at once, so that the preview is a file too. */
 function previewText({ format }: ExportContent, head: Buffer, lines: Buffer): string {
-  if (format !== 'json') return head.toString() + lines.toString();
-  return `${head}${lines.subarray(1)}]`;
+  const { closing, separatorBytes } = fileFormats[format];
+  return `${head}${lines.subarray(separatorBytes)}${closing}`;
 }

@@ -9,7 +9,7 @@ import type { TenantRow } from '../../prisma/tenants.ts';
 import { rateOf } from '../access/rate-limit.ts';
 import { findActingFor } from '../access/tenant-route.ts';
 import { refuseUnknownQuery } from '../http/paging.ts';
-import type { LimitReply } from '../openapi/account-schemas.ts';
+import type { LimitReply } from '../openapi/schemas/account.ts';
 
 export type LimitsDeps = {
   config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;

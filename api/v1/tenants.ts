@@ -2,6 +2,7 @@ import { Router } from 'express';
 import type { Config } from '../../core/config.ts';
 import { invalid } from '../../core/errors.ts';
 import { unknownName } from '../../core/nearest-name.ts';
+import { regionsOf } from '../../core/regions.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
@@ -9,8 +10,7 @@ import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } fr
 import { managementRoute } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
-import type { TenantReply } from '../openapi/account-schemas.ts';
-import { regionsOf } from './regions.ts';
+import type { TenantReply } from '../openapi/schemas/account.ts';
 
 export type TenantRoutesDeps = {
   config: Config;

@@ -4,11 +4,11 @@ import type { RowFilter } from '../events/field-criteria.ts';
 import { filterSchema } from '../events/filter.ts';
 import { findUnstorableText } from '../json/json.ts';
 import { oneOf, strictObject } from '../strict-object.ts';
-import { compactTimestamp, type Timestamp } from '../times.ts';
 import { webhookSecretSchema, webhookUrlSchema } from '../webhooks/webhooks.ts';
 import { type Column, propertiesSchema } from './columns.ts';
 
 export const formats = ['csv', 'json', 'ndjson'] as const;
+export type Format = (typeof formats)[number];
 export const compressions = ['none', 'gzip', 'zstd'] as const;
 export type Compression = (typeof compressions)[number];
 
@@ -128,40 +128,3 @@ export const contentOf = (request: ExportRequest): ExportContent => ({
 /** The sort that applies: the default is oldest first. Ties are broken by sequence_number in the direction of the last field. */
 export const effectiveSort = (sort: Sort): Sort =>
   sort.length > 0 ? sort : [{ field: 'occurred_at', direction: 'asc' }];
-
-const extensions = { none: '', gzip: '.gz', zstd: '.zst' } as const;
-const contentTypes = {
-  csv: 'text/csv; charset=utf-8',
-  json: 'application/json',
-  ndjson: 'application/x-ndjson',
-} as const;
-const compressedTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as const;
-
-/** The type of the stored file. A compressed one is that file, not an encoding of another: browsers would unpack it. */
-export const contentType = ({ format, compression }: Pick<ExportContent, 'format' | 'compression'>): string =>
-  compression === 'none' ? contentTypes[format] : compressedTypes[compression];
-
-/** The name a download gets: `asked` or a default, with the extension added if it is missing. */
-export function downloadName(
-  content: Pick<ExportContent, 'format' | 'compression'>,
-  asOf: Timestamp,
-  asked?: string,
-): string {
-  const outer = extensions[content.compression];
-  const inner = `.${content.format}`;
-  let name = asked ?? `events-export-${compactTimestamp(asOf)}`;
-  if (name.toLowerCase().endsWith(inner + outer)) return name;
-  if (!name.toLowerCase().endsWith(inner)) name += inner;
-  return name + outer;
-}
-
-/** Where the file of an export is kept. The tenant stands first, so that a bucket policy can tell tenants apart. */
-export const objectKey = (
-  tenantId: string,
-  exportId: string,
-  content: Pick<ExportContent, 'format' | 'compression'>,
-): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
-
-/** The id in a key of objectKey(), or undefined for any other key. */
-export const exportIdOfKey = (key: string): string | undefined =>
-  /^exports\/[0-9a-f-]{36}\/([0-9a-f-]{36})\/events\.[a-z.]+$/.exec(key)?.[1];

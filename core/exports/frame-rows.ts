@@ -1,5 +1,5 @@
 import type { ExportContent } from './exports.ts';
-import { opening } from './file-frame.ts';
+import { fileFormats } from './file-formats.ts';
 import type { PlacedChunk } from './row-chunk.ts';
 
 /** The position behind the last byte of the file: nothing is left to read. */
@@ -17,14 +17,13 @@ export async function* frameRows<Position>(
   content: ExportContent,
   { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
 ): AsyncGenerator<FramedChunk<Position>> {
+  const { opening, closing, separatorBytes } = fileFormats[content.format];
   let isFirst = rowsBefore === 0;
   if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
   for await (const chunk of chunks) {
-    // The first row of an array has no comma before it.
-    yield content.format === 'json' && isFirst ? { ...chunk, bytes: chunk.bytes.subarray(1) } : chunk;
+    yield isFirst && separatorBytes > 0 ? { ...chunk, bytes: chunk.bytes.subarray(separatorBytes) } : chunk;
     isFirst = false;
   }
-  // No line break after it: cut off, it would leave a cut file that parses. It says that it is the end, since whoever goes
-  // on behind a part that holds it must not write another one.
-  if (content.format === 'json') yield { bytes: Buffer.from(']'), rows: 0, position: endOfFile };
+  // It says that it is the end, since whoever goes on behind a part that holds it must not write another one.
+  if (closing.length > 0) yield { bytes: closing, rows: 0, position: endOfFile };
 }

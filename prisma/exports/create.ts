@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../core/errors.ts';
-import { contentOf, downloadName, type ExportRequest, objectKey } from '../../core/exports/exports.ts';
+import { contentOf, type ExportRequest } from '../../core/exports/exports.ts';
 import { type PlanLimits, refuseBeyond } from '../../core/exports/plan-limits.ts';
+import { downloadName, objectKey } from '../../core/exports/stored-file.ts';
 import { newId } from '../../core/ids.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { parseJson } from '../../core/json/json.ts';

@@ -1,5 +1,5 @@
 import { attachment } from '../../core/exports/content-disposition.ts';
-import { contentType } from '../../core/exports/exports.ts';
+import { contentType } from '../../core/exports/stored-file.ts';
 import type { ObjectStore } from '../../core/storage/object-store.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Prisma } from '../client.ts';

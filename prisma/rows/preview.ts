@@ -4,7 +4,8 @@ import { copyRows } from '../copy/copy-rows.ts';
 import { literals } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { orderBy, sortKeys } from '../sql/sort.ts';
-import { csvCells, rowsSql } from './rows-sql.ts';
+import { csvCells } from './formats/csv.ts';
+import { rowsSql } from './rows-sql.ts';
 import { type ExportRows, scope } from './segments.ts';
 
 type Rows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'content'>;

@@ -8,15 +8,6 @@ import { fieldCondition } from './field-criteria.ts';
 import { jsonOperation } from './json-criteria.ts';
 import { jsonAt } from './values.ts';
 
-/** Filter members that compare one column with any of a list. */
-const equalities = {
-  actor_id: 'actor_id',
-  actor_email: 'actor_email',
-  target_type: 'target_type',
-  target_id: 'target_id',
-  ip: 'context_ip',
-} as const;
-
 /** Where `search` looks for its words. */
 const searchedColumns = [
   'action',
@@ -29,39 +20,47 @@ const searchedColumns = [
   'target_id',
 ];
 
+/** What each member of a filter asks of a row. A member without SQL does not compile: it would let every row through. */
+const conditionsOf: { [Member in keyof Required<RowFilter>]: Conditions<NonNullable<RowFilter[Member]>> } = {
+  action: (actions, bind) => [anyAction(asList(actions), bind)],
+  actor_id: equals('actor_id'),
+  actor_email: equals('actor_email'),
+  target_type: equals('target_type'),
+  target_id: equals('target_id'),
+  ip: equals('context_ip'),
+  severity: (names, bind) => [
+    `severity = any(${bind(
+      asList(names).map((name) => parseSeverity(name)!),
+      'severity[]',
+    )})`,
+  ],
+  from: (time, bind) => [`occurred_at >= ${bind(parseTimestamp(time, 'start')!, 'timestamptz')}`],
+  to: (time, bind) => [`occurred_at <= ${bind(parseTimestamp(time, 'end')!, 'timestamptz')}`],
+  after_sequence: (number, bind) => [`sequence_number > ${bind(String(number), 'bigint')}`],
+  through_sequence: (number, bind) => [`sequence_number <= ${bind(String(number), 'bigint')}`],
+  search: allWords,
+  metadata: (criteria, bind) =>
+    Object.entries(criteria).flatMap(([path, each]) => metadataConditions(path, each, bind)),
+  fields: (criteria, bind) => criteria.map((each) => fieldCondition(each, bind)),
+};
+
+type Conditions<Value> = (value: Value, bind: Bind) => string[];
+
+const members = Object.keys(conditionsOf) as (keyof RowFilter)[];
+
 /**
  * The filter as SQL conditions, all of which must hold. Lists, streams, exports and estimates all use these, so that they
  * cannot differ. The filter must have passed filterSchema.
  */
-export function filterConditions(filter: RowFilter, bind: Bind): string[] {
-  const conditions: string[] = [];
-  if (filter.action !== undefined) conditions.push(anyAction(asList(filter.action), bind));
-  for (const [member, column] of Object.entries(equalities)) {
-    const value = filter[member as keyof typeof equalities];
-    if (value !== undefined) conditions.push(anyOf(column, asList(value), bind));
-  }
-  if (filter.severity !== undefined) {
-    conditions.push(
-      `severity = any(${bind(
-        asList(filter.severity).map((s) => parseSeverity(s)!),
-        'severity[]',
-      )})`,
-    );
-  }
-  if (filter.from !== undefined)
-    conditions.push(`occurred_at >= ${bind(parseTimestamp(filter.from, 'start')!, 'timestamptz')}`);
-  if (filter.to !== undefined)
-    conditions.push(`occurred_at <= ${bind(parseTimestamp(filter.to, 'end')!, 'timestamptz')}`);
-  if (filter.after_sequence !== undefined)
-    conditions.push(`sequence_number > ${bind(String(filter.after_sequence), 'bigint')}`);
-  if (filter.through_sequence !== undefined) {
-    conditions.push(`sequence_number <= ${bind(String(filter.through_sequence), 'bigint')}`);
-  }
-  if (filter.search !== undefined) conditions.push(...allWords(filter.search, bind));
-  for (const [path, criteria] of Object.entries(filter.metadata ?? {}))
-    conditions.push(...metadataConditions(path, criteria, bind));
-  for (const criteria of filter.fields ?? []) conditions.push(fieldCondition(criteria, bind));
-  return conditions;
+export const filterConditions = (filter: RowFilter, bind: Bind): string[] =>
+  members.flatMap((member) => {
+    const value = filter[member];
+    return value === undefined ? [] : (conditionsOf[member] as Conditions<unknown>)(value, bind);
+  });
+
+/** For members that compare one column with any of a list. */
+function equals(column: string): Conditions<string | string[]> {
+  return (values, bind) => [anyOf(column, asList(values), bind)];
 }
 
 const asList = (value: string | string[]): string[] => (Array.isArray(value) ? value : [value]);

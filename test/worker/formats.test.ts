@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readNewEvent } from '../../core/events/new-event.ts';
 import { type CsvOptions, compressions, exportRequestSchema, formats } from '../../core/exports/exports.ts';
-import { csvLine } from '../../core/exports/file-frame.ts';
+import { csvLine } from '../../core/exports/formats/csv.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';

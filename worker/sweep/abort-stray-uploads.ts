@@ -1,4 +1,4 @@
-import { exportIdOfKey } from '../../core/exports/exports.ts';
+import { exportIdOfKey } from '../../core/exports/stored-file.ts';
 import { uploadOwners } from '../../prisma/exports/leftovers.ts';
 import { forEachExport, type SweepDeps } from './sweep-deps.ts';
 

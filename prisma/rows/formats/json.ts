@@ -17,16 +17,7 @@ import {
   writeUuid,
 } from './cell-writers.ts';
 import { isTrailer, type RowCursor, readInt32, startOfRow, type Writer, writeLiteral } from './row-cursor.ts';
-
-/**
- * JSON rows, printed here from what PostgreSQL has: it is several times as slow at writing JSON as at giving its columns
- * in binary (COPY's format for that), and this process has little else to do meanwhile.
- */
-export type JsonRows = {
-  /** The columns to select, in the order in which the printer takes them. */
-  select: string;
-  printer: RowPrinter;
-};
+import type { RowsSql } from './rows-sql.ts';
 
 /** What is read from PostgreSQL for one value, and what it becomes. */
 type Value = {
@@ -38,14 +29,22 @@ type Value = {
   write: Writer;
 };
 
-/** The whole event, or a flat object keyed by the columns' titles; in an array (`json`) with a comma before each. */
-export function jsonRows(content: ExportContent): JsonRows {
+/** Objects in an array, with a comma before each. */
+export const jsonRows = (content: ExportContent): RowsSql => printedObjects(content, ',{');
+
+/**
+ * The whole event, or a flat object keyed by the columns' titles. Printed here from what PostgreSQL has: it is several times
+ * as slow at writing JSON as at giving its columns in binary (COPY's format for that), and this process has little else to
+ * do meanwhile.
+ * @param opening what each row begins with
+ */
+export function printedObjects(content: ExportContent, opening: string): RowsSql {
   const isWhole = !content.columns && content.properties.length === 0;
   const members = isWhole
     ? wholeEvent()
     : columnsOf(content).map(({ title, source }) => ({ title, value: cellOf(source) }));
-  const row = object(members, content.format === 'json' ? ',{' : '{');
-  return { select: row.select.join(', '), printer: jsonPrinter(row) };
+  const row = object(members, opening);
+  return { select: row.select.join(', '), copyOptions: 'format binary', printer: jsonPrinter(row) };
 }
 
 type Member = { title: string; value: Value };

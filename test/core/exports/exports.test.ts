@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { contentType, downloadName, exportRequestSchema } from '../../../core/exports/exports.ts';
+import { exportRequestSchema } from '../../../core/exports/exports.ts';
+import { contentType, downloadName } from '../../../core/exports/stored-file.ts';
 
 const asOf = '2026-11-22T10:00:00.000000Z';
 

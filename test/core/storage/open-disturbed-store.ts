@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { ListPartsCommand, type Part } from '@aws-sdk/client-s3';
 import type { ObjectStore, PartReceipt, Upload } from '../../../core/storage/object-store.ts';
+import type { S3Service } from '../../../local/services/find-s3.ts';
 import { type DisturbingProxy, startDisturbingProxy } from '../../disturbing-proxy.ts';
-import type { S3Service } from '../../services/find-s3.ts';
 import { openTestStore, type TestStore } from './open-test-store.ts';
 
 /** A store whose server is behind a proxy that can be told to disturb it, and the same one past the proxy. */

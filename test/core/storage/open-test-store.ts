@@ -12,7 +12,7 @@ import { readConfig } from '../../../core/config.ts';
 import type { ObjectStore } from '../../../core/storage/object-store.ts';
 import { openS3Store } from '../../../core/storage/s3/open-s3.ts';
 import { readS3Options, type S3Options } from '../../../core/storage/s3/options.ts';
-import type { S3Service } from '../../services/find-s3.ts';
+import type { S3Service } from '../../../local/services/find-s3.ts';
 
 /** A bucket of the test's own, a client to look at it past the store, and stores that are opened on it. */
 export type TestStore = {

@@ -1,6 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
-import { columnsOf } from './columns.ts';
-import type { ExportContent } from './exports.ts';
+import { columnsOf } from '../columns.ts';
+import type { ExportContent } from '../exports.ts';
+import type { FileFormat } from './file-format.ts';
 
 /**
  * First characters by which a spreadsheet takes a text for a formula: = + - @ and their full-width forms, tab, CR, LF.
@@ -8,13 +9,16 @@ import type { ExportContent } from './exports.ts';
  */
 export const formulaStart = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** What stands before the first row. */
-export function opening(content: ExportContent): Buffer {
-  if (content.format === 'json') return Buffer.from('[');
-  if (content.format === 'ndjson') return Buffer.alloc(0);
-  const { bom, header } = content.csv;
-  return Buffer.from((bom ? '\uFEFF' : '') + (header ? csvLine(headerCells(content), content) : ''));
-}
+/** RFC 4180, by default: a BOM if one was asked for, and the titles of the columns. */
+export const csvFile: FileFormat = {
+  contentType: 'text/csv; charset=utf-8',
+  opening(content) {
+    const { bom, header } = content.csv;
+    return Buffer.from((bom ? '\uFEFF' : '') + (header ? csvLine(headerCells(content), content) : ''));
+  },
+  closing: Buffer.alloc(0),
+  separatorBytes: 0,
+};
 
 /** The titles of the columns as cells; defused like other texts if formulas are. */
 export function headerCells(content: ExportContent): string[] {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Readiness } from '../../core/health.ts';
+import type { Readiness } from '../../../core/health.ts';
 
 export const livenessSchema = z.object({ status: z.literal('ok') });
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type Event, eventInput, severities } from '../../core/events/events.ts';
-import type { Verdict } from '../../prisma/events/verify.ts';
-import { batchLimit } from '../ingest/write-events.ts';
+import { type Event, eventInput, severities } from '../../../core/events/events.ts';
+import type { Verdict } from '../../../prisma/events/verify.ts';
+import { batchLimit } from '../../ingest/write-events.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
 const text = z.string().nullable();

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { severities } from '../../core/events/events.ts';
-import { entityName, tableColumnsSchema } from '../../core/frontegg/metadata.ts';
+import { severities } from '../../../core/events/events.ts';
+import { entityName, tableColumnsSchema } from '../../../core/frontegg/metadata.ts';
 import { count, uuid } from './reply-parts.ts';
 
 const milliseconds = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);

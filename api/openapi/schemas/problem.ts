@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type ErrorType, errorTypes } from '../../core/errors.ts';
-import { limitNames } from '../../core/exports/plan-limits.ts';
+import { type ErrorType, errorTypes } from '../../../core/errors.ts';
+import { limitNames } from '../../../core/exports/plan-limits.ts';
 import { count } from './reply-parts.ts';
 
 const names = Object.keys(errorTypes) as [ErrorType, ...ErrorType[]];

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { filterSchema } from '../../core/events/filter.ts';
-import { propertiesSchema } from '../../core/exports/columns.ts';
-import { compressions, csvSchema, formats, sortSchema } from '../../core/exports/exports.ts';
-import { type ExportStatus, exportStatuses } from '../../prisma/exports/find.ts';
-import type { ExportError, ExportView, Progress } from '../../prisma/exports/view.ts';
-import type { Estimate } from '../v1/estimate-export.ts';
+import { filterSchema } from '../../../core/events/filter.ts';
+import { propertiesSchema } from '../../../core/exports/columns.ts';
+import { compressions, csvSchema, formats, sortSchema } from '../../../core/exports/exports.ts';
+import { type ExportStatus, exportStatuses } from '../../../prisma/exports/find.ts';
+import type { ExportError, ExportView, Progress } from '../../../prisma/exports/view.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
 /** How far a run is. */
@@ -81,4 +80,5 @@ export const estimateSchema = z.object({
     rows: z.array(z.array(z.string().nullable())),
     text: z.string().meta({ description: 'The beginning of the file' }),
   }),
-}) satisfies z.ZodType<Estimate>;
+});
+export type Estimate = z.output<typeof estimateSchema>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { scopes } from '../../core/access/api-keys.ts';
-import { limitNames } from '../../core/exports/plan-limits.ts';
-import { plans } from '../../core/tenants.ts';
+import { scopes } from '../../../core/access/api-keys.ts';
+import { limitNames } from '../../../core/exports/plan-limits.ts';
+import { plans } from '../../../core/tenants.ts';
 import { count, timestamp, uuid } from './reply-parts.ts';
 
 /** A tenant, as the API shows it. */

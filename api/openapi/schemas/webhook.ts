@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { webhookEventTypes, webhookStatuses } from '../../core/webhooks/webhooks.ts';
-import type { Attempt } from '../../prisma/delivery-attempts.ts';
-import { exportSchema } from './export-schemas.ts';
+import { webhookEventTypes, webhookStatuses } from '../../../core/webhooks/webhooks.ts';
+import type { Attempt } from '../../../prisma/delivery-attempts.ts';
+import { exportSchema } from './export.ts';
 import { pageOf, timestamp, uuid } from './reply-parts.ts';
 
 /** A webhook, as the API shows it. */

@@ -1,0 +1,35 @@
+import { compactTimestamp, type Timestamp } from '../times.ts';
+import type { ExportContent } from './exports.ts';
+import { fileFormats } from './file-formats.ts';
+
+const extensions = { none: '', gzip: '.gz', zstd: '.zst' } as const;
+const compressedTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as const;
+
+/** The type of the stored file. A compressed one is that file, not an encoding of another: browsers would unpack it. */
+export const contentType = ({ format, compression }: Pick<ExportContent, 'format' | 'compression'>): string =>
+  compression === 'none' ? fileFormats[format].contentType : compressedTypes[compression];
+
+/** The name a download gets: `asked` or a default, with the extension added if it is missing. */
+export function downloadName(
+  content: Pick<ExportContent, 'format' | 'compression'>,
+  asOf: Timestamp,
+  asked?: string,
+): string {
+  const outer = extensions[content.compression];
+  const inner = `.${content.format}`;
+  let name = asked ?? `events-export-${compactTimestamp(asOf)}`;
+  if (name.toLowerCase().endsWith(inner + outer)) return name;
+  if (!name.toLowerCase().endsWith(inner)) name += inner;
+  return name + outer;
+}
+
+/** Where the file of an export is kept. The tenant stands first, so that a bucket policy can tell tenants apart. */
+export const objectKey = (
+  tenantId: string,
+  exportId: string,
+  content: Pick<ExportContent, 'format' | 'compression'>,
+): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
+
+/** The id in a key of objectKey(), or undefined for any other key. */
+export const exportIdOfKey = (key: string): string | undefined =>
+  /^exports\/[0-9a-f-]{36}\/([0-9a-f-]{36})\/events\.[a-z.]+$/.exec(key)?.[1];
