@@ -1,11 +1,11 @@
 import type pg from 'pg';
 import type { Caller } from '../local/call-api.ts';
-import type { Stop } from '../test/services/find-redis.ts';
+import type { Stop } from '../local/services/find-redis.ts';
 import { isShort, type Size } from './arguments.ts';
 import { type Children, openChildren } from './children.ts';
+import { findLimit, type Limit } from './contenders/limit.ts';
 import { connected, fillEvents } from './data-set.ts';
 import { type Deployment, type Deployments, type Engines, makeTenant, openDeployments } from './deployment.ts';
-import { findLimit, type Limit } from './limit.ts';
 import type { Line } from './line.ts';
 import { type Servers, startServers } from './servers.ts';
 

@@ -1,5 +1,5 @@
 import { hearStopSignals } from '../core/stop-signals.ts';
-import type { Stop } from '../test/services/find-redis.ts';
+import type { Stop } from '../local/services/find-redis.ts';
 import { benchHelp, readSize, type Size } from './arguments.ts';
 import { openBench } from './bench.ts';
 import { report } from './report.ts';

@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres } from '../local/postgres/embedded-postgres.ts';
+import { findRedis, type RedisService, type Stop } from '../local/services/find-redis.ts';
+import { findS3, type S3Service } from '../local/services/find-s3.ts';
+import type { Missing } from '../local/services/missing.ts';
+import { createTestBucket, type TestBucket } from '../local/services/test-bucket.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
-import { findRedis, type RedisService, type Stop } from '../test/services/find-redis.ts';
-import { findS3, type S3Service } from '../test/services/find-s3.ts';
-import type { Missing } from '../test/services/missing.ts';
-import { createTestBucket, type TestBucket } from '../test/services/test-bucket.ts';
 
 /** What all contenders share. */
 export type Servers = {

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig, variables } from '../core/config.ts';
+import { localStackSettings } from '../local/services/localstack.ts';
+import { redisArguments } from '../local/services/shared-redis.ts';
 import { importClosure } from './compose/import-closure.ts';
 import { madeUpEnvironment } from './compose/made-up-environment.ts';
 import { readCompose, references, root, type Service } from './compose/read-compose.ts';
@@ -14,8 +16,6 @@ import {
   isSent,
   readStages,
 } from './compose/read-dockerfile.ts';
-import { localStackSettings } from './services/localstack.ts';
-import { redisArguments } from './services/shared-redis.ts';
 
 const { services, volumes, networks } = readCompose(madeUpEnvironment);
 const all = Object.entries(services);

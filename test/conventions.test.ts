@@ -1,41 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { globSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { dirname, join, normalize } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { variables } from '../core/config.ts';
 import { errorTypes } from '../core/errors.ts';
-
-const root = join(import.meta.dirname, '..');
-const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-const isOurs = (name: string): boolean =>
-  !/(^|\/)(node_modules|\.git|\.data|\.setup-lock|generated|results)(\/|$)/.test(name);
-const find = (pattern: string): string[] =>
-  globSync(pattern, { cwd: root, exclude: (name) => !isOurs(name) })
-    .filter(isOurs)
-    .sort();
-
-const folders = ['core', 'prisma', 'api', 'worker', 'local', 'doctor', 'bench'];
-const sources = find(`{${folders.join(',')}}/**/*.ts`);
-
-/** What a file imports, statically or not: packages by name, our own files by their path from the root. */
-function importsOf(file: string): string[] {
-  const specifiers = read(file).matchAll(
-    /(?:^|\s)(?:import|export)\s[^'"]*?from\s+'([^']+)'|(?:^|\W)import\s*\(?\s*'([^']+)'/g,
-  );
-  return [...specifiers].map(([, name, other]) => {
-    const specifier = (name ?? other)!;
-    return specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier;
-  });
-}
-
-const folderOf = (file: string): string => file.split('/')[0]!;
-/** The package of `zod/v4` or `@prisma/client/runtime`. */
-const packageOf = (specifier: string): string =>
-  specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
+import { find, folderOf, folders, importsOf, packageOf, read, root, sources } from './source-files.ts';
 
 describe('imports', () => {
   /** Whom a folder may import of ours, besides itself. */
@@ -46,8 +15,8 @@ describe('imports', () => {
     worker: ['core', 'prisma', 'package.json'],
     local: ['core', 'prisma', 'api', 'worker'],
     doctor: ['core', 'prisma'],
-    // Redis and S3 as the tests start them.
-    bench: ['core', 'prisma', 'local', 'test'],
+    // Redis and S3 as local/services starts them.
+    bench: ['core', 'prisma', 'local'],
   };
 
   test.each(folders)('of %s point only where they may', (folder) => {

@@ -1,5 +1,5 @@
 import { inject, TestRunner } from 'vitest';
-import { isMissing } from './services/missing.ts';
+import { isMissing } from '../local/services/missing.ts';
 import { redisService, s3Service } from './services/services.ts';
 
 /** Runs test files on the engines of their project; where one is missing, each of their tests is skipped. */

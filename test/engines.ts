@@ -5,10 +5,10 @@ import { pathToFileURL } from 'node:url';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { inject } from 'vitest';
+import { isMissing, type Missing } from '../local/services/missing.ts';
+import { createTestBucket } from '../local/services/test-bucket.ts';
 import { type Engines, enginePairs } from './engine-pairs.ts';
-import { isMissing, type Missing } from './services/missing.ts';
 import { giveBackRedis, redisService, s3Service } from './services/services.ts';
-import { createTestBucket } from './services/test-bucket.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {

@@ -1,6 +1,6 @@
-import { contend } from '../contend.ts';
 import { runExport } from '../run-export.ts';
 import { percentile } from '../spread.ts';
+import { contend } from './contend.ts';
 
 type Job = { url: string; key: string; request: object; times: number };
 

@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { contend } from '../contend.ts';
+import { contend } from './contend.ts';
 
 /** A client that takes the stream of events into a file: bytes, and the milliseconds to the first of them. */
 await contend<{ url: string; key: string; path: string }>(async ({ url, key, path }) => {

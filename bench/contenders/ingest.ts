@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { contend } from '../contend.ts';
 import { ingestBatches } from '../ingest-batches.ts';
+import { contend } from './contend.ts';
 
 type Job = { url: string; keys: string[]; forMs: number };
 

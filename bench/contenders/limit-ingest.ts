@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { contend } from '../contend.ts';
 import { ingestBatches } from '../ingest-batches.ts';
+import { contend } from './contend.ts';
 
 type Job = { databaseUrl: string; clients: number; forMs: number };
 

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { fetchApi } from '../../local/call-api.ts';
-import { contend } from '../contend.ts';
 import { percentile } from '../spread.ts';
+import { contend } from './contend.ts';
 
 type Job = { url: string; key: string; id: string; forMs: number };
 

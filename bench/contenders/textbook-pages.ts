@@ -3,8 +3,8 @@ import { createGzip } from 'node:zlib';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { stringify } from 'csv-stringify';
 import { type Event, PrismaClient } from '../../prisma/generated/client.ts';
-import { contend } from '../contend.ts';
-import { csvOptions, type TextbookJob, upload } from '../upload-textbook.ts';
+import { contend } from './contend.ts';
+import { csvOptions, type TextbookJob, upload } from './upload-textbook.ts';
 
 const pageRows = 1_000;
 

@@ -3,8 +3,8 @@ import { stringify } from 'csv-stringify';
 import pg from 'pg';
 import QueryStream from 'pg-query-stream';
 import { eventFields } from '../../core/events/events.ts';
-import { contend } from '../contend.ts';
-import { csvOptions, type TextbookJob, upload } from '../upload-textbook.ts';
+import { contend } from './contend.ts';
+import { csvOptions, type TextbookJob, upload } from './upload-textbook.ts';
 
 const batchRows = 1_000;
 const fields = eventFields.filter((field) => field.csv);

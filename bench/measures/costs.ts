@@ -1,7 +1,7 @@
 import type { Bench, Measure } from '../bench.ts';
+import { exportOnce } from '../contenders/export-contenders.ts';
 import { countRequests } from '../count-requests.ts';
 import type { Deployment } from '../deployment.ts';
-import { exportOnce } from '../export-contenders.ts';
 import type { Line } from '../line.ts';
 import { redisFigures } from '../redis-figures.ts';
 import type { Sample } from '../rounds.ts';

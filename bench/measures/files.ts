@@ -1,6 +1,6 @@
 import type { Bench, Measure } from '../bench.ts';
+import { exportOnce, limitToFile } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { exportOnce, limitToFile } from '../export-contenders.ts';
 import { type Line, measured, seconds } from '../line.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';
 import { ratioOf } from '../spread.ts';

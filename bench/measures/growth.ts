@@ -1,7 +1,7 @@
 import type { Size } from '../arguments.ts';
 import { type Bench, type Measure, timeOf } from '../bench.ts';
+import { limitToFile } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured, middle, seconds } from '../line.ts';
 import { cpuSeconds, peakMib } from '../process-figures.ts';
 import { recordProgress, tenthsOf } from '../progress-times.ts';

@@ -1,6 +1,6 @@
 import { type Bench, type Measure, timeOf } from '../bench.ts';
+import { limitToFile } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured, middle } from '../line.ts';
 import { figures, takeTurns } from '../rounds.ts';
 import { spreadOf } from '../spread.ts';

@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench, Log, Measure } from '../bench.ts';
+import { limitToFile } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured, middle, seconds } from '../line.ts';
 import { cpuSeconds, forgetPeak, memoryMib, peakMib } from '../process-figures.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';

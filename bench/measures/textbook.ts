@@ -1,6 +1,6 @@
 import { type Bench, fewRounds, type Measure } from '../bench.ts';
+import { exportOnce } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { exportOnce } from '../export-contenders.ts';
 import { type Line, measured, middle, seconds } from '../line.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';
 import { ratioOf } from '../spread.ts';

@@ -1,6 +1,6 @@
 import { type Bench, fewRounds, type Measure, timeOf } from '../bench.ts';
+import { limitToFile } from '../contenders/export-contenders.ts';
 import type { Deployment } from '../deployment.ts';
-import { limitToFile } from '../export-contenders.ts';
 import { type Line, measured } from '../line.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';
 import { removeExport, runExport } from '../run-export.ts';

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { findS3 } from '../services/find-s3.ts';
+import { findS3 } from '../../local/services/find-s3.ts';
 import { chaosSizes, runChaos } from './run-chaos.ts';
 
 const { full, short } = chaosSizes;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { exportIdOfKey } from '../../core/exports/exports.ts';
+import { exportIdOfKey } from '../../core/exports/stored-file.ts';
 import { type Member, runsOf } from './fleet-member.ts';
 import type { Random } from './random-numbers.ts';
 import { beside, during, type Fault, type Scene } from './scene.ts';

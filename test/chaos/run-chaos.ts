@@ -1,4 +1,4 @@
-import type { S3Service } from '../services/find-s3.ts';
+import type { S3Service } from '../../local/services/find-s3.ts';
 import type { WebhookReceiver } from '../webhook-receiver.ts';
 import { auditFiles } from './audit-files.ts';
 import { auditHistory } from './audit-history.ts';

@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findFreePort } from '../../local/free-port.ts';
+import type { S3Service } from '../../local/services/find-s3.ts';
+import { createTestBucket } from '../../local/services/test-bucket.ts';
 import { createTestDatabase, type TestDatabase } from '../database.ts';
-import type { S3Service } from '../services/find-s3.ts';
 import { startRedisServer } from '../services/redis-server.ts';
 import { s3Service } from '../services/services.ts';
-import { createTestBucket } from '../services/test-bucket.ts';
 import { diagnose, runDoctor } from './run-doctor.ts';
 
 const s3 = await s3Service();

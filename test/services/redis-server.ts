@@ -1,8 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { findFreePort } from '../../local/free-port.ts';
-import { type OwnProcess, startOwnProcess } from './own-process.ts';
-import { isRedisReady } from './shared-redis.ts';
+import { type OwnProcess, startOwnProcess } from '../../local/services/own-process.ts';
+import { isRedisReady } from '../../local/services/shared-redis.ts';
 
 /** A Redis of one test's own, to be stopped, killed and emptied. */
 export type RedisServer = {

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { findRedis, type Stop } from './find-redis.ts';
-import { findS3 } from './find-s3.ts';
-import { isMissing } from './missing.ts';
+import { findRedis, type Stop } from '../../local/services/find-redis.ts';
+import { findS3 } from '../../local/services/find-s3.ts';
+import { isMissing } from '../../local/services/missing.ts';
 import { shareRedis } from './redis-databases.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { inject } from 'vitest';
-import type { RedisService } from './find-redis.ts';
-import type { S3Service } from './find-s3.ts';
-import { isMissing, type Missing } from './missing.ts';
+import type { RedisService } from '../../local/services/find-redis.ts';
+import type { S3Service } from '../../local/services/find-s3.ts';
+import { isMissing, type Missing } from '../../local/services/missing.ts';
 
 /**
  * The S3 server of this run, for `await` at the top of a test file: the first call starts it (10 to 30 seconds), all files

@@ -1,10 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bench, Log } from './bench.ts';
-import type { Deployment } from './deployment.ts';
-import { cpuSeconds, forgetPeak, peakMib } from './process-figures.ts';
-import type { Sample } from './rounds.ts';
-import { removeExport, runExport } from './run-export.ts';
+import type { Bench, Log } from '../bench.ts';
+import type { Deployment } from '../deployment.ts';
+import { cpuSeconds, forgetPeak, peakMib } from '../process-figures.ts';
+import type { Sample } from '../rounds.ts';
+import { removeExport, runExport } from '../run-export.ts';
 
 /** Lets PostgreSQL itself write rows into a file. @param behind what stands between them, such as `| gzip -1` */
 export async function limitToFile(

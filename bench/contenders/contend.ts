@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { forgetPeak, peakMib } from './process-figures.ts';
-import type { Sample } from './rounds.ts';
+import { forgetPeak, peakMib } from '../process-figures.ts';
+import type { Sample } from '../rounds.ts';
 
 /**
  * What each contender of Node is: it takes its job from the command line, works once, and hands over what it measured with

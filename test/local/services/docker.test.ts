@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tryDocker } from './docker.ts';
+import { tryDocker } from '../../../local/services/docker.ts';
 import { startInAnotherProcess } from './start-in-another-process.ts';
 
 /** Runs nothing, and writes down what it was asked for: a Docker engine is what these tests must do without. */
@@ -53,7 +53,7 @@ describe('Services in Docker', () => {
 
   it('are removed when the process that started them is killed', async () => {
     const { child } = await startInAnotherProcess(`
-      import { tryDocker } from ${JSON.stringify(join(import.meta.dirname, 'docker.ts'))};
+      import { tryDocker } from ${JSON.stringify(join(import.meta.dirname, '../../../local/services/docker.ts'))};
       await tryDocker((docker) => docker.run({ service: 'redis', port: 6379, isReady: async () => true }));
       console.log('started');`);
     expect(asked()).not.toContain('rm --force --volumes c0ffee');

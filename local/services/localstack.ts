@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, join } from 'node:path';
-import { findFreePort } from '../../local/free-port.ts';
+import { findFreePort } from '../free-port.ts';
 import { type OwnProcess, startOwnProcess } from './own-process.ts';
 
 /** The last version whose package runs on Python 3.10 and 3.11. scripts/install-test-services.sh installs it. */

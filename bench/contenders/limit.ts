@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { eventFields } from '../core/events/events.ts';
+import { eventFields } from '../../core/events/events.ts';
 
 /** What PostgreSQL itself can push out: COPY of the same rows and columns in the same order, with nothing done about them. */
 export type Limit = {
@@ -19,9 +19,7 @@ export function findLimit(databaseUrl: string): Limit {
       const statement = copyStatement(what);
       return hasPsql
         ? `PGOPTIONS='-c TimeZone=UTC' psql --no-psqlrc --quiet ${quoted(databaseUrl)} --command ${quoted(statement)}`
-        : [process.execPath, join(import.meta.dirname, 'contenders', 'print-copy.ts'), databaseUrl, statement]
-            .map(quoted)
-            .join(' ');
+        : [process.execPath, join(import.meta.dirname, 'print-copy.ts'), databaseUrl, statement].map(quoted).join(' ');
     },
   };
 }

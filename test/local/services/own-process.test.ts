@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isRunning } from '../../local/postgres/claim-directory.ts';
-import { firstLineOf, startOwnProcess } from './own-process.ts';
+import { isRunning } from '../../../local/postgres/claim-directory.ts';
+import { firstLineOf, startOwnProcess } from '../../../local/services/own-process.ts';
 import { startInAnotherProcess } from './start-in-another-process.ts';
 
 /** A server that starts another process, as LocalStack does. */
@@ -11,7 +11,7 @@ const family = { name: 'family', program: '/bin/sh', args: () => ['-c', 'sleep 6
 describe('a process of the tests', () => {
   it('ends with its directory when the process that started it is killed', async () => {
     const { child, line } = await startInAnotherProcess(`
-      import { startOwnProcess } from ${JSON.stringify(join(import.meta.dirname, 'own-process.ts'))};
+      import { startOwnProcess } from ${JSON.stringify(join(import.meta.dirname, '../../../local/services/own-process.ts'))};
       let directory;
       const { pid } = await startOwnProcess({
         name: 'killed', program: '/bin/sleep', args: (own) => { directory = own; return ['600']; },

@@ -3,8 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import { S3Client } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import type { Options } from 'csv-stringify';
-import type { S3Service } from '../test/services/find-s3.ts';
-import type { Sample } from './rounds.ts';
+import type { S3Service } from '../../local/services/find-s3.ts';
+import type { Sample } from '../rounds.ts';
 
 /** What a textbook contender is to export, and where to. */
 export type TextbookJob = {

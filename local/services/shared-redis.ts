@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { findFreePort } from '../../local/free-port.ts';
+import { findFreePort } from '../free-port.ts';
 import { type OwnProcess, startOwnProcess } from './own-process.ts';
 
 /** As Logferry wants it: nothing is evicted, what was taken is in a file; and a database for each test file that asks. */

@@ -1,8 +1,8 @@
 import { ListBucketsCommand } from '@aws-sdk/client-s3';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
-import { giveBackRedis, redisService, s3Service } from './services.ts';
-import { createTestBucket } from './test-bucket.ts';
+import { createTestBucket } from '../../../local/services/test-bucket.ts';
+import { giveBackRedis, redisService, s3Service } from '../../services/services.ts';
 
 const s3 = await s3Service();
 const redis = await redisService();
