@@ -1,6 +1,7 @@
 import querystring from 'node:querystring';
 import { fileURLToPath } from 'node:url';
 import express, { type Express, Router } from 'express';
+import { storageEngineOf } from '../core/engines.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { type Access, openAccess } from './access/access.ts';
 import { requireCaller, withTenants } from './access/tenant-route.ts';
@@ -44,7 +45,7 @@ export function buildApp(deps: AppDeps): Express {
   app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
   app.use(logRequests(log), meterRequests(metrics), crossOrigin(config.CORS_ORIGINS));
   app.use(healthRoutes({ checks, log }), metricsRoutes(metrics), openApiRoutes(config));
-  if (config.storageUrl.startsWith('file:')) {
+  if (storageEngineOf(config) === 'file') {
     app.use('/files', countStream(metrics, 'files'));
     app.use(fileRoutes({ directory: fileURLToPath(config.storageUrl), linkKey: secretKey.linkKey }));
   }

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../core/config.ts';
+import { queueEngineOf } from '../core/engines.ts';
 import { readinessChecks } from '../core/health.ts';
 import type { Log } from '../core/log.ts';
 import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
@@ -27,7 +28,9 @@ const graceMs = 5_000;
 
 /** Requests are counted where the queue is, if that is made for it. */
 const openCounter = ({ QUEUE_URL, LOGFERRY_RATE_LIMIT }: Config, log: Log): RedisCounter | undefined =>
-  QUEUE_URL?.startsWith('redis') && LOGFERRY_RATE_LIMIT > 0 ? openRedisCounter(QUEUE_URL, log) : undefined;
+  QUEUE_URL && queueEngineOf(QUEUE_URL) === 'redis' && LOGFERRY_RATE_LIMIT > 0
+    ? openRedisCounter(QUEUE_URL, log)
+    : undefined;
 
 /** Serves the API. @throws StartError when the port is taken */
 export async function startApi(deployment: Deployment): Promise<RunningApi> {

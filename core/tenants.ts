@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { findUnstorableText, storableTextPattern } from './json/json.ts';
+import { storable } from './json/storable.ts';
 import { oneOf, strictObject } from './strict-object.ts';
 
 /** Plans in the order of their rank: each may do what the ones before it may. */
@@ -8,12 +8,12 @@ export type Plan = (typeof plans)[number];
 
 /** A text of 1 to `most` characters that PostgreSQL can hold. */
 export const shortText = (most: number) =>
-  z
-    .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
-    .min(1, 'must not be empty')
-    .max(most, `must have at most ${most} characters`)
-    .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
-    .meta({ pattern: storableTextPattern });
+  storable(
+    z
+      .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
+      .min(1, 'must not be empty')
+      .max(most, `must have at most ${most} characters`),
+  );
 
 // It is sent as a header by those who act for the tenant, so it holds what a header can.
 const headerText = /^[!-~]([ -~]*[!-~])?$/;

@@ -66,3 +66,6 @@ function offsetMinutes(zone: string): number {
   if (zone === 'Z' || zone === 'z') return 0;
   return (zone[0] === '-' ? -1 : 1) * (+zone.slice(1, 3) * 60 + +zone.slice(-2));
 }
+
+export const hourMs = 3_600_000;
+export const dayMs = 24 * hourMs;

@@ -1,4 +1,5 @@
 import { type Config, memoryMib } from '../core/config.ts';
+import { storageEngineOf } from '../core/engines.ts';
 import type { Finding } from '../core/findings.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { reachOf } from './reach.ts';
@@ -48,14 +49,14 @@ function regionFindings({ LOGFERRY_REGION: region, LOGFERRY_REGIONS: regions, pu
 }
 
 function storageFindings(config: Config): Finding[] {
-  const { storageUrl, S3_ENDPOINT, S3_PUBLIC_ENDPOINT, publicUrl } = config;
-  if (storageUrl.startsWith('file:') && isSpread(config)) {
+  const { S3_ENDPOINT, S3_PUBLIC_ENDPOINT, publicUrl } = config;
+  if (storageEngineOf(config) === 'file' && isSpread(config)) {
     const remedy = 'Use s3://, or a directory that all machines with an API or a worker share.';
     return [warning('Files are kept in a directory, while the database or the queue is on another machine', remedy)];
   }
   const linksTo = S3_PUBLIC_ENDPOINT ?? S3_ENDPOINT;
   const isInner = linksTo !== undefined && reachOf(new URL(linksTo).hostname) !== 'world';
-  if (!storageUrl.startsWith('s3:') || !isInner || reachOf(new URL(publicUrl).hostname) !== 'world') return [];
+  if (storageEngineOf(config) !== 's3' || !isInner || reachOf(new URL(publicUrl).hostname) !== 'world') return [];
   const remedy = 'Set S3_PUBLIC_ENDPOINT to where clients reach the storage.';
   return [warning(`Download links point to ${linksTo}, which clients of ${publicUrl} hardly reach`, remedy)];
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { startApi } from '../api/start-api.ts';
 import { type Config, readConfig } from '../core/config.ts';
+import { queueEngineOf } from '../core/engines.ts';
 import { makeLog } from '../core/log.ts';
 import { keptSecret } from '../core/secret-key.ts';
 import { StartError } from '../core/stop-signals.ts';
@@ -46,7 +47,7 @@ export async function startLocal(environment: Record<string, string | undefined>
     }
     await migrate(databaseUrl).catch(explainDatabaseError);
     const queueUrl = config.QUEUE_URL ?? databaseUrl;
-    if (queueUrl.startsWith('postgres')) await migrateQueue(queueUrl);
+    if (queueEngineOf(queueUrl) === 'postgresql') await migrateQueue(queueUrl);
     const deployment = await openDeployment(config, databaseUrl);
     stops.push(deployment.close);
     const api = await startApi(deployment);

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
+import { queueEngineOf } from '../core/engines.ts';
 
 /** The lock that `prisma migrate` takes too, so that the two never run at once. */
 const advisoryLock = 72707369;
@@ -184,7 +185,7 @@ if (import.meta.main) {
     if (!url)
       throw new MigrationError('DATABASE_URL is not set. (npm start migrates its embedded database by itself.)');
     const applied = await migrate(url, console.log);
-    if (queueUrl?.startsWith('postgres')) await migrateQueue(queueUrl);
+    if (queueUrl && queueEngineOf(queueUrl) === 'postgresql') await migrateQueue(queueUrl);
     console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date.');
   } catch (error) {
     console.error((error as Error).message || String(error));

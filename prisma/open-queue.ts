@@ -1,4 +1,5 @@
 import { within } from '../core/async/within.ts';
+import { queueEngineOf } from '../core/engines.ts';
 import type { Log } from '../core/log.ts';
 import { openPostgresQueue } from '../core/queue/postgres.ts';
 import type { Queue } from '../core/queue/queue.ts';
@@ -12,7 +13,7 @@ const endLimitMs = 1_000;
  * @throws ConfigError when the URL holds a mistake; not when nobody answers there
  */
 export function openQueue(queueUrl: string, log: Log): Queue {
-  if (/^rediss?:/.test(queueUrl)) return openRedisQueue(queueUrl, log);
+  if (queueEngineOf(queueUrl) === 'redis') return openRedisQueue(queueUrl, log);
   // Each queue and each worker listens for its errors.
   const pool = openQueuePool(queueUrl).setMaxListeners(100);
   const queue = openPostgresQueue(pool, log);

@@ -1,6 +1,7 @@
 import { notFound } from '../core/errors.ts';
+import { matchesGlob } from '../core/glob.ts';
 import { newId } from '../core/ids.ts';
-import { matchesPattern, type WebhookPatch, type WebhookRequest } from '../core/webhooks/webhooks.ts';
+import type { WebhookPatch, WebhookRequest } from '../core/webhooks/webhooks.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
 import { newDelivery } from './deliveries.ts';
 import type { Webhook } from './generated/client.ts';
@@ -65,7 +66,7 @@ export async function recordDeliveries(transaction: PrismaTransaction, news: Exp
     select: { id: true, url: true, events: true },
   });
   const deliveries = webhooks
-    .filter((webhook) => webhook.events.some((pattern) => matchesPattern(pattern, type)))
+    .filter((webhook) => webhook.events.some((pattern) => matchesGlob(pattern, type)))
     .map(({ id, url }) => newDelivery({ tenantId, webhookId: id, url, exportId, type, data: news.data }));
   await transaction.delivery.createMany({ data: deliveries });
   return deliveries.map((delivery) => delivery.id);

@@ -3,6 +3,7 @@ import type { Event } from '../../core/events/events.ts';
 import { type AuditQuery, readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditView } from '../../core/frontegg/audit-view.ts';
 import { parseJson } from '../../core/json/json.ts';
+import { dayMs } from '../../core/times.ts';
 import { pgSql } from '../../prisma/client.ts';
 import { countRecent } from '../../prisma/events/counts.ts';
 import { countAcross, listAcross } from '../../prisma/events/list-across-tenants.ts';
@@ -60,8 +61,6 @@ export function auditRoutes(deps: AuditDeps, access: Access): Router {
   router.use(auditFigureRoutes(deps));
   return router;
 }
-
-const dayMs = 86_400_000;
 
 /** When this day and this week began, in UTC; weeks begin on Monday (ISO 8601). */
 function startOfDayAndWeek(now: number): { today: number; week: number } {

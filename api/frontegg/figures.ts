@@ -1,5 +1,6 @@
 import { Router } from 'express';
 import { AppError, type FieldError, invalid } from '../../core/errors.ts';
+import { dayMs, hourMs } from '../../core/times.ts';
 import { pgSql } from '../../prisma/client.ts';
 import { countFigures, type Figures, type Span } from '../../prisma/events/counts.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
@@ -7,8 +8,6 @@ import { callerOf, requireScope } from '../access/tenant-route.ts';
 import type { AuditDeps } from './audit-deps.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
-const hourMs = 3_600_000;
-const dayMs = 24 * hourMs;
 /** Entries of each top list; steps of time that one reply may have. */
 const limits = { entries: 10, mostEntries: 1_000, steps: 10_000 };
 

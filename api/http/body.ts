@@ -1,6 +1,7 @@
 import express, { type Request, type RequestHandler } from 'express';
 import type { z } from 'zod';
 import { AppError, type FieldError, invalid } from '../../core/errors.ts';
+import { fieldErrors } from '../../core/field-errors.ts';
 import { parseJson } from '../../core/json/json.ts';
 
 /** Bytes that a JSON body may have, unless a route says otherwise. */
@@ -87,17 +88,11 @@ export function parse<S extends z.ZodType>(schema: S, value: unknown, path?: str
   if (value === undefined) throw new AppError('bad_request', 'This call needs a JSON body.');
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues.flatMap((issue) => fieldErrors(issue, path)));
+  throw invalid(parsed.error.issues.flatMap(fieldErrors).map((each) => placed(each, path)));
 }
 
-function fieldErrors(issue: z.core.$ZodIssue, path?: string): FieldError[] {
-  const at = (...steps: PropertyKey[]) => [...(path ? [path] : []), ...issue.path, ...steps].map(String).join('.');
-  if (issue.code !== 'unrecognized_keys') {
-    return [{ path: at(), message: at() === '' ? `The body ${issue.message}` : issue.message }];
-  }
-  // The schema's message is about the first unknown member and names the one that was probably meant.
-  return issue.keys.map((key, index) => ({
-    path: at(key),
-    message: index === 0 ? issue.message : `unknown member "${key.slice(0, 80)}"`,
-  }));
+/** A mistake at its place in the request; one of the whole body says so. */
+function placed({ path, message }: FieldError, before?: string): FieldError {
+  const at = [before, path].filter(Boolean).join('.');
+  return { path: at, message: at === '' ? `The body ${message}` : message };
 }

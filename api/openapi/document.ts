@@ -1,4 +1,5 @@
 import type { Config } from '../../core/config.ts';
+import { storageEngineOf } from '../../core/engines.ts';
 import { regionsOf } from '../../core/regions.ts';
 import { webhookEventTypes } from '../../core/webhooks/webhooks.ts';
 import packageJson from '../../package.json' with { type: 'json' };
@@ -21,7 +22,7 @@ export type DocumentConfig = Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS'
 type Group = { name: string; description: string; paths: Paths };
 
 /** All groups, in the order in which they are shown. A new one is a file of paths and a line here. */
-const groupsOf = ({ storageUrl }: DocumentConfig): Group[] => [
+const groupsOf = (config: DocumentConfig): Group[] => [
   { name: 'events', description: 'Writing, reading and checking events', paths: eventPaths() },
   { name: 'exports', description: 'Files of events, made as jobs', paths: exportPaths() },
   { name: 'webhooks', description: 'Who is told of exports', paths: webhookPaths() },
@@ -30,7 +31,7 @@ const groupsOf = ({ storageUrl }: DocumentConfig): Group[] => [
   { name: 'limits', description: 'What a caller has, and where', paths: limitPaths() },
   { name: 'tokens', description: 'Tokens for API keys, as clients of Frontegg ask for them', paths: tokenPaths() },
   { name: 'audits', description: 'The audits API of Frontegg, for clients that speak it', paths: auditPaths() },
-  ...(storageUrl.startsWith('file:')
+  ...(storageEngineOf(config) === 'file'
     ? [{ name: 'files', description: 'Download links of the file storage', paths: filePaths() }]
     : []),
   { name: 'operations', description: 'Health and figures, for operators', paths: operationPaths() },

@@ -1,17 +1,15 @@
 import { z } from 'zod';
 import { AppError, invalid } from '../errors.ts';
 import { findUnstorable, findUnstorableText, parseJson, storableTextPattern } from '../json/json.ts';
+import { storable } from '../json/storable.ts';
 import { unknownName } from '../nearest-name.ts';
 import { parseTimestamp, timePatterns } from '../times.ts';
 import { pathPattern, splitPath } from './event-path.ts';
 import { parseSeverity, severities, severityPattern } from './events.ts';
 
-const storable = z
-  .string({ error: 'must be text' })
-  .min(1, 'must not be empty')
-  .max(4096, 'must have at most 4096 characters')
-  .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
-  .meta({ pattern: storableTextPattern });
+const storedText = storable(
+  z.string({ error: 'must be text' }).min(1, 'must not be empty').max(4096, 'must have at most 4096 characters'),
+);
 
 const listMessage = 'must be a text, or a list of 1 to 1000 texts, none empty';
 
@@ -134,11 +132,11 @@ function checkOperator(
 }
 
 const members = {
-  action: oneOrMany(storable).optional(),
-  actor_id: oneOrMany(storable).optional(),
-  actor_email: oneOrMany(storable).optional(),
-  target_type: oneOrMany(storable).optional(),
-  target_id: oneOrMany(storable).optional(),
+  action: oneOrMany(storedText).optional(),
+  actor_id: oneOrMany(storedText).optional(),
+  actor_email: oneOrMany(storedText).optional(),
+  target_type: oneOrMany(storedText).optional(),
+  target_id: oneOrMany(storedText).optional(),
   severity: oneOrMany(
     z
       .string()
@@ -148,12 +146,12 @@ const members = {
       })
       .meta({ pattern: severityPattern, description: `${severities.join(', ')}, in any case` }),
   ).optional(),
-  ip: oneOrMany(storable).optional(),
+  ip: oneOrMany(storedText).optional(),
   from: time('start').optional(),
   to: time('end').optional(),
   after_sequence: sequence.optional(),
   through_sequence: sequence.optional(),
-  search: storable.max(256, 'must have at most 256 characters').optional(),
+  search: storedText.max(256, 'must have at most 256 characters').optional(),
   metadata: criteriaSchema.optional(),
 };
 

@@ -1,5 +1,5 @@
-import type { z } from 'zod';
 import type { FieldError } from '../errors.ts';
+import { fieldErrors } from '../field-errors.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson } from '../json/canonical-json.ts';
 import { findUnstorable, isTooDeep } from '../json/json.ts';
@@ -19,16 +19,6 @@ export function readNewEvent(value: unknown, path = ''): Read {
   const read = parsed.success ? completeEvent(parsed.data) : { errors: parsed.error.issues.flatMap(fieldErrors) };
   if ('event' in read) return read;
   return { errors: read.errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
-}
-
-/** One mistake for each unknown member, at its own path; the schema's message is about the first. */
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
-  const path = issue.path.join('.');
-  if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
-  return issue.keys.map((key, index) => ({
-    path: [path, key].filter(Boolean).join('.'),
-    message: index === 0 ? issue.message : `unknown member "${key.slice(0, 80)}"`,
-  }));
 }
 
 function completeEvent(input: EventInput): Read {

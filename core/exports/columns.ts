@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { type EventPath, eventPathPattern, parseEventPath } from '../events/event-path.ts';
 import { eventFields } from '../events/events.ts';
-import { findUnstorableText, storableTextPattern } from '../json/json.ts';
+import { storable } from '../json/storable.ts';
 import { unknownName } from '../nearest-name.ts';
 
 /** Columns one export may have. */
@@ -18,12 +18,10 @@ const property = z.strictObject(
         if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
       })
       .meta({ pattern: eventPathPattern, description: 'A field, or a path inside a free-form one' }),
-    displayName: z
-      .string({ error: 'must be text' })
-      .min(1, 'must not be empty')
-      .max(256, 'must have at most 256 characters')
-      .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
-      .meta({ pattern: storableTextPattern, description: 'The title, `name` when left out; no two may be the same' })
+    displayName: storable(
+      z.string({ error: 'must be text' }).min(1, 'must not be empty').max(256, 'must have at most 256 characters'),
+    )
+      .meta({ description: 'The title, `name` when left out; no two may be the same' })
       .optional(),
   },
   {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { strictObject } from '../strict-object.ts';
 import { type Plan, plans } from '../tenants.ts';
+import { dayMs } from '../times.ts';
 
 const gibibyte = 2 ** 30;
 
@@ -55,7 +56,6 @@ export const nextDay = (now: number): number => startOfDay(now) + dayMs;
 /** When the day began, of which `now` is part. */
 export const startOfDay = (now: number): number => now - (now % dayMs);
 
-const dayMs = 86_400_000;
 /** Seconds after which one export may have ended. Nobody knows when. */
 const soonSeconds = 10;
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { type EventPath, parseEventPath, splitPath } from '../events/event-path.ts';
 import { type CellSource, type Column, maxColumns } from '../exports/columns.ts';
-import { findUnstorableText, storableTextPattern } from '../json/json.ts';
+import { storable } from '../json/storable.ts';
 
 /** An entry of the table below. `path` stands in the event; null is the same for all rows of a tenant. */
 type AuditField = {
@@ -68,13 +68,10 @@ function customPaths(name: string): EventPath[] {
 export const auditSortField = (name: string): string =>
   auditFields.find((field) => field.name === name)?.path ?? `metadata.${name}`;
 
-const storable = z
-  .string('must be text')
-  .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
-  .meta({ pattern: storableTextPattern });
+const storedText = storable(z.string('must be text'));
 
 const property = z.looseObject(
-  { name: storable.min(1, 'must not be empty'), displayName: storable.nullish() },
+  { name: storedText.min(1, 'must not be empty'), displayName: storedText.nullish() },
   'must be {"name", "displayName"}',
 );
 

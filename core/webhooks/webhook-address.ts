@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { lookup as systemLookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import { within } from '../async/within.ts';
 
 /** Finds all addresses of a name, as `dns.promises.lookup(name, { all: true })` does. */
 export type Lookup = (hostname: string) => Promise<LookupAddress[]>;
@@ -63,7 +64,11 @@ export function webhookGuard({ allow = [] as readonly string[], lookup = allAddr
       if (mistake) return mistake;
       const { protocol, hostname } = new URL(text);
       try {
-        await within(lookupTimeoutMs, this.addressesOf({ protocol, hostname: hostname.replace(/^\[|\]$/g, '') }));
+        await within(
+          lookupTimeoutMs,
+          'the look-up',
+          this.addressesOf({ protocol, hostname: hostname.replace(/^\[|\]$/g, '') }),
+        );
         return undefined;
       } catch (error) {
         if (error instanceof ForbiddenAddressError) return error.message;
@@ -114,12 +119,4 @@ function contains(range: Range, text: string): boolean {
   if (!ipaddr.isValid(text)) return false;
   const address = ipaddr.parse(text);
   return address.kind() === range[0].kind() && address.match(range);
-}
-
-async function within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('the look-up takes too long')), timeoutMs);
-  });
-  return Promise.race([work, expiry]).finally(() => clearTimeout(timer));
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { findUnstorableText, storableTextPattern } from '../json/json.ts';
+import { matchesGlob } from '../glob.ts';
+import { storable } from '../json/storable.ts';
 import { unknownName } from '../nearest-name.ts';
 import { strictObject } from '../strict-object.ts';
 
@@ -55,21 +56,6 @@ export function nextDelayMs(type: string, tries: number, retryAfterMs = 0, rando
   return Math.round(least * (1 + jitter * random()));
 }
 
-/** Whether a pattern, in which `*` stands for any text, matches the whole of `type`. */
-export function matchesPattern(pattern: string, type: string): boolean {
-  const [head, ...middle] = pattern.split('*') as [string, ...string[]];
-  const tail = middle.pop();
-  if (tail === undefined) return pattern === type;
-  if (!type.startsWith(head) || !type.endsWith(tail) || type.length < head.length + tail.length) return false;
-  let at = head.length;
-  for (const part of middle) {
-    const found = type.indexOf(part, at);
-    if (found < 0) return false;
-    at = found + part.length;
-  }
-  return at <= type.length - tail.length;
-}
-
 /** A new secret in the form of Standard Webhooks: 32 random bytes. */
 export const newWebhookSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`;
 
@@ -90,7 +76,7 @@ export const webhookSecretSchema = z
 const eventPattern = z
   .string({ error: 'must be an event type or a pattern, as text' })
   .superRefine((text, context) => {
-    if (webhookEventTypes.some((type) => matchesPattern(text, type))) return;
+    if (webhookEventTypes.some((type) => matchesGlob(text, type))) return;
     context.addIssue({
       code: 'custom',
       message: unknownName('event type', text, [...webhookEventTypes, 'export.*', '*']),
@@ -113,12 +99,9 @@ const members = {
     .array(eventPattern, { error: 'must be a list of event types, such as ["export.*"]' })
     .min(1, 'must name at least one event type; leave it out for all')
     .max(20, 'must have at most 20 entries'),
-  description: z
-    .string({ error: 'must be text or null' })
-    .max(500, 'must have at most 500 characters')
-    .refine((text) => !findUnstorableText(text, ''), { error: 'holds a NUL character or half of a surrogate pair' })
-    .meta({ pattern: storableTextPattern })
-    .nullable(),
+  description: storable(
+    z.string({ error: 'must be text or null' }).max(500, 'must have at most 500 characters'),
+  ).nullable(),
   include_download_url: z.boolean({ error: 'must be true or false' }),
 };
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { matchesGlob } from '../../../core/glob.ts';
 import {
   attemptDelaysMs,
-  matchesPattern,
   newWebhookSecret,
   nextDelayMs,
   webhookPatchSchema,
@@ -27,7 +27,7 @@ test.each([
   ['exp*port.*', 'export.failed', false],
   ['**', 'ping', true],
 ])('the pattern %s against %s: %s', (pattern, type, matches) => {
-  expect(matchesPattern(pattern, type)).toBe(matches);
+  expect(matchesGlob(pattern, type)).toBe(matches);
 });
 
 test('waits by the schedule, and up to a tenth longer', () => {
