@@ -15,9 +15,9 @@ const patienceMs = 5_000;
 
 /**
  * The queues in a browser, for management keys: the key as Bearer token, or as the password of HTTP Basic, which browsers ask
- * for. It only shows. Jobs are bells and say nothing of what is done, so nothing could be mended in them; and what a password
+ * for. It only shows. Jobs are wake-up signals and say nothing of what is done, so nothing could be repaired in them; and what a password
  * changes that browsers send by themselves, any site could have them change.
- * @param door finds out who calls and limits how often, as for /v1
+ * @param access finds out who calls and limits how often, as for /v1
  */
 export function boardRoutes({ queue, access }: { queue: Queue; access: RequestHandler[] }): Router {
   const board = new ExpressAdapter();

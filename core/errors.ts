@@ -73,7 +73,7 @@ export function invalid(found: FieldError[]): AppError {
   return new AppError('validation_error', told.join('; '), { errors });
 }
 
-/** A failure of a run that no repetition can mend: the export ends as failed at once. */
+/** A failure of a run that no repetition can repair: the export ends as failed at once. */
 export class FinalError extends Error {
   readonly code: string;
   constructor(code: string, message: string, cause?: unknown) {

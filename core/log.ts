@@ -28,7 +28,7 @@ export const logFields = {
   check: 'the part that is, or is not, ready',
   duty: 'of the sweep',
   queue: 'its name',
-  handling: 'rings that were being handled',
+  handling: 'jobs that were being handled',
   remedy: 'what to do about it',
   url: 'of another server that was asked',
   host: 'that the process listens on',

@@ -4,7 +4,7 @@ const words = { ok: 'ok', warning: 'warning', failure: 'FAILED' } as const;
 const wordColumns = 9;
 const aboutColumns = 15;
 
-/** A line for each finding, with what mends it below, and one that counts them. */
+/** A line for each finding, with what repairs it below, and one that counts them. */
 export function printFindings(findings: readonly Finding[]): string {
   const lines = findings.flatMap((finding) => {
     const line = words[finding.level].padEnd(wordColumns) + finding.about.padEnd(aboutColumns) + finding.text;

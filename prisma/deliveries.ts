@@ -7,7 +7,7 @@ export type { Delivery } from './generated/client.ts';
 
 const pendingNow = () => ({ status: 'pending' as const, tries: 0, nextAttemptAt: new Date(), claimed: false });
 
-/** Writes the delivery of a ping; the caller rings for it. */
+/** Writes the delivery of a ping; the caller enqueues it. */
 export function recordPing(
   client: PrismaTransaction,
   webhook: { id: string; tenantId: string; url: string },
@@ -77,7 +77,7 @@ const list = (
   });
 
 /**
- * Starts a new round of attempts, due at once, whatever became of the last one. The caller rings.
+ * Starts a new round of attempts, due at once, whatever became of the last one. The caller enqueues it.
  * @throws AppError not_found; conflict when its webhook is disabled or deleted
  */
 export async function redeliver(prisma: Prisma, tenantId: string, id: string): Promise<Delivery> {
@@ -97,7 +97,7 @@ export async function redeliver(prisma: Prisma, tenantId: string, id: string): P
 export const webhookDisabled = (): AppError =>
   new AppError('conflict', 'The webhook is disabled. Enable it first: PATCH /v1/webhooks/:id {"status": "enabled"}.');
 
-/** Ids of pending deliveries that were due before `before`: their ring was lost, or their worker. Longest due first. */
+/** Ids of pending deliveries that were due before `before`: their job was lost, or their worker. Longest due first. */
 export async function dueDeliveries(prisma: Prisma, before: Date, limit: number): Promise<string[]> {
   const due = await prisma.delivery.findMany({
     where: { status: 'pending', nextAttemptAt: { lt: before } },

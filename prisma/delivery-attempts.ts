@@ -18,7 +18,7 @@ const keptAttempts = 50;
 /** The right to make the next attempt. `token` is what recordAttempt is guarded by. */
 export type ClaimedDelivery = Delivery & { webhook: Webhook; token: string };
 
-/** Milliseconds by which a ring may come early: queues round, and their clocks differ a little from the database's. */
+/** Milliseconds by which a job may come early: queues round, and their clocks differ a little from the database's. */
 const earlyMs = 1_000;
 
 /** Deliveries of one tenant that are made at a time: slow receivers of one must not use up the workers of all. */
@@ -46,7 +46,7 @@ export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number)
   return delivery ? { ...delivery, token: claim.token } : undefined;
 }
 
-/** The tenant's delivery that has been due longest, for who has just ended another one of it: its ring may have been in vain. */
+/** The tenant's delivery that has been due longest, for who has just ended another one of it: its job may have been in vain. */
 export async function nextDueDelivery(prisma: Prisma, tenantId: string): Promise<string | undefined> {
   const [due] = await prisma.$queryRaw<{ id: string }[]>`
     select id::text from deliveries

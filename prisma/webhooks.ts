@@ -57,7 +57,7 @@ export type ExportNews = {
 /**
  * Writes one pending delivery for each enabled webhook of the tenant that wants to know, and for the export's own. Must
  * run in the transaction of the news itself, so that neither is there without the other. Gives the deliveries' ids: the
- * caller rings for them after the commit.
+ * caller enqueues them after the commit.
  */
 export async function recordDeliveries(transaction: PrismaTransaction, news: ExportNews): Promise<string[]> {
   const { tenantId, exportId, type } = news;

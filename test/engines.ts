@@ -45,7 +45,7 @@ export async function openTestStorage(): Promise<Engine> {
   };
 }
 
-/** A queue in the database, or one on Redis. `forget` makes it lose all rings, as FLUSHDB does. */
+/** A queue in the database, or one on Redis. `forget` makes it lose all jobs, as FLUSHDB does. */
 export async function openTestQueue(databaseUrl: string): Promise<Engine & { forget(): Promise<void> }> {
   if (engines.queue === 'redis') {
     const { url } = present(await redisService());

@@ -43,7 +43,7 @@ export type DeliveryDependencies = {
   signal?: AbortSignal;
 };
 
-/** Answers a ring: makes the attempt of this delivery, then those of its tenant's that were kept waiting by it. */
+/** Answers a job: makes the attempt of this delivery, then those of its tenant's that were kept waiting by it. */
 export async function handleDelivery(dependencies: DeliveryDependencies, deliveryId: string): Promise<void> {
   let next: string | undefined = deliveryId;
   while (next && !dependencies.signal?.aborted) {
@@ -53,7 +53,7 @@ export async function handleDelivery(dependencies: DeliveryDependencies, deliver
 }
 
 /**
- * Makes the attempt that is due for a delivery, if one is, and rings for the next. Gives whose it was, if it was made.
+ * Makes the attempt that is due for a delivery, if one is, and enqueues the next. Gives whose it was, if it was made.
  *
  * May be called at any time and by several workers at once: the row says who sends. What a receiver does wrong ends in
  * the row; only a failure of our own (the database, mostly) is thrown, and then the attempt is due again when the claim
@@ -92,7 +92,7 @@ export async function deliverWebhook(
     err: result.cause,
   };
   dependencies.log.info(fields, `webhook attempt: ${outcome.status}`);
-  if (moved && outcome.status === 'pending') await ring(dependencies, deliveryId, outcome.delayMs);
+  if (moved && outcome.status === 'pending') await enqueueNext(dependencies, deliveryId, outcome.delayMs);
   return tenantId;
 }
 
@@ -141,8 +141,8 @@ function outcomeOf(claim: ClaimedDelivery, { statusCode, error, retryAfterMs }: 
   return delayMs === undefined ? { status: 'failed' } : { status: 'pending', delayMs };
 }
 
-/** A ring that fails is made up for by worker/sweep/sweep.ts. */
-async function ring({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
+/** A job that fails is made up for by worker/sweep/sweep.ts. */
+async function enqueueNext({ queue, log }: DeliveryDependencies, id: string, delayMs: number): Promise<void> {
   await queue
     .enqueueDelivery(id, { delayMs })
     .catch((err) => log.warn({ delivery_id: id, err }, 'the queue did not take a job'));

@@ -30,7 +30,7 @@ const stuckAfterMs = 1_800_000;
  * Serves /livez, /readyz and /metrics of a worker that runs on its own, at WORKER_PORT, if that is set.
  *
  * A process whose event loop is blocked answers nothing, which says enough; /livez adds the case that it answers and works no
- * more. It says nothing of the database, the queue or the storage: no restart would mend those.
+ * more. It says nothing of the database, the queue or the storage: no restart would repair those.
  * @param silentMs milliseconds since the worker's last sign of life
  * @returns the port, and what ends it; undefined without WORKER_PORT
  * @throws StartError when the port is taken

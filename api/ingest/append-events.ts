@@ -9,7 +9,7 @@ import { type EventBatcher, eventBatcher } from './event-batcher.ts';
 /** Writes events, and gives each as GET would show it: a repeated one as it was stored. In the order given. */
 export type AppendEvents = (tenantId: string, events: readonly NewEvent[]) => Promise<string[]>;
 
-/** Makes the batcher that writes for all routes of a process: what arrives together shares a turn of its tenant's chain. */
+/** Makes the batcher that writes for all routes of a process: what arrives together shares one lock of its tenant's chain. */
 export const databaseBatcher = (database: Database): EventBatcher =>
   eventBatcher((tenantId, events) => inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events)));
 

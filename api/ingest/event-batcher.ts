@@ -26,8 +26,8 @@ export type BatcherOptions = {
 type Waiting = { events: readonly NewEvent[]; resolve: (stored: StoredEvent[]) => void; reject: (e: unknown) => void };
 
 /**
- * Writers of one tenant take turns at its chain (architecture: the lock is what makes sequence order commit order), so
- * requests that arrive together share one turn: while a flush is running, what arrives gathers for the next one. Nothing
+ * Writers of one tenant lock its chain one after the other (architecture: the lock is what makes sequence order commit order), so
+ * requests that arrive together share one flush: while a flush is running, what arrives gathers for the next one. Nothing
  * waits for a timer: the first request of an idle tenant is written at once.
  */
 export function eventBatcher(write: WriteEvents, options: BatcherOptions = {}): EventBatcher {

@@ -4,18 +4,18 @@ import type { Queue } from '../../core/queue/queue.ts';
 
 export type EnqueueDeps = { queue: Queue; log: Log };
 
-/** A queue that does not answer must not keep the client: the row is written, and the sweep rings again. */
+/** A queue that does not answer must not keep the client: the row is written, and the sweep enqueues it again. */
 const enqueueTimeoutMs = 1_000;
 
-/** Rings for a queued export, and waits for the queue a little: most clients poll at once. */
+/** Enqueues a queued export, and waits for the queue a little: most clients poll at once. */
 export async function enqueueExport({ queue, log }: EnqueueDeps, exportId: string): Promise<void> {
-  const ring = queue
+  const job = queue
     .enqueueExport(exportId)
     .catch((err) => log.warn({ export_id: exportId, err }, 'the queue did not take a job'));
-  await within(enqueueTimeoutMs, 'a ring', ring).catch(() => {});
+  await within(enqueueTimeoutMs, 'a job', job).catch(() => {});
 }
 
-/** Rings for a pending delivery without waiting: a queue that is down or hangs keeps no client; worker/sweep/sweep.ts rings later. */
+/** Enqueues a pending delivery without waiting: a queue that is down or hangs keeps no client; worker/sweep/sweep.ts enqueues it later. */
 export function enqueueDelivery({ queue, log }: EnqueueDeps, deliveryId: string): void {
   queue
     .enqueueDelivery(deliveryId)

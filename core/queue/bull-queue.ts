@@ -10,15 +10,15 @@ import { queueTelemetry } from './telemetry.ts';
 export type Bull = {
   makeQueue(name: QueueName, options: Omit<QueueOptions, 'connection'>): BullQueue<JobData>;
   makeWorker: MakeWorker;
-  /** Waits, not for long, until a ring can be sent. @throws when it cannot */
+  /** Waits, not for long, until a job can be sent. @throws when it cannot */
   untilReady(): Promise<void>;
-  /** What to throw for a ring that failed with this error. */
+  /** What to throw for a job that failed with this error. */
   explain(error: Error): Error;
 };
 
 /**
  * A handler that throws could not reach the database, so it is called again for as long as it takes. Ended jobs are
- * removed at once: the row is the record, and a job left behind would keep its id from being rung again.
+ * removed at once: the row is the record, and a job left behind would keep its id from being enqueued again.
  */
 const jobSettings = {
   attempts: 1_000_000,
@@ -30,9 +30,9 @@ const jobSettings = {
 /** Nobody reads the events of the queues, so few are kept. */
 const streams = { events: { maxLen: 100 } };
 
-/** Rings without an answer at one time. More of them would only fill memory: worker/sweep/sweep.ts makes up for those refused. */
+/** Jobs without an answer at one time. More of them would only fill memory: worker/sweep/sweep.ts makes up for those refused. */
 const mostPendingEnqueues = 1_000;
-/** Milliseconds for an answer to a ring: a connection may be silent for many minutes before TCP gives it up. */
+/** Milliseconds for an answer to a job: a connection may be silent for many minutes before TCP gives it up. */
 const enqueueLimitMs = 5_000;
 const closeLimitMs = 1_000;
 
@@ -46,15 +46,15 @@ export function bullQueue(
   const open = (name: QueueName) =>
     makeQueue(name, { defaultJobOptions: jobSettings, streams, telemetry }).on('error', heard);
   const [exports, deliveries] = [open(queueNames.exports), open(queueNames.deliveries)];
-  const ring = boundedEnqueue({ untilReady, explain });
+  const enqueue = boundedEnqueue({ untilReady, explain });
   return {
     bullQueues: [exports, deliveries],
-    enqueueExport: (id) => ring(() => exports.add('export', { id }, { jobId: id })),
+    enqueueExport: (id) => enqueue(() => exports.add('export', { id }, { jobId: id })),
     enqueueDelivery(id, { delayMs = 0, again = false } = {}) {
-      // One job for each due time: a retry is rung for while the job of the attempt before still counts as active.
+      // One job for each due time: a retry is enqueued while the job of the attempt before still counts as active.
       const due = Math.ceil((Date.now() + delayMs) / 1000);
       const jobId = `${id}-${again ? 'again' : due}`;
-      return ring(() => deliveries.add('delivery', { id }, { jobId, delay: delayMs }));
+      return enqueue(() => deliveries.add('delivery', { id }, { jobId, delay: delayMs }));
     },
     consume: (name, concurrency, handle) =>
       consumeJobs({ makeWorker, telemetry, heard, log }, { name, concurrency, handle }),
@@ -71,14 +71,14 @@ function boundedEnqueue({ untilReady, explain }: Pick<Bull, 'untilReady' | 'expl
   let underWay = 0;
   return async (add: () => Promise<unknown>): Promise<void> => {
     if (underWay >= mostPendingEnqueues)
-      throw new QueueAwayError(`${mostPendingEnqueues} rings wait for an answer of the queue already`);
+      throw new QueueAwayError(`${mostPendingEnqueues} jobs wait for an answer of the queue already`);
     underWay++;
     const adding = untilReady()
       .then(add)
       .finally(() => {
         underWay--;
       });
-    await within(enqueueLimitMs, 'a ring', adding).catch((error) => {
+    await within(enqueueLimitMs, 'a job', adding).catch((error) => {
       throw explain(error);
     });
   };

@@ -61,9 +61,9 @@ export async function consumeJobs(
   const handling = new Set<Promise<unknown>>();
   let isStopping = false;
   let hasLetGo: Promise<void> | undefined;
-  const failed = outageLog(log, 'a ring could not be handled; it is given out again');
+  const failed = outageLog(log, 'a job could not be handled; it is given out again');
   const counted: Handle = (id) => {
-    // BullMQ takes one more when its wait for rings is interrupted.
+    // BullMQ takes one more when its wait for jobs is interrupted.
     if (isStopping) return Promise.resolve({ outcome: 'handed-back' });
     const handled = handle(id).finally(() => handling.delete(handled));
     handling.add(handled);
@@ -93,14 +93,14 @@ export async function consumeJobs(
       await stop();
       throw error;
     }
-    log.warn({ queue: name }, 'the queue is away; its rings are answered once it is there');
+    log.warn({ queue: name }, 'the queue is away; its jobs are answered once it is there');
   }
   return { stop };
 }
 
-/** No ring reaches the worker any more that its server could have sent on to another one. */
+/** No job reaches the worker any more that its server could have sent on to another one. */
 const letGo = (worker: Worker<JobData>): Promise<void> =>
-  within(limits.letGo, 'the end of the wait for rings', worker.getBackend().disconnectBlocking()).catch(() => {});
+  within(limits.letGo, 'the end of the wait for jobs', worker.getBackend().disconnectBlocking()).catch(() => {});
 
 type Processing = {
   job: Job<JobData>;
@@ -132,8 +132,8 @@ async function stopWorker({ worker, cut, handling, log }: Stopping): Promise<voi
   const handled = allEnded(handling).then(() => wait(limits.farewell, false, { ref: false }));
   const hasLeft = await Promise.race([isClosed, handled, wait(limits.handlers, false, { ref: false })]);
   if (hasLeft) return cut();
-  if (handling.size > 0) log.warn({ handling: handling.size }, 'stopped before all rings were handled');
-  else log.warn('the queue did not take leave: it gives rings that it still counts as ours out again');
+  if (handling.size > 0) log.warn({ handling: handling.size }, 'stopped before all jobs were handled');
+  else log.warn('the queue did not take leave: it gives jobs that it still counts as ours out again');
   cut();
   await Promise.race([isClosed, wait(limits.cut)]);
 }

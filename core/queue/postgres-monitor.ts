@@ -8,8 +8,8 @@ import { QueueAwayError } from './queue.ts';
 /** Below the 1.5 seconds that Queue.check has. */
 const patienceMs = 1_400;
 /**
- * Who holds a ring is told by the clocks of the workers (locks of 10 seconds), so one that is far before the others takes
- * rings away from workers that live. The server's clock stands for those of the others.
+ * Who holds a job is told by the clocks of the workers (locks of 10 seconds), so one that is far before the others takes
+ * jobs away from workers that live. The server's clock stands for those of the others.
  */
 const largestClockDifferenceMs = 3_000;
 const slowMs = 50;
@@ -43,7 +43,7 @@ const failure = ({ message }: Error): Finding => ({
   remedy: 'Correct QUEUE_URL, or what it leads to',
 });
 
-/** Of passwords, rights and names of databases (classes 28, 3D, 42): waiting does not mend them. */
+/** Of passwords, rights and names of databases (classes 28, 3D, 42): waiting does not repair them. */
 const isRefusal = (code: string | undefined): boolean => /^(28|3D|3F|42)/.test(code ?? '');
 
 /** What is wrong, for people: a QueueAwayError where it passes. */

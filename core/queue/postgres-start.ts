@@ -14,7 +14,7 @@ type Starting = { waitUntilReady(): Promise<void>; readyPromise?: Promise<void> 
 
 /**
  * BullMQ's backend, whose start can be tried again. Else a process that came while the database was away, or whose first
- * connection was just then ended, rings nobody until it is started anew; and a worker asks for its next ring again and
+ * connection was just then ended, wakes nobody until it is started anew; and a worker asks for its next job again and
  * again without ever letting anything else run.
  */
 export const createStartingBackend: BackendFactory = (name, options, more) => {

@@ -7,7 +7,7 @@ import { createPatientBackend, createStartingBackend } from './postgres-start.ts
 import type { Queue } from './queue.ts';
 
 /**
- * BullMQ would wait for a notification until the next delayed ring is due, up to an hour: too long where one is lost, on a
+ * BullMQ would wait for a notification until the next delayed job is due, up to an hour: too long where one is lost, on a
  * connection that died silently or behind a pooler that lets none through.
  */
 const longestWaitSeconds = 10;

@@ -2,21 +2,21 @@ import type { Queue as BullQueue } from 'bullmq';
 import type { Finding } from '../findings.ts';
 
 /**
- * The bell that wakes workers. What is to be done stands in the database; the queue only says "there is something to do",
- * so a ring that is lost costs time (worker/sweep/sweep.ts rings again), never an export. Two makers: Redis (redis.ts) and
+ * What wakes workers. What is to be done stands in the database; the queue only says "there is something to do",
+ * so a job that is lost costs time (worker/sweep/sweep.ts enqueues it again), never an export. Two makers: Redis (redis.ts) and
  * PostgreSQL (postgres.ts); test/core/queue holds both to the same contract.
  */
 export type Queue = {
-  /** Rings for a queued export. A ring for one that is in the queue already changes nothing. */
+  /** Enqueues a queued export. A job for one that is in the queue already changes nothing. */
   enqueueExport(exportId: string): Promise<void>;
-  /** Rings for a pending delivery, after `delayMs`. `again` is for rings that may be in vain: of those one waits at most. */
+  /** Enqueues a pending delivery, after `delayMs`. `again` is for jobs that may be in vain: of those one waits at most. */
   enqueueDelivery(deliveryId: string, options?: { delayMs?: number; again?: boolean }): Promise<void>;
-  /** Calls `handle` for each ring, `concurrency` at a time, until stopped. */
+  /** Calls `handle` for each job, `concurrency` at a time, until stopped. */
   consume(name: QueueName, concurrency: number, handle: Handle): Promise<Consumer>;
   /**
    * Returns within 1.5 seconds, too.
-   * @throws QueueAwayError while it does not answer or takes no rings, which passes
-   * @throws Error that says why, if it would lose what it is given or refuses us, which somebody has to mend
+   * @throws QueueAwayError while it does not answer or takes no jobs, which passes
+   * @throws Error that says why, if it would lose what it is given or refuses us, which somebody has to repair
    */
   check(): Promise<void>;
   /** All there is to say about the server behind it, for people. A server that does not answer is a finding. */
@@ -43,13 +43,13 @@ export class QueueAwayError extends Error {
 export const queueNames = { exports: 'exports', deliveries: 'deliveries' } as const;
 export type QueueName = (typeof queueNames)[keyof typeof queueNames];
 
-/** What became of a ring: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
+/** What became of a job: nothing left to do, another worker is to be called at once, or somebody in `delayMs`. */
 export type JobResult = { outcome: 'done' } | { outcome: 'handed-back' } | { outcome: 'retry'; delayMs: number };
 export type Handle = (id: string) => Promise<JobResult>;
 
 export type Consumer = {
   /**
-   * Takes no more rings and waits for those being handled; `handle` must have been told to end. Ends within seconds, also
+   * Takes no more jobs and waits for those being handled; `handle` must have been told to end. Ends within seconds, also
    * when the server does not answer any more.
    */
   stop(): Promise<void>;

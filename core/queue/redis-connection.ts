@@ -3,13 +3,13 @@ import type { RedisAddress } from './redis-address.ts';
 
 export type RedisClient = Redis | Cluster;
 
-/** Milliseconds. Of the connections that ring, where somebody waits. */
+/** Milliseconds. Of the connections that enqueue, where somebody waits. */
 const ringing = { connectTimeout: 2_000, commandTimeout: 1_000, socketTimeout: 1_500 };
 /** Milliseconds. BullMQ blocks for 10 seconds at most: a connection silent for longer is dead, whatever TCP makes of it. */
 const answering = { connectTimeout: 5_000, socketTimeout: 15_000 };
 
 /**
- * A connection for rings: without one they fail at once instead of waiting in memory, and what has no answer within a second
+ * A connection for jobs: without one they fail at once instead of waiting in memory, and what has no answer within a second
  * fails too, together with the connection.
  */
 export const connectToRing = (address: RedisAddress): RedisClient =>

@@ -3,11 +3,11 @@ import type { RedisState } from './redis-state.ts';
 
 /** The oldest version that BullMQ is meant for. Valkey and Dragonfly began later, with numbers of their own. */
 const oldestVersion = [6, 2] as const;
-/** Delays are counted by the clocks of our processes, so one that is far off rings for deliveries early or late. */
+/** Delays are counted by the clocks of our processes, so one that is far off enqueues deliveries early or late. */
 const largestClockDifferenceMs = 5_000;
 const slowMs = 50;
 
-/** Whether anything makes the server unfit: it would lose rings, or refuse them for ever. */
+/** Whether anything makes the server unfit: it would lose jobs, or refuse them for ever. */
 export const unfitness = (state: RedisState, isCluster: boolean): Finding[] => [
   ...versionFindings(state),
   ...evictionFindings(state),
@@ -23,7 +23,7 @@ export const redisFindings = (state: RedisState, isCluster: boolean): Finding[] 
   latencyFinding(state),
 ];
 
-/** Full: it takes no more rings until there is room again. */
+/** Full: it takes no more jobs until there is room again. */
 export const isFull = ({ maxBytes, usedBytes }: RedisState): boolean => maxBytes > 0 && usedBytes >= maxBytes;
 
 const about = 'queue';
@@ -53,7 +53,7 @@ function evictionFindings({ evictionPolicy: policy, address }: RedisState): Find
 function roleFindings({ isReplica, isClusterNode, address }: RedisState, isCluster: boolean): Finding[] {
   if (isReplica) {
     const remedy = 'Name the primary in QUEUE_URL, or an address that follows it';
-    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and takes no rings`, remedy }];
+    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and takes no jobs`, remedy }];
   }
   if (isClusterNode && !isCluster) {
     const remedy = 'Add ?cluster=true to QUEUE_URL';
@@ -69,12 +69,12 @@ function memoryFinding(state: RedisState): Finding {
   if (usedBytes < maxBytes * 0.8) return { level: 'ok', about, text };
   const remedy = 'Raise maxmemory, or find out what fills it: a waiting export takes about 1 KiB';
   if (!isFull(state)) return { level: 'warning', about, text: `Redis at ${address} is nearly full: ${text}`, remedy };
-  return { level: 'failure', about, text: `Redis at ${address} is full and takes no rings: ${text}`, remedy };
+  return { level: 'failure', about, text: `Redis at ${address} is full and takes no jobs: ${text}`, remedy };
 }
 
 function persistenceFinding({ writesLog, takesSnapshots, lastSnapshotFailed, address }: RedisState): Finding {
   if (lastSnapshotFailed) {
-    const text = `Redis at ${address} could not write its last snapshot, and may take no rings until it can`;
+    const text = `Redis at ${address} could not write its last snapshot, and may take no jobs until it can`;
     return { level: 'warning', about, text, remedy: 'Look into its log: mostly its disk is full' };
   }
   if (writesLog) return { level: 'ok', about, text: 'it keeps what waits on disk (append-only file)' };

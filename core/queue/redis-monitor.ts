@@ -9,10 +9,10 @@ import { type RedisState, readRedisState } from './redis-state.ts';
 
 /** Below the 1.5 seconds that Queue.check has. */
 const patienceMs = 1_400;
-/** What a client waits for a ring. */
+/** What a client waits for a job. */
 const connectPatienceMs = 1_000;
 
-/** `check` and `inspect` of the queue on Redis, over the connection that rings. */
+/** `check` and `inspect` of the queue on Redis, over the connection that enqueues. */
 export function monitorRedis(client: RedisClient, address: RedisAddress) {
   const { host, port, cluster } = address;
   const lastError = rememberErrors(client, address);
@@ -44,7 +44,7 @@ export function monitorRedis(client: RedisClient, address: RedisAddress) {
       for (const state of states) {
         const [finding] = unfitness(state, cluster).filter(({ level }) => level === 'failure');
         if (finding && 'remedy' in finding) throw new Error(`${finding.text}. ${finding.remedy}.`);
-        if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and takes no rings`);
+        if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and takes no jobs`);
       }
     },
     async inspect(): Promise<Finding[]> {
@@ -86,7 +86,7 @@ async function untilReady(client: RedisClient): Promise<void> {
 const serversOf = (client: RedisClient): Redis[] =>
   client instanceof Redis ? [client] : (client as Cluster).nodes('master');
 
-/** Waiting does not mend it: a wrong password, a certificate that does not fit, a database that there is not. */
+/** Waiting does not repair it: a wrong password, a certificate that does not fit, a database that there is not. */
 const isRefusal = ({ name, message, code }: Error & { code?: string }): boolean =>
   name === 'ReplyError'
     ? !/^(LOADING|MASTERDOWN|CLUSTERDOWN|BUSY|READONLY|ERR max number of clients)/.test(message)

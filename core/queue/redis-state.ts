@@ -28,7 +28,7 @@ export async function readRedisState(redis: Redis): Promise<RedisState> {
   const begun = performance.now();
   const [seconds, microseconds] = await redis.time();
   const latencyMs = performance.now() - begun;
-  // A user who may not call it can ring and answer all the same.
+  // A user who may not call it can enqueue and consume all the same.
   const info = parseInfo(await redis.info().catch((error) => ifRefused(error, '')));
   const save = (await redis.config('GET', 'save').catch((error) => ifRefused(error, []))) as string[];
   const product = ['valkey', 'dragonfly'].find((name) => info.has(`${name}_version`)) ?? 'redis';

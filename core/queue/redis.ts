@@ -7,11 +7,11 @@ import { readRedisAddress } from './redis-address.ts';
 import { connectToAnswer, connectToRing } from './redis-connection.ts';
 import { monitorRedis } from './redis-monitor.ts';
 
-/** Redis wakes one worker for a ring. Where that one has just gone, the others look for themselves. */
+/** Redis wakes one worker for a job. Where that one has just gone, the others look for themselves. */
 const longestWaitSeconds = 2;
 
 /**
- * The queue on Redis: one connection for rings, and two for each worker, which come back by themselves. What is unfit about
+ * The queue on Redis: one connection for jobs, and two for each worker, which come back by themselves. What is unfit about
  * the server is logged once, when it first answers.
  * @param url redis:// or rediss://, as README says
  * @throws ConfigError when the URL holds a mistake
@@ -24,7 +24,7 @@ export function openRedisQueue(url: string, log: Log): Queue {
   const shared = bullQueue(
     {
       makeQueue(name, options) {
-        // Without the last two a queue that was opened while Redis was away would wait for it, and its rings with it.
+        // Without the last two a queue that was opened while Redis was away would wait for it, and its jobs with it.
         const more = { prefix, connection: ringing, skipWaitingForReady: true, skipVersionCheck: true };
         return new RedisQueue<JobData>(name, { ...options, ...more });
       },

@@ -6,7 +6,7 @@ import { BullMQOtel } from 'bullmq-otel';
 const carried = ['traceparent', 'tracestate'];
 
 /**
- * Spans for rings and their handling, connected across processes; without an OpenTelemetry SDK in the process it does
+ * Spans for jobs and their handling, connected across processes; without an OpenTelemetry SDK in the process it does
  * nothing. Baggage stays here: callers put into it what they like, such as names of users, and jobs are stored as they are.
  */
 export function queueTelemetry(): Telemetry {

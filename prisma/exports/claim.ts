@@ -19,11 +19,11 @@ const runningOf = (tenant: string) =>
   `(select count(*) from exports r where r.status = 'running' and r.tenant_id = ${tenant})`;
 
 /**
- * Takes the export whose turn it is: first one whose worker has been silent for longer than its lease (that one counts as
+ * Claims the export that comes next: first one whose worker has been silent for longer than its lease (that one counts as
  * dead), then the oldest queued one of the tenant with the fewest running; among equals, of the tenant who has waited
  * longest since a run of his began. So tenants get equal shares of the workers, however much one of them has queued.
  *
- * One process takes a turn at a time, as each must see whom the others have taken. Both statements travel as one, so that
+ * One process claims at a time, as each must see whom the others have taken. Both statements travel as one, so that
  * a process that stops in between holds the lock no longer than the server works; and the second waits for no export that
  * somebody else is changing: one that is being canceled is no one's, and a worker that stands still in the middle of a
  * transaction must not keep all others standing. Leases run by the clock of the database, so worker clocks may differ.
@@ -44,14 +44,14 @@ export async function claimExport(database: Database, leaseSeconds: number): Pro
       cross join lateral (
         select id from exports where status = 'queued' and tenant_id = w.tenant_id
           and (retry_at is null or retry_at <= now()) order by id limit 1) next),
-    turn as (
+    fairest as (
       select e.id from candidates c join exports e on e.id = c.id
       where e.status = 'queued' and not exists (select from lapsed)
       order by c.place limit 1 for update of e skip locked)
     update exports set status = 'running', epoch = epoch + 1, lease_until = now() + make_interval(secs => ${lease}),
       started_at = coalesce(started_at, now()), run_started_at = clock_timestamp(), retry_at = null, error = null,
       crashes = crashes + (status = 'running')::int
-    where id = (select id from lapsed union all select id from turn) returning id, epoch;`);
+    where id = (select id from lapsed union all select id from fairest) returning id, epoch;`);
   const taken = (results as unknown as { rows: { id: string; epoch: number }[] }[])[1]!.rows[0];
   if (taken) return startedClaim(database.prisma, { exportId: taken.id, epoch: taken.epoch });
   return { outcome: 'none', lapsesInMs: await nextLapse(database, lease) };
@@ -73,7 +73,7 @@ async function nextLapse({ runs }: Database, leaseSeconds: number): Promise<numb
 
 /**
  * Whether a run is to end at its last checkpoint and let somebody else go first: tenants wait who have no export running,
- * and of the runs that have had their turn and saved something in it, this is among the first to make room, as many as
+ * and of the runs that have run for their time and saved something in it, this is among the first to make room, as many as
  * there are such tenants. Those of the tenant with the most running come first, then the longest.
  */
 export async function shouldYield(

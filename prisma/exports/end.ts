@@ -13,7 +13,7 @@ export type Ending = { row: ExportRow; deliveries: string[]; ended?: 'canceled' 
 /**
  * Asks for the end of an export. A queued one, or one whose worker is gone, is canceled at once; a running one when its
  * worker hears of it, within seconds.
- * @returns ids of the deliveries to ring for
+ * @returns ids of the deliveries to enqueue
  * @throws AppError conflict if it had ended
  */
 export async function cancelExport(prisma: Prisma, tenantId: string, id: string, by: AuditContext): Promise<Ending> {

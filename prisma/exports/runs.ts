@@ -107,7 +107,7 @@ export type End =
 /**
  * Ends the export, once: status, figures and one delivery for each webhook are one transaction. Somebody who was told
  * that the export is being canceled is not given it completed or failed.
- * @returns ids of the deliveries to ring for
+ * @returns ids of the deliveries to enqueue
  * @throws LeaseLostError, CancelRequestedError
  */
 export async function endExport(prisma: Prisma, run: Run, end: End): Promise<string[]> {

@@ -33,7 +33,7 @@ export type Tenant = {
 /**
  * The whole API on a free port (or PORT), with a database and a storage of its own, no worker and no rate limit.
  * @param environment variables as in README, over those defaults; with a DATABASE_URL no database is made
- * @param overrides parts of the app to be replaced; the queue writes down who was rung for
+ * @param overrides parts of the app to be replaced; the queue writes down who was enqueued
  */
 export async function startApp(environment: Record<string, string> = {}, overrides: Partial<AppDeps> = {}) {
   const [testDatabase, storage] = await Promise.all([
@@ -57,13 +57,13 @@ export async function startApp(environment: Record<string, string> = {}, overrid
   });
   const database = overrides.database ?? openDatabase(config.DATABASE_URL!);
   const { linkKey } = secretKey(config.LOGFERRY_SECRET_KEY!);
-  const rings = { exports: [] as string[], deliveries: [] as string[] };
+  const jobs = { exports: [] as string[], deliveries: [] as string[] };
   const deps: AppDeps = {
     config,
     database,
     log: makeLog(config.LOGFERRY_LOG_LEVEL),
     metrics: makeMetrics(),
-    queue: writtenDown(rings),
+    queue: writtenDown(jobs),
     store: openStore(config, linkKey),
     secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
     checks: [{ name: 'database', check: () => database.pool.query('select 1') }],
@@ -86,7 +86,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     url,
     deps,
     database,
-    rings,
+    jobs,
     adminKey,
     /** A call with the management key. */
     admin,
@@ -119,13 +119,13 @@ async function created<T>(replying: Promise<Response>): Promise<T> {
   return (await reply.json()) as T;
 }
 
-/** A queue that only writes down who was rung for: nothing answers in these tests, and rows say what is to be done. */
-const writtenDown = (rings: { exports: string[]; deliveries: string[] }): Queue => ({
+/** A queue that only writes down who was enqueued: nothing answers in these tests, and rows say what is to be done. */
+const writtenDown = (jobs: { exports: string[]; deliveries: string[] }): Queue => ({
   async enqueueExport(id) {
-    rings.exports.push(id);
+    jobs.exports.push(id);
   },
   async enqueueDelivery(id) {
-    rings.deliveries.push(id);
+    jobs.deliveries.push(id);
   },
   async consume() {
     throw new Error('Nothing answers here: start a worker with a queue of its own');

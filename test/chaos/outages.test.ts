@@ -45,7 +45,7 @@ describe.skipIf('missing' in s3 || 'missing' in redis)('A hundred exports', { ti
     expect(await auditFiles({ ...evidence, orders: orders.slice(-100) })).toEqual([]);
   };
 
-  it('complete once each when Redis has lost all rings', async () => {
+  it('complete once each when Redis has lost all jobs', async () => {
     await placeHundred();
     await fleet.redis.command('FLUSHALL');
     await Promise.all(fleet.workers.map((worker) => worker.start()));

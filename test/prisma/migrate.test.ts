@@ -140,7 +140,7 @@ describe('migrate', () => {
     expect(await run()).toEqual(['20260103000000_third']);
   });
 
-  test('undoes a migration that fails, keeps those before it, and applies it once it is mended', async () => {
+  test('undoes a migration that fails, keeps those before it, and applies it once it is repaired', async () => {
     await put('20260102000000_second', 'alter table a add column b text; select * from nowhere;');
     await expect(run()).rejects.toThrow(/20260102000000_second failed and changed nothing: .*nowhere/);
     expect(await journal()).toHaveLength(1);

@@ -30,7 +30,7 @@ const link = { download_url: 'https://files.example/january.csv?sig=1', download
 let testDatabase: TestDatabase;
 let database: Database;
 let tenantId: string;
-let rings: { id: string; delayMs: number }[];
+let jobs: { id: string; delayMs: number }[];
 const receivers: WebhookReceiver[] = [];
 
 beforeAll(async () => {
@@ -44,7 +44,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  rings = [];
+  jobs = [];
   tenantId = newId();
   await database.prisma.tenant.create({
     data: { id: tenantId, name: 'Test', plan: 'pro', region: 'eu', createdAt: new Date() },
@@ -87,7 +87,7 @@ const deliver = (
       prisma: database.prisma,
       queue: {
         async enqueueDelivery(id, { delayMs = 0 } = {}) {
-          rings.push({ id, delayMs });
+          jobs.push({ id, delayMs });
         },
       },
       secretKey: key,
@@ -131,7 +131,7 @@ test('sends a message that the official library verifies, with a fresh link', as
     nextAttemptAt: null,
     attempts: [{ status_code: 204, error: null, response_excerpt: '', at: expect.any(String) }],
   });
-  expect(rings).toEqual([]);
+  expect(jobs).toEqual([]);
 });
 
 test('sends no link when the webhook wants none', async () => {
@@ -184,8 +184,8 @@ test('walks the schedule to its end and then gives up', async () => {
   expect(received).toHaveLength(10);
   expect(await rowOf(id)).toMatchObject({ status: 'failed', tries: 10 });
   const seconds = [5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400];
-  expect(rings).toHaveLength(seconds.length);
-  for (const [index, { delayMs }] of rings.entries()) {
+  expect(jobs).toHaveLength(seconds.length);
+  for (const [index, { delayMs }] of jobs.entries()) {
     expect(delayMs / 1000).toBeGreaterThanOrEqual(seconds[index]!);
     expect(delayMs / 1000).toBeLessThanOrEqual(seconds[index]! * 1.1);
   }
@@ -216,7 +216,7 @@ test('says in the row when the next attempt is, and makes it no earlier', async 
   const { nextAttemptAt } = await rowOf(id);
   expect(nextAttemptAt!.getTime() - before).toBeGreaterThanOrEqual(120_000);
   expect(nextAttemptAt!.getTime() - before).toBeLessThan(140_000);
-  expect(rings[0]!.delayMs).toBeGreaterThanOrEqual(120_000);
+  expect(jobs[0]!.delayMs).toBeGreaterThanOrEqual(120_000);
   await deliver(id);
   expect(received).toHaveLength(1);
 });
@@ -234,7 +234,7 @@ test('disables the endpoint that answers 410, and ends all that waits for it', a
   expect(await rowOf(waiting)).toMatchObject({ status: 'failed', attempts: [], nextAttemptAt: null });
   expect(await record()).toBeUndefined();
   expect(received).toHaveLength(1);
-  expect(rings).toEqual([]);
+  expect(jobs).toEqual([]);
 });
 
 test('counts a redirect as a failure', async () => {
@@ -282,7 +282,7 @@ test('redelivers under the same id, with a schedule of its own', async () => {
   await deliver(id);
   expect(received.map(({ headers }) => headers['webhook-id'])).toEqual([id, id]);
   expect(await rowOf(id)).toMatchObject({ status: 'pending', tries: 1, attempts: [{}, {}] });
-  expect(rings[0]!.delayMs).toBeLessThanOrEqual(5_500);
+  expect(jobs[0]!.delayMs).toBeLessThanOrEqual(5_500);
 });
 
 test('remembers the last 50 attempts', async () => {
@@ -305,7 +305,7 @@ test('tries a ping once', async () => {
   await deliver(id);
   expect(JSON.parse(received[0]!.body)).toMatchObject({ id, type: 'ping', data: { webhook_id: webhook.id } });
   expect(await rowOf(id)).toMatchObject({ status: 'failed' });
-  expect(rings).toEqual([]);
+  expect(jobs).toEqual([]);
 });
 
 test('gives a delivery to one of many workers that ask at once', async () => {
@@ -402,11 +402,11 @@ test('sends to the new URL once the webhook has one', async () => {
   const { id: webhookId } = await register(broken.url);
   const id = await record();
   await deliver(id);
-  const mended = await receiver();
-  await updateWebhook(database.prisma, tenantId, webhookId, { url: mended.url });
+  const repaired = await receiver();
+  await updateWebhook(database.prisma, tenantId, webhookId, { url: repaired.url });
   await makeDue(id);
   await deliver(id);
-  expect(await rowOf(id)).toMatchObject({ status: 'delivered', url: mended.url });
+  expect(await rowOf(id)).toMatchObject({ status: 'delivered', url: repaired.url });
 });
 
 test('connects to nothing when the name has moved to loopback since it was registered', async () => {
@@ -452,5 +452,5 @@ test('cuts an attempt short when the process stops, and spends none', async () =
   const id = await record();
   await deliver(id, { signal: stop.signal });
   expect(await rowOf(id)).toMatchObject({ status: 'pending', attempts: [], tries: 0 });
-  expect(rings).toEqual([]);
+  expect(jobs).toEqual([]);
 });

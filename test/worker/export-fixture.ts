@@ -49,10 +49,10 @@ export async function startExporting(environment: Record<string, string> = {}, {
     databaseUrl: testDatabase.url,
     /** Starts a worker in this process; parts of what it works with may be replaced. */
     work,
-    /** Has the queue lose all rings, as a Redis without persistence would. */
-    forgetRings: testQueue.forget,
-    /** Ids of the exports that somebody rang for and that no worker has been given yet. */
-    async rungExports(): Promise<string[]> {
+    /** Has the queue lose all jobs, as a Redis without persistence would. */
+    forgetJobs: testQueue.forget,
+    /** Ids of the exports that somebody enqueued and that no worker has been given yet. */
+    async enqueuedExports(): Promise<string[]> {
       const exports = queue.bullQueues.find(({ name }) => name === queueNames.exports)!;
       return (await exports.getJobs()).map(({ data }) => data.id);
     },

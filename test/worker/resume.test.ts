@@ -73,7 +73,7 @@ describe('An export whose worker', () => {
     await app.database.pool.query(
       `update exports set lease_until = now() - interval '1 second' where status = 'running'`,
     );
-    await app.forgetRings();
+    await app.forgetJobs();
   };
   /** Waits until the worker holds at all points; says what it logged if it ends instead. */
   const reachedBy = (worker: WorkerProcess, points = 1): Promise<void> =>

@@ -110,7 +110,7 @@ describe('A run of an export', () => {
     expect((await call(`/v1/exports/${id}/download`, { redirect: 'manual' })).status).toBe(409);
   });
 
-  it('ends the export at once for a failure that no repetition mends', async () => {
+  it('ends the export at once for a failure that no repetition repairs', async () => {
     const id = await queue();
     await workWith(failingPut(1, () => new FinalError('too_odd', 'It is too odd.')));
     const error = { code: 'too_odd', message: 'It is too odd.', retryable: false };
@@ -191,7 +191,7 @@ describe('A run of an export', () => {
     const { storageKey, uploadId } = await rowOf(id);
     await store.abortUpload({ key: storageKey, uploadId: uploadId! });
     await setRow(id, 'retry_at = null, failures = 0');
-    await app.forgetRings();
+    await app.forgetJobs();
     await workWith();
     await fetchFile(await endedExport(call, id));
   });

@@ -7,7 +7,7 @@ import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
 const count = 8_000;
 
 /**
- * An API that rings for nobody, events, and worker processes, which find exports by their sweep: so tests may do to the queue
+ * An API that enqueues nothing, events, and worker processes, which find exports by their sweep: so tests may do to the queue
  * what they like.
  * @param environment variables as in README
  */

@@ -58,7 +58,7 @@ describe('A worker that is told to stop', { timeout: 60_000 }, () => {
     const id = await stoppable.heldExport();
     proxy.freeze();
     expect(await stopProcess(worker)).toEqual(inTime);
-    expect(worker.entries.map(({ msg }) => msg)).toContain('stopped before all rings were handled');
+    expect(worker.entries.map(({ msg }) => msg)).toContain('stopped before all jobs were handled');
     await stoppable.runs.breakOff();
     await stoppable.finish(id);
   });
@@ -78,7 +78,7 @@ describe('A worker whose PostgreSQL was killed', { timeout: 60_000 }, () => {
     const postmaster = (await readFile(join(directory, 'cluster', 'postmaster.pid'), 'utf8')).split('\n')[0];
     process.kill(Number(postmaster), 'SIGKILL');
     expect(await stopProcess(worker)).toEqual(inTime);
-    expect(worker.entries.map(({ msg }) => msg)).toContain('a ring could not be handled; it is given out again');
+    expect(worker.entries.map(({ msg }) => msg)).toContain('a job could not be handled; it is given out again');
     await stoppable.close();
     await postgres.stop();
   });

@@ -13,7 +13,7 @@ export type Sweeping = {
 };
 
 /**
- * Does every duty of the sweep again and again, each by itself: a store that hangs keeps no export from being rung for.
+ * Does every duty of the sweep again and again, each by itself: a store that hangs keeps no export from being enqueued again.
  * Of all workers one does a duty at a time, `everySeconds` after it was begun last, so that a hundred of them ask the
  * database and the store no more often than one.
  */

@@ -2,7 +2,7 @@ import { HeadBucketCommand, ListMultipartUploadsCommand, type S3Client } from '@
 import type { S3Bucket } from './bucket.ts';
 import { answerTo, S3Error } from './errors.ts';
 
-/** ObjectStore.check. @throws Error that says what to mend, with what S3 said as its cause */
+/** ObjectStore.check. @throws Error that says what to repair, with what S3 said as its cause */
 export async function check(bucket: S3Bucket, client: S3Client = bucket.clients.check): Promise<void> {
   const { bucket: name, prefix } = bucket.options;
   try {

@@ -82,7 +82,7 @@ export function etagOf(parts: PartReceipt[]): string | undefined {
 
 /** Nothing stands under the key: what then? */
 function verdictOf(error: unknown, condition: '*' | undefined): Verdict {
-  // The parts are not, or not any more, those of the receipts; no repetition mends that, but a new upload does.
+  // The parts are not, or not any more, those of the receipts; no repetition repairs that, but a new upload does.
   if (isAnswer(error, 'NoSuchUpload', 'InvalidPart', 'InvalidPartOrder', 'EntityTooSmall')) return 'gone';
   // Joined, and removed by somebody since.
   if (error === undefined) return 'gone';

@@ -65,18 +65,18 @@ test('lists the deliveries of an endpoint newest first, in pages', async () => {
   expect(second.meta.has_more).toBe(false);
 });
 
-test('redelivers with 202 under the same id, and rings for it', async () => {
+test('redelivers with 202 under the same id, and enqueues it', async () => {
   const { id: webhookId } = await createWebhook();
   const { id } = await bodyOf(call(`/v1/webhooks/${webhookId}/ping`, { method: 'POST' }));
   await app.database.prisma.delivery.update({
     where: { id },
     data: { status: 'failed', tries: 1, nextAttemptAt: null },
   });
-  app.rings.deliveries.length = 0;
+  app.jobs.deliveries.length = 0;
   const reply = await call(`/v1/deliveries/${id}/redeliver`, { method: 'POST' });
   expect(reply.status).toBe(202);
   expect(await bodyOf(reply)).toMatchObject({ id, webhook_id: webhookId, status: 'pending' });
-  expect(app.rings.deliveries).toEqual([id]);
+  expect(app.jobs.deliveries).toEqual([id]);
 });
 
 test('answers 409 for a redelivery to a webhook that is disabled or deleted', async () => {

@@ -85,7 +85,7 @@ describe.skipIf('missing' in redisThere)('An API whose queue is in Redis', { tim
     await expect
       .poll(async () => (await bodyOf(call(`/v1/exports/${id}`))).status, { timeout: 20_000 })
       .toBe('completed');
-    // Pings are rung for by the sweep as well.
+    // Pings are enqueued by the sweep as well.
     await expect.poll(() => receiver.received.length, { timeout: 20_000 }).toBeGreaterThan(0);
     await worker.stop();
   });

@@ -41,7 +41,7 @@ describe('/v1/exports', () => {
       }
     });
 
-    it('answers 202 with the queued export, where to poll it, and rings for it', async () => {
+    it('answers 202 with the queued export, where to poll it, and enqueues it', async () => {
       const reply = await create({ format: 'csv' });
       const body = await bodyOf(reply);
       expect(reply.status).toBe(202);
@@ -75,7 +75,7 @@ describe('/v1/exports', () => {
       });
       expect(body.file_name).toMatch(/^events-export-\d{8}T\d{6}Z\.csv$/);
       expect(body.file_name.slice(14, 30)).toBe(`${body.as_of.slice(0, 19).replaceAll(/[-:]/g, '')}Z`);
-      expect(app.rings.exports).toContain(body.id);
+      expect(app.jobs.exports).toContain(body.id);
     });
 
     it('keeps the request as it was given', async () => {

@@ -139,7 +139,7 @@ test('shows the new secret at a rotation, and keeps the old one for 24 hours', a
   expect(hours).toBeLessThan(24.1);
 });
 
-test('answers a ping 202 with its delivery, and rings for it', async () => {
+test('answers a ping 202 with its delivery, and enqueues it', async () => {
   const { id } = await create();
   const reply = await call(`/v1/webhooks/${id}/ping`, { method: 'POST' });
   expect(reply.status).toBe(202);
@@ -154,7 +154,7 @@ test('answers a ping 202 with its delivery, and rings for it', async () => {
     attempts: [],
     next_attempt_at: expect.any(String),
   });
-  expect(app.rings.deliveries).toContain(delivery.id);
+  expect(app.jobs.deliveries).toContain(delivery.id);
 });
 
 test('answers 404 alike for an unknown id, a malformed one, and another tenant’s', async () => {

@@ -3,7 +3,7 @@ import { makeLog } from '../../../core/log.ts';
 import { QueueAwayError } from '../../../core/queue/queue.ts';
 import { openQueue } from '../../../prisma/open-queue.ts';
 
-// Prints whether the queue that is named is ready and can be rung, or why not. One that is away may only be slow to find out
+// Prints whether the queue that is named is ready and takes jobs, or why not. One that is away may only be slow to find out
 // that it is refused.
 const queue = openQueue(process.argv[2]!, makeLog('silent'));
 const tryOnce = () =>

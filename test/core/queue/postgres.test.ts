@@ -50,7 +50,7 @@ describe('A queue in PostgreSQL', () => {
     return { ...found, amiss: amiss.map(({ level, text }) => `${level}: ${text}`) };
   };
 
-  it('answers rings within two seconds after its sessions were ended, twenty times', { timeout: 60_000 }, async () => {
+  it('hands jobs out within two seconds after its sessions were ended, twenty times', { timeout: 60_000 }, async () => {
     const queue = openQueue(database.url, silent);
     const heard: string[] = [];
     const worker = await queue.consume('exports', 2, async (id) => {
@@ -70,7 +70,7 @@ describe('A queue in PostgreSQL', () => {
     await queue.close();
   });
 
-  it('rings, and answers rings, as soon as the server lets it in that ended its first connections', async () => {
+  it('enqueues, and hands jobs out, as soon as the server lets it in that ended its first connections', async () => {
     const proxy = await startFreezableProxy(database.url);
     proxy.refuse();
     const queue = openQueue(proxy.url, silent);
@@ -162,7 +162,7 @@ describe('A queue in PostgreSQL', () => {
     await queue.close();
   });
 
-  it('warns of a pooler that lets no notification through, and answers rings all the same', async () => {
+  it('warns of a pooler that lets no notification through, and hands jobs out all the same', async () => {
     const pool = openQueuePool(database.url);
     // As PgBouncer does where it pools transactions: LISTEN is taken, and forgotten with the session.
     pool.on('connect', (client) => void (client as EventEmitter).on('newListener', deafen));

@@ -16,7 +16,7 @@ const done: JobResult = { outcome: 'done' };
 export function queueContract(name: string, startServer: () => Promise<QueueServer>): void {
   describe(`${name} as a queue`, () => {
     let server: QueueServer;
-    /** Rings; others are opened beside it, as other processes would do. */
+    /** Enqueues; others are opened beside it, as other processes would do. */
     let queue: Queue;
     const opened: Queue[] = [];
     const answering = new Set<Consumer>();
@@ -58,42 +58,42 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       });
       return heard;
     };
-    /** After this nothing that was rung for before is still on its way. */
-    const untilIdle = async (heard: string[], ring = (id: string) => queue.enqueueExport(id)) => {
+    /** After this nothing that was enqueued before is still on its way. */
+    const untilIdle = async (heard: string[], enqueue = (id: string) => queue.enqueueExport(id)) => {
       const last = randomUUID();
-      await ring(last);
+      await enqueue(last);
       await vi.waitFor(() => expect(heard).toContain(last), 5000);
       return heard.filter((id) => id !== last);
     };
 
-    it('calls the handler once for a ring', async () => {
+    it('calls the handler once for a job', async () => {
       const heard = await listen('exports');
       const ids = [randomUUID(), randomUUID()];
       for (const id of ids) await queue.enqueueExport(id);
       expect((await untilIdle(heard)).sort()).toEqual(ids.sort());
     });
 
-    it('keeps a ring until somebody answers', async () => {
+    it('keeps a job until somebody answers', async () => {
       const id = randomUUID();
       await queue.enqueueExport(id);
       const heard = await listen('exports');
       await vi.waitFor(() => expect(heard).toEqual([id]), 5000);
     });
 
-    it('calls once for two rings while none was answered', async () => {
+    it('calls once for two jobs while none was answered', async () => {
       const id = randomUUID();
       await queue.enqueueExport(id);
       await open().enqueueExport(id);
       expect(await untilIdle(await listen('exports'))).toEqual([id]);
     });
 
-    it('drops a ring for what is being handled, and takes the next one after it', async () => {
+    it('drops a job for what is being handled, and takes the next one after it', async () => {
       const id = randomUUID();
       const heard: string[] = [];
       const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
-      await answer('exports', async (rung) => {
-        heard.push(rung);
-        if (rung === id) await isReleased;
+      await answer('exports', async (enqueued) => {
+        heard.push(enqueued);
+        if (enqueued === id) await isReleased;
         return done;
       });
       await queue.enqueueExport(id);
@@ -110,8 +110,8 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       const id = randomUUID();
       const stopping = Promise.withResolvers<void>();
       const [first, second] = [vi.fn(), vi.fn()];
-      const one = await answer('exports', async (rung) => {
-        first(rung);
+      const one = await answer('exports', async (enqueued) => {
+        first(enqueued);
         await stopping.promise;
         return { outcome: 'handed-back' };
       });
@@ -119,8 +119,8 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       await vi.waitFor(() => expect(first).toHaveBeenCalledWith(id), 5000);
       const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
       const other = open();
-      const handle: Handle = async (rung) => {
-        second(rung);
+      const handle: Handle = async (enqueued) => {
+        second(enqueued);
         await isReleased;
         return done;
       };
@@ -150,11 +150,11 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect(calls[1]! - calls[0]!).toBeLessThan(4000);
     });
 
-    it('rings for a delivery after its delay, whatever else is rung for meanwhile', async () => {
+    it('hands a delivery out after its delay, whatever else is enqueued meanwhile', async () => {
       const id = randomUUID();
       const calls = new Map<string, number>();
-      await answer('deliveries', async (rung) => {
-        calls.set(rung, performance.now());
+      await answer('deliveries', async (enqueued) => {
+        calls.set(enqueued, performance.now());
         return done;
       });
       const begun = performance.now();
@@ -165,7 +165,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect(calls.get(id)! - begun).toBeGreaterThan(1490);
     });
 
-    it('keeps one of several rings that may be in vain, besides those for a time', async () => {
+    it('keeps one of several jobs that may be in vain, besides those for a time', async () => {
       const id = randomUUID();
       for (const options of [{ again: true }, { again: true }, {}, { delayMs: 1200 }]) {
         await queue.enqueueDelivery(id, options);
@@ -186,7 +186,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       await vi.waitFor(() => expect(calls).toBe(3), 15_000);
     });
 
-    it('gives the ring of a killed process to another within 20 seconds', { timeout: 40_000 }, async () => {
+    it('gives the job of a killed process to another within 20 seconds', { timeout: 40_000 }, async () => {
       const id = randomUUID();
       const child = startHolder(server.url);
       await queue.enqueueExport(id);
@@ -198,7 +198,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect(performance.now() - begun).toBeLessThan(20_000);
     });
 
-    it('calls one of four workers for each of 200 rings', async () => {
+    it('calls one of four workers for each of 200 jobs', async () => {
       const heard: string[] = [];
       const handle: Handle = async (id) => {
         heard.push(id);
@@ -211,15 +211,15 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect((await untilIdle(heard)).sort()).toEqual(ids.sort());
     });
 
-    it('waits for the handler when it stops, and takes no more rings', async () => {
+    it('waits for the handler when it stops, and takes no more jobs', async () => {
       const [id, late] = [randomUUID(), randomUUID()];
       const begun = vi.fn();
       const ended = vi.fn();
       const released = Promise.withResolvers<void>();
-      const worker = await answer('exports', async (rung) => {
-        begun(rung);
+      const worker = await answer('exports', async (enqueued) => {
+        begun(enqueued);
         await released.promise;
-        ended(rung);
+        ended(enqueued);
         return done;
       });
       await queue.enqueueExport(id);
@@ -234,7 +234,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       await vi.waitFor(() => expect(heard).toEqual([late]), 5000);
     });
 
-    it('stops within a second while it waits for rings', async () => {
+    it('stops within a second while it waits for jobs', async () => {
       const worker = await answer('exports', async () => done);
       const begun = performance.now();
       await worker.stop();
@@ -249,7 +249,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect(new Set(findings.map(({ about }) => about))).toEqual(new Set(['queue']));
     });
 
-    it('stores nothing but the id of what is rung for', async () => {
+    it('stores nothing but the id of what is enqueued', async () => {
       const id = randomUUID();
       await queue.enqueueExport(id);
       const job = await queue.bullQueues[0]!.getJob(id);
@@ -258,7 +258,7 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
       expect(await untilIdle(await listen('exports'))).toEqual([id]);
     });
 
-    it('ends within a second, also with rings that wait', async () => {
+    it('ends within a second, also with jobs that wait', async () => {
       const another = openQueue(server.url, makeLog('silent'));
       await another.enqueueDelivery(randomUUID(), { delayMs: 3_600_000 });
       const begun = performance.now();
@@ -268,9 +268,9 @@ export function queueContract(name: string, startServer: () => Promise<QueueServ
   });
 }
 
-/** A process that takes rings and never ends with them. */
+/** A process that takes jobs and never ends with them. */
 function startHolder(queueUrl: string): ChildProcess {
-  return spawn(process.execPath, [join(import.meta.dirname, 'hold-rings.ts'), queueUrl], {
+  return spawn(process.execPath, [join(import.meta.dirname, 'hold-jobs.ts'), queueUrl], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
 }

@@ -17,16 +17,14 @@ describe('The address of Redis', () => {
   });
 
   it('has a user, a password with any characters, a port, a database and a prefix', () => {
-    expect(readRedisAddress('redis://ring%40er:p%40ss%2F%3A%25%20w%C3%B6rd@10.0.0.5:7000/3?prefix=blue')).toMatchObject(
-      {
-        host: '10.0.0.5',
-        port: 7000,
-        username: 'ring@er',
-        password: 'p@ss/:% wörd',
-        database: 3,
-        keyPrefix: '{blue}',
-      },
-    );
+    expect(readRedisAddress('redis://job%40er:p%40ss%2F%3A%25%20w%C3%B6rd@10.0.0.5:7000/3?prefix=blue')).toMatchObject({
+      host: '10.0.0.5',
+      port: 7000,
+      username: 'job@er',
+      password: 'p@ss/:% wörd',
+      database: 3,
+      keyPrefix: '{blue}',
+    });
   });
 
   it('has a password without a user', () => {

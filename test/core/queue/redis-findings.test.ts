@@ -75,7 +75,7 @@ describe('The findings about a Redis', () => {
     expect(amiss({ isClusterNode: true }, true)).toEqual([]);
   });
 
-  it('call a server unfit that loses or refuses rings for ever, not one that is full or slow', () => {
+  it('call a server unfit that loses or refuses jobs for ever, not one that is full or slow', () => {
     const failures = (changes: Partial<RedisState>) =>
       unfitness({ ...good, ...changes }, false).filter(({ level }) => level === 'failure').length;
     expect(failures({ evictionPolicy: 'allkeys-random' })).toBe(1);

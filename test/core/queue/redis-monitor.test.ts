@@ -72,7 +72,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     await expect.poll(async () => (await checked(queue)).error, { timeout: 10_000 }).toBeUndefined();
   });
 
-  it('is away while Redis is full, and rings are refused at once', async () => {
+  it('is away while Redis is full, and jobs are refused at once', async () => {
     const redis = await start();
     const queue = open(redis.url);
     await queue.check();

@@ -36,7 +36,7 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
         return { outcome: 'done' };
       });
     };
-    /** Rings until a ring gets through, and gives the milliseconds from then to its handling. */
+    /** Enqueues until a job gets through, and gives the milliseconds from then to its handling. */
     const ringThrough = async (): Promise<number> => {
       const id = randomUUID();
       await vi.waitFor(() => queue.enqueueExport(id), { timeout: 15_000, interval: 100 });
@@ -53,15 +53,15 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
       return { error, tookMs: performance.now() - begun };
     };
 
-    it('fails rings within 1.5 seconds, and soon at once, while Redis hangs, and keeps none of them', async () => {
+    it('fails jobs within 1.5 seconds, and soon at once, while Redis hangs, and keeps none of them', async () => {
       await queue.enqueueExport(randomUUID());
       redis.freeze();
       const first = await timed(() => queue.enqueueExport(randomUUID()));
       expect(first.error).toBeInstanceOf(QueueAwayError);
       expect(first.tookMs).toBeLessThan(1700);
       const many = await timed(async () => {
-        const rings = await Promise.allSettled(Array.from({ length: 20_000 }, () => queue.enqueueExport(randomUUID())));
-        expect(rings.filter(({ status }) => status === 'fulfilled')).toEqual([]);
+        const jobs = await Promise.allSettled(Array.from({ length: 20_000 }, () => queue.enqueueExport(randomUUID())));
+        expect(jobs.filter(({ status }) => status === 'fulfilled')).toEqual([]);
       });
       expect(many.tookMs).toBeLessThan(4000);
       redis.thaw();
@@ -70,10 +70,10 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
       expect(await queue.bullQueues[0]!.count()).toBeLessThan(1100);
     });
 
-    it('fails rings within 1.5 seconds when Redis is gone, and again takes them when it is back', async () => {
+    it('fails jobs within 1.5 seconds when Redis is gone, and again takes them when it is back', async () => {
       await queue.enqueueExport(randomUUID());
       await redis.kill();
-      for (let rings = 0; rings < 5; rings++) {
+      for (let jobs = 0; jobs < 5; jobs++) {
         const { error, tookMs } = await timed(() => queue.enqueueExport(randomUUID()));
         expect(error).toBeInstanceOf(QueueAwayError);
         expect(tookMs).toBeLessThan(1700);
@@ -82,11 +82,11 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
       await vi.waitFor(() => queue.enqueueExport(randomUUID()), { timeout: 15_000, interval: 100 });
     });
 
-    it('answers rings again without a restart after Redis hung, was emptied, and was gone', async () => {
+    it('hands jobs out again without a restart after Redis hung, was emptied, and was gone', async () => {
       await answer();
       expect(await ringThrough()).toBeLessThan(2000);
       redis.freeze();
-      // Longer than a worker waits for its next ring.
+      // Longer than a worker waits for its next job.
       await wait(8_000);
       redis.thaw();
       expect(await ringThrough()).toBeLessThan(20_000);
@@ -105,7 +105,7 @@ describe.skipIf('missing' in redisThere).each([{ cluster: false }, { cluster: tr
       expect(await ringThrough()).toBeLessThan(5000);
     });
 
-    it('stops and ends in time with a ring in hand, whose handler has ended, while Redis hangs', async () => {
+    it('stops and ends in time with a job in hand, whose handler has ended, while Redis hangs', async () => {
       const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
       const worker = await queue.consume('exports', 2, async (id) => {
         heard.push(id);

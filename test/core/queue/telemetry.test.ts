@@ -51,7 +51,7 @@ const propagator: TextMapPropagator = {
 
 const exporter = new InMemorySpanExporter();
 
-describe('A ring with an OpenTelemetry SDK in the process', () => {
+describe('A job with an OpenTelemetry SDK in the process', () => {
   beforeAll(() => {
     context.setGlobalContextManager(contextManager());
     propagation.setGlobalPropagator(propagator);

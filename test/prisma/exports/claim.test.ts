@@ -33,7 +33,7 @@ async function queue(...ofTenants: number[]): Promise<string[]> {
 const take = () => claimExport(events.database, 10);
 async function takeRun(): Promise<Run & { tenant: number }> {
   const claim = await take();
-  if (claim.outcome !== 'started') throw new Error('nobody had a turn');
+  if (claim.outcome !== 'started') throw new Error('nothing was claimed');
   return { ...claim.run, tenant: tenants.indexOf(claim.row.tenantId) };
 }
 const takeTenants = async (turns: number): Promise<number[]> => {

@@ -43,10 +43,10 @@ describe('The sweep', () => {
     pool().query(`update exports set expires_at = now() - interval '1 second' where id = $1`, [id]);
   const allUploads = () => app.deps.store.listUploads();
 
-  it('has exports run that nobody rang for, all of them', async () => {
+  it('has exports run that nobody enqueued, all of them', async () => {
     const ids = await Promise.all(Array.from({ length: 30 }, () => queueExport(call, { format: 'csv' })));
     // As FLUSHALL would leave a queue.
-    await app.forgetRings();
+    await app.forgetJobs();
     const worker = await app.work();
     for (const id of ids) expect(await endedExport(call, id)).toMatchObject({ status: 'completed', attempt: 1 });
     await worker.stop();
@@ -59,11 +59,11 @@ describe('The sweep', () => {
       `update exports set status = 'running', epoch = 1, lease_until = now() + interval '1 hour' where id = $1`,
       [held],
     );
-    await app.forgetRings();
+    await app.forgetJobs();
     await sweepNow();
-    const rung = await app.rungExports();
-    expect(rung).not.toContain(waiting);
-    expect(rung).not.toContain(held);
+    const enqueued = await app.enqueuedExports();
+    expect(enqueued).not.toContain(waiting);
+    expect(enqueued).not.toContain(held);
     for (const id of [waiting, held]) await call(`/v1/exports/${id}`, { method: 'DELETE' });
     await pool().query(`update exports set status = 'canceled' where id = $1`, [held]);
   });
@@ -178,13 +178,13 @@ describe('The sweep', () => {
     expect(await takeSweep(app.database, 'any', 60)).toBe(true);
   });
 
-  it('rings while the store hangs, and lets a worker stop', async () => {
+  it('enqueues while the store hangs, and lets a worker stop', async () => {
     const never = () => new Promise<never>(() => {});
     const hanging = { ...app.deps.store, listUploads: never, deleteObject: never, abortUpload: never };
     const sweeping = keepSweeping({ ...app.deps, store: hanging }, 1);
     const id = await queueExport(call, { format: 'csv' });
-    await app.forgetRings();
-    await expect.poll(app.rungExports, { timeout: 15_000 }).toContain(id);
+    await app.forgetJobs();
+    await expect.poll(app.enqueuedExports, { timeout: 15_000 }).toContain(id);
     await sweeping.stop();
     await call(`/v1/exports/${id}`, { method: 'DELETE' });
   });
