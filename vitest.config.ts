@@ -1,4 +1,4 @@
-import { globSync, readFileSync } from 'node:fs';
+import { globSync } from 'node:fs';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { enginePairs } from './test/engine-pairs.ts';
 
@@ -7,12 +7,8 @@ const long = process.env.TEST_CHAOS === 'all' ? [] : ['equal-shares', 'many-part
 const all = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filter(
   (file) => !long.some((name) => file === `test/chaos/${name}.test.ts`),
 );
-/** The export suite: every file that runs exports or asks for them, and so goes through queue and storage. */
-const exporting = all.filter(
-  (file) =>
-    readFileSync(`${import.meta.dirname}/${file}`, 'utf8').includes('/export-fixture.ts') ||
-    /^test\/api\/(v1\/exports|crowds)\.test\.ts$/.test(file),
-);
+/** The export suite: what runs exports or asks for them, and so goes through queue and storage. */
+const exporting = all.filter((file) => file.startsWith('test/exporting/'));
 
 /** Two of them in `npm test`: together they have each queue and each storage. `npm run test:engines` has all four. */
 const pairs = Object.entries(enginePairs).slice(0, process.env.TEST_ENGINES === 'all' ? 4 : 2);

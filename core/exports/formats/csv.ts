@@ -27,7 +27,7 @@ export function headerCells(content: ExportContent): string[] {
   return titles.map((title) => (formulaStart.test(title) ? `'${title}` : title));
 }
 
-/** One CSV line, byte for byte as COPY writes it (test/worker/formats.test.ts). */
+/** One CSV line, byte for byte as COPY writes it (test/exporting/formats.test.ts). */
 export function csvLine(cells: (string | null)[], { csv }: Pick<ExportContent, 'csv'>): string {
   return stringify([cells.map((cell) => cell ?? unquotedNull)], {
     delimiter: csv.delimiter,

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
-import { type Exporting, endedExport, exportFile, fetchFile, queueExport, startExporting } from './export-fixture.ts';
+import {
+  type Exporting,
+  endedExport,
+  exportFile,
+  fetchFile,
+  queueExport,
+  startExporting,
+} from '../worker/export-fixture.ts';
 
 /** (Σx)² / (n · Σx²): 1 when all have the same, 1/n when one has everything (Jain, Chiu and Hawe, 1984). */
 const jainIndex = (shares: number[]): number => {

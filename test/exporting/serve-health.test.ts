@@ -5,8 +5,8 @@ import { findFreePort } from '../../local/free-port.ts';
 import { serveHealth } from '../../worker/serve-health.ts';
 import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { startRedisServer } from '../services/redis-server.ts';
-import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
-import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
+import { startWorkerProcess, type WorkerProcess } from '../worker/worker-process.ts';
 
 describe('The health of a worker', () => {
   let app: Exporting;

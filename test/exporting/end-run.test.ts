@@ -9,7 +9,7 @@ import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
 import { runExport } from '../../worker/run-export.ts';
 import { sweep } from '../../worker/sweep/sweep.ts';
 import { heardLog } from '../api/heard-log.ts';
-import { type Exporting, queueExport, startExporting } from './export-fixture.ts';
+import { type Exporting, queueExport, startExporting } from '../worker/export-fixture.ts';
 
 let app: Exporting;
 let call: Awaited<ReturnType<Exporting['newTenant']>>['call'];

@@ -8,7 +8,7 @@ import { parseJson } from '../../core/json/json.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { arbitraryEvent } from '../core/events/arbitrary-event.ts';
-import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 
 /** Cells that have broken some writer or reader of CSV. */
 const nasty = [

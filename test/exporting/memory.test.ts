@@ -7,8 +7,8 @@ import { rowsSql } from '../../prisma/rows/rows-sql.ts';
 import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
 import { engines } from '../engines.ts';
-import { type Exporting, endedExport, queueExport, startExporting } from './export-fixture.ts';
-import { startWorkerProcess, type WorkerProcess } from './worker-process.ts';
+import { type Exporting, endedExport, queueExport, startExporting } from '../worker/export-fixture.ts';
+import { startWorkerProcess, type WorkerProcess } from '../worker/worker-process.ts';
 
 const mebibyte = 1024 * 1024;
 const limitMiB = 350;

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type App, bodyOf, startApp } from './start-app.ts';
+import { type App, bodyOf, startApp } from '../api/start-app.ts';
 
 describe('a tenant whose chain is locked', () => {
   let app: App;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { addEvents } from '../add-events.ts';
+import { bodyOf, type Call } from '../api/start-app.ts';
 import { type Exporting, endedExport, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
-import { bodyOf, type Call } from './start-app.ts';
 
 const events = Array.from({ length: 12 }, (_, i) => ({
   action: i % 2 ? 'user.login' : 'file.read',

@@ -12,9 +12,9 @@ import {
   fetchFile,
   queueExport,
   startExporting,
-} from './export-fixture.ts';
-import { type HeldRuns, holdRuns } from './hold-runs.ts';
-import { startWorkerProcess, type WorkerProcess, workerSettings } from './worker-process.ts';
+} from '../worker/export-fixture.ts';
+import { type HeldRuns, holdRuns } from '../worker/hold-runs.ts';
+import { startWorkerProcess, type WorkerProcess, workerSettings } from '../worker/worker-process.ts';
 
 const seed = Number(process.env.TEST_SEED ?? 20251122);
 const count = 16_000;

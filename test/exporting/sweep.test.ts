@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { takeSweep } from '../../../prisma/exports/leftovers.ts';
-import { keepSweeping } from '../../../worker/sweep/keep-sweeping.ts';
-import { sweep } from '../../../worker/sweep/sweep.ts';
-import { addEvents } from '../../add-events.ts';
-import { bodyOf, type Call } from '../../api/start-app.ts';
-import { startWebhookReceiver } from '../../webhook-receiver.ts';
+import { takeSweep } from '../../prisma/exports/leftovers.ts';
+import { keepSweeping } from '../../worker/sweep/keep-sweeping.ts';
+import { sweep } from '../../worker/sweep/sweep.ts';
+import { addEvents } from '../add-events.ts';
+import { bodyOf, type Call } from '../api/start-app.ts';
+import { startWebhookReceiver } from '../webhook-receiver.ts';
 import {
   type Exporting,
   endedExport,
@@ -12,7 +12,7 @@ import {
   type FinishedExport,
   queueExport,
   startExporting,
-} from '../export-fixture.ts';
+} from '../worker/export-fixture.ts';
 
 describe('The sweep', () => {
   let app: Exporting;

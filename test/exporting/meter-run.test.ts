@@ -7,7 +7,7 @@ import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError } from '../../worker/hold-lease.ts';
 import { addManyEvents } from '../add-events.ts';
 import { type Family, readMetrics, valueIn } from '../core/read-metrics.ts';
-import { type Exporting, endedExport, exportFile, queueExport, startExporting } from './export-fixture.ts';
+import { type Exporting, endedExport, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
 
 let app: Exporting;
 afterEach(() => app.close());

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { openEventStreams } from '../../../api/streams/event-streams.ts';
-import { streamLimits } from '../../../api/streams/stream-places.ts';
-import { readConfig } from '../../../core/config.ts';
-import { makeLog } from '../../../core/log.ts';
-import { makeMetrics } from '../../../core/metrics.ts';
-import { openDatabase } from '../../../prisma/client.ts';
-import { addEvents, addManyEvents } from '../../add-events.ts';
-import { createTestDatabase } from '../../database.ts';
-import { relayTo } from '../../database-relay.ts';
-import { type Exporting, exportFile, startExporting } from '../../worker/export-fixture.ts';
-import { type OpenStream, openStream } from '../open-stream.ts';
-import { bodyOf, startApp } from '../start-app.ts';
+import { openEventStreams } from '../../api/streams/event-streams.ts';
+import { streamLimits } from '../../api/streams/stream-places.ts';
+import { readConfig } from '../../core/config.ts';
+import { makeLog } from '../../core/log.ts';
+import { makeMetrics } from '../../core/metrics.ts';
+import { openDatabase } from '../../prisma/client.ts';
+import { addEvents, addManyEvents } from '../add-events.ts';
+import { type OpenStream, openStream } from '../api/open-stream.ts';
+import { bodyOf, startApp } from '../api/start-app.ts';
+import { createTestDatabase } from '../database.ts';
+import { relayTo } from '../database-relay.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 
 /** About 70 MB of JSON: several times what sockets, kernel and process keep between them for one stream. */
 const count = 50_000;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findFreePort } from '../../../local/free-port.ts';
-import { type Exporting, exportFile, startExporting } from '../../worker/export-fixture.ts';
-import { tokenSettings, userTokenFor } from '../credentials.ts';
-import { isOfOne, pathTo, type RouteRow, routes, tenantHeaderOf } from '../route-table.ts';
-import { makeThings, type Things } from '../route-things.ts';
-import { bodyOf } from '../start-app.ts';
+import { findFreePort } from '../../local/free-port.ts';
+import { tokenSettings, userTokenFor } from '../api/credentials.ts';
+import { isOfOne, pathTo, type RouteRow, routes, tenantHeaderOf } from '../api/route-table.ts';
+import { makeThings, type Things } from '../api/route-things.ts';
+import { bodyOf } from '../api/start-app.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 
 /** Each with a database, a queue and a storage of its own. */
 let eu: Exporting;

@@ -10,7 +10,7 @@ import {
   fetchFile,
   queueExport,
   startExporting,
-} from './export-fixture.ts';
+} from '../worker/export-fixture.ts';
 
 const numbersIn = ({ text }: FinishedExport): number[] =>
   text

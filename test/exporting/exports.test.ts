@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addEvents } from '../../add-events.ts';
-import { type App, bodyOf, type Call, startApp } from '../start-app.ts';
+import { addEvents } from '../add-events.ts';
+import { type App, bodyOf, type Call, startApp } from '../api/start-app.ts';
 
 const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
 const uuidV7 = expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-/);

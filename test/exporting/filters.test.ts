@@ -4,7 +4,7 @@ import { severities } from '../../core/events/events.ts';
 import type { Criteria, Filter, Scalar } from '../../core/events/filter.ts';
 import { addEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
-import { type Exporting, exportFile, startExporting } from './export-fixture.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 
 type Json = Scalar | Json[] | { [key: string]: Json };
 type Posted = {

@@ -6,8 +6,8 @@ import type { RunningWorker } from '../../worker/start-worker.ts';
 import { addManyEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { leastPartMib } from '../engines.ts';
-import { type Exporting, endedExport, fetchFile, queueExport, startExporting } from './export-fixture.ts';
-import { workerSettings } from './worker-process.ts';
+import { type Exporting, endedExport, fetchFile, queueExport, startExporting } from '../worker/export-fixture.ts';
+import { workerSettings } from '../worker/worker-process.ts';
 
 const count = 4000;
 

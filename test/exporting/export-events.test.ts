@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Event } from '../../../core/events/events.ts';
-import { addEvents } from '../../add-events.ts';
-import { type Exporting, exportFile, startExporting } from '../../worker/export-fixture.ts';
-import { openStream } from '../open-stream.ts';
-import { bodyOf, type Call } from '../start-app.ts';
+import type { Event } from '../../core/events/events.ts';
+import { addEvents } from '../add-events.ts';
+import { openStream } from '../api/open-stream.ts';
+import { bodyOf, type Call } from '../api/start-app.ts';
+import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
 
 const count = 60;
 const events = Array.from({ length: count }, (_, i) => ({
