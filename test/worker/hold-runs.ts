@@ -38,7 +38,9 @@ export async function holdRuns(databaseUrl: string) {
   const waiting = async (): Promise<number[]> =>
     (
       await client.query<{ pid: number }>(
-        `select pid from pg_locks where locktype = 'advisory' and objid = ${lockKey} and not granted`,
+        // Of this database: the same suite runs beside this one, on another pair of engines, in the same server.
+        `select pid from pg_locks where locktype = 'advisory' and objid = ${lockKey} and not granted
+         and database = (select oid from pg_database where datname = current_database())`,
       )
     ).rows.map((row) => row.pid);
   return {
