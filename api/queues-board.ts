@@ -67,7 +67,7 @@ const basicAsBearer: RequestHandler = (request, _response, next) => {
   next();
 };
 
-/** As requireCaller(), but a browser asks for a password only when it is told of Basic. */
+/** Refuses who is not known, and has browsers ask for a password, which they do only when they are told of Basic. */
 const askForKey: RequestHandler = (_request, response, next) => {
   if (findCaller(response)) return next();
   const message = 'A management key is needed: as a Bearer token, or as the password of HTTP Basic with any name.';

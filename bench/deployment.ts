@@ -21,7 +21,7 @@ export type Deployment = {
 
 export type Engines = { queue: 'redis' | 'postgres'; storage: 'file' | 's3' };
 
-/** The same for all deployments of a run: the database remembers the one, tenants were made with the other. */
+/** The keys of all deployments of a run: the database remembers the one, tenants were made with the other. */
 const keys = {
   LOGFERRY_SECRET_KEY: randomBytes(32).toString('base64'),
   LOGFERRY_ADMIN_KEY: `bench-admin-${randomBytes(12).toString('hex')}`,

@@ -44,7 +44,7 @@ type Write = {
 
 /** Writes lines, each with fields of the list above. */
 export type Log = Record<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal', Write> & {
-  /** The same, with these fields in every line. */
+  /** A log whose every line has these fields too. */
   child(fields: LogFields): Log;
 };
 

@@ -14,7 +14,7 @@ export function printFindings(findings: readonly Finding[]): string {
   return `${[...lines, '', `${ok} ok, ${warning} to be thought of, ${failure} failed`].join('\n')}\n`;
 }
 
-/** The same for machines: one JSON object. */
+/** The findings for machines: one JSON object. */
 export const printJson = (findings: readonly Finding[]): string =>
   `${JSON.stringify({ healthy: countFindings(findings).failure === 0, count: countFindings(findings), findings }, null, 2)}\n`;
 

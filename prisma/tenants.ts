@@ -52,7 +52,7 @@ export async function findTenant(prisma: Prisma, idOrExternalId: string): Promis
   return (await prisma.tenant.findUnique({ where: { externalId: idOrExternalId } })) ?? undefined;
 }
 
-/** The same, for those who cannot go on without. @throws AppError not_found */
+/** The tenant of this id, or else of this external id. @throws AppError not_found */
 export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise<TenantRow> {
   const tenant = await findTenant(prisma, idOrExternalId);
   if (!tenant) throw notFound('tenant');

@@ -76,7 +76,7 @@ export async function actingFor(request: Request, response: Response): Promise<T
   throw new AppError('bad_request', message);
 }
 
-/** The same, but undefined for the management when it names nobody. */
+/** The tenant that the request is about, if it names one: the management need not. @throws AppError as actingFor() does */
 export async function findActingFor(request: Request, response: Response): Promise<TenantRow | undefined> {
   const { isNamed, tenant } = await lookForTenant(request, response);
   if (isNamed && !tenant) throw notFound('tenant');
@@ -87,7 +87,7 @@ export async function findActingFor(request: Request, response: Response): Promi
 export type ActingFor = { isNamed: boolean; name: string | undefined; tenant: TenantRow | undefined };
 
 /**
- * The same for routes that have something to do for a tenant that is not known yet. `name` is that of the header, if any.
+ * Looks for the tenant of the request, for routes that have something to do for one that is not known yet. `name` is that of the header, if any.
  * @throws AppError not_found for another tenant than the caller's own, misdirected_request
  */
 export async function lookForTenant(request: Request, response: Response): Promise<ActingFor> {
@@ -123,7 +123,7 @@ export async function tenantNamed(response: Response, idOrExternalId: string): P
   return tenant;
 }
 
-/** The same, if there is one. */
+/** The tenant of this id or external id, if there is one. */
 export const findTenantNamed = (response: Response, idOrExternalId: string): Promise<TenantRow | undefined> =>
   depsOf(response).tenants.get(idOrExternalId);
 

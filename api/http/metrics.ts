@@ -59,7 +59,7 @@ export function meterStream(metrics: Metrics, kind: StreamKind, response: Respon
   response.once('close', () => metrics.add('logferry_http_streams', -1, { kind }));
 }
 
-/** The same for all that comes behind it. */
+/** Counts the replies of all routes behind it among the streams under way. */
 export const countStream =
   (metrics: Metrics, kind: StreamKind): RequestHandler =>
   (_request, response, next) => {

@@ -63,7 +63,7 @@ function customPaths(name: string): EventPath[] {
 }
 
 /**
- * The same as the text that a sort takes. Names are of letters, digits and `_`, so each is a step of its own.
+ * The field as a sort takes it. Names are of letters, digits and `_`, so each is a step of its own.
  */
 export const auditSortField = (name: string): string =>
   auditFields.find((field) => field.name === name)?.path ?? `metadata.${name}`;

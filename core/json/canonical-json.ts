@@ -13,7 +13,7 @@ export function canonicalJson(value: unknown): string {
 const unsortable = Symbol('an object that cannot have its members in the order that is asked for');
 
 /**
- * The same value with the members of its objects in order, which JSON.stringify then writes in one go: it takes half as long
+ * A copy of the value with the members of its objects in order, which JSON.stringify then writes in one go: it takes half as long
  * as putting texts together, and leaves one text instead of a hundred.
  */
 function sortedCopy(value: unknown): unknown {
@@ -40,7 +40,7 @@ function isSortable(key: string): boolean {
   return (first < 0x30 || first > 0x39) && key !== '__proto__';
 }
 
-/** As canonicalJson(), with any key. */
+/** Canonical JSON of a value whose objects have any keys, put together member by member. */
 function canonicalByMember(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonicalByMember).join(',')}]`;

@@ -165,13 +165,13 @@ export function isTooDeep(value: unknown, levels = maxDepth): boolean {
   return false;
 }
 
-/** The same for one text. */
+/** What keeps a text from being stored faithfully, if anything. `path` is where it stands. */
 export function findUnstorableText(text: string, path: string): FieldError | undefined {
   const message = unstorableText(text);
   return message === undefined ? undefined : { path, message };
 }
 
-/** The same as a JSON Schema pattern, for the OpenAPI document. */
+/** Texts that can be stored, as a JSON Schema pattern for the OpenAPI document. */
 export const storableTextPattern = '^[^\\u0000\\ud800-\\udfff]*$';
 
 function unstorableText(text: string): string | undefined {

@@ -25,7 +25,7 @@ export const createStartingBackend: BackendFactory = (name, options, more) => {
 };
 
 /**
- * The same for a worker, which tries until PostgreSQL answers, as on Redis: what it asks for waits so long. A refusal is
+ * BullMQ's backend for a worker: it tries until PostgreSQL answers, as on Redis, and what it asks for waits so long. A refusal is
  * thrown, after a pause, for BullMQ itself asks again without one.
  * @param signal of the worker's end, which ends the tries
  */

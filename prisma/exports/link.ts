@@ -21,7 +21,7 @@ export async function mintLink(
   return { download_url: url, download_url_expires_at: formatTimestamp(expiresAt) };
 }
 
-/** The same for an export known by its id alone: for webhooks, which are sent long after. */
+/** Mints a link to the file of an export by its id alone: for webhooks, which are sent long after. None if it has no file. */
 export async function linkForExport(
   { prisma, store, ttlSeconds }: { prisma: Prisma; store: Pick<ObjectStore, 'signLink'>; ttlSeconds: number },
   exportId: string,

@@ -16,7 +16,7 @@ export const webhookSchema = z.object({
   created_at: timestamp,
 });
 
-/** The same for who has just made it, or rotated its secret. */
+/** A webhook with its secret, for whoever has just made it or rotated the secret. */
 export const webhookWithSecretSchema = webhookSchema.extend({
   secret: z
     .string()
