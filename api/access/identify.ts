@@ -11,6 +11,7 @@ import { isUuid } from '../../core/ids.ts';
 import type { KnownKey } from '../../prisma/api-keys.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { type Caller, callerOfConfiguredKey, callerOfKey, callerOfUser } from './caller.ts';
+import { type Locals, localsOf } from './locals.ts';
 import { unauthorized } from './tenant-route.ts';
 
 export type IdentifyDeps = {
@@ -40,13 +41,13 @@ export const identify =
   (identity: Identity): RequestHandler =>
   async (request, response, next) => {
     const text = bearerToken(request) ?? accessToken(request);
-    await rememberCaller(response.locals, text === undefined ? missing(request) : () => identity.ofKeyOrToken(text));
+    await rememberCaller(localsOf(response), text === undefined ? missing(request) : () => identity.ofKeyOrToken(text));
     next();
   };
 
 /** Keeps who it is for callerOf(), or why it is nobody for requireCaller(). */
 export async function rememberCaller(
-  locals: { caller?: Caller; refusal?: AppError },
+  locals: Partial<Pick<Locals, 'caller' | 'refusal'>>,
   find: () => Promise<Caller>,
 ): Promise<void> {
   try {

@@ -1,16 +1,17 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Scope } from '../../core/access/api-keys.ts';
-import type { Recent } from '../../core/async/recent.ts';
-import type { Config } from '../../core/config.ts';
-import { AppError, notFound } from '../../core/errors.ts';
+import { AppError } from '../../core/errors.ts';
 import { type Plan, plans } from '../../core/tenants.ts';
 import type { AuditContext } from '../../prisma/exports/audit.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import type { Caller } from './caller.ts';
+import { localsOf, type TenantLookup } from './locals.ts';
+import { type Tenancy, tenancyOf } from './tenancy.ts';
 
 /** @throws AppError authentication_error with what identify() found wrong */
 export const requireCaller: RequestHandler = (_request, response, next) => {
-  if (response.locals.caller === undefined) throw response.locals.refusal ?? unauthorized('An API key is needed.');
+  const { caller, refusal } = localsOf(response);
+  if (caller === undefined) throw refusal ?? unauthorized('An API key is needed.');
   next();
 };
 
@@ -22,25 +23,17 @@ export function callerOf(response: Response): Caller {
 }
 
 /** Who calls, if that is known. */
-export const findCaller = (response: Response): Caller | undefined => response.locals.caller;
+export const findCaller = (response: Response): Caller | undefined => localsOf(response).caller;
 
 /** RFC 9110 section 15.5.2: a 401 names the scheme that is asked for. */
 export const unauthorized = (message: string, cause?: unknown): AppError =>
   new AppError('authentication_error', message, { cause, headers: { 'WWW-Authenticate': 'Bearer' } });
 
-export type TenantRouteDeps = {
-  config: Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS'>;
-  /** Tenants by id or external id, at most a few seconds old (see api/access/access.ts). */
-  tenants: Recent<TenantRow>;
-  /** The header by which the management says for whom it acts. Each of the APIs that are spoken here has its own. */
-  tenantHeader: 'Logferry-Tenant' | 'frontegg-tenant-id';
-};
-
 /** Gives tenantRoute() of all routes behind it what it needs. */
 export const withTenants =
-  (deps: TenantRouteDeps): RequestHandler =>
+  (lookup: TenantLookup): RequestHandler =>
   (_request, response, next) => {
-    response.locals.tenantRoute = deps;
+    localsOf(response).tenantLookup = lookup;
     next();
   };
 
@@ -54,7 +47,7 @@ export const withTenants =
 export function tenantRoute(scope: Scope): RequestHandler {
   return async (request, response, next) => {
     requireScope(response, scope);
-    response.locals.tenant = await actingFor(request, response);
+    localsOf(response).tenant = await tenancy(request, response).tenant();
     next();
   };
 }
@@ -67,78 +60,9 @@ export function requireScope(response: Response, scope: Scope): void {
   throw new AppError('scope_error', message);
 }
 
-/** The tenant that the request is about; the same errors as tenantRoute(), but for the scope. */
-export async function actingFor(request: Request, response: Response): Promise<TenantRow> {
-  const tenant = await findActingFor(request, response);
-  if (tenant) return tenant;
-  const { tenantHeader } = depsOf(response);
-  const message = `A management key acts for a tenant: name it in the header "${tenantHeader}" by its id or external_id.`;
-  throw new AppError('bad_request', message);
-}
-
-/** The tenant that the request is about, if it names one: the management need not. @throws AppError as actingFor() does */
-export async function findActingFor(request: Request, response: Response): Promise<TenantRow | undefined> {
-  const { isNamed, tenant } = await lookForTenant(request, response);
-  if (isNamed && !tenant) throw notFound('tenant');
-  return tenant;
-}
-
-/** For whom a request is made; with `isNamed` and no tenant, for one that is not known. */
-export type ActingFor = { isNamed: boolean; name: string | undefined; tenant: TenantRow | undefined };
-
-/**
- * Looks for the tenant of the request, for routes that have something to do for one that is not known yet. `name` is that of the header, if any.
- * @throws AppError not_found for another tenant than the caller's own, misdirected_request
- */
-export async function lookForTenant(request: Request, response: Response): Promise<ActingFor> {
-  const { tenantHeader, tenants } = depsOf(response);
-  const name = readTenantHeader(request, tenantHeader);
-  const caller = callerOf(response);
-  if (caller.management && name === undefined) return { isNamed: false, name, tenant: undefined };
-  const tenant = caller.management ? await tenants.get(name!) : caller.tenant;
-  if (!caller.management && name !== undefined && !(tenant && isNameOf(tenant, name))) throw notFound('tenant');
-  if (tenant) requireHere(response, tenant);
-  return { isNamed: true, name, tenant };
-}
-
-/** A client of Frontegg's that has no tenant may write that as text, as it does in a query string. */
-const unset = ['undefined', 'null'];
-
-function readTenantHeader(request: Request, header: TenantRouteDeps['tenantHeader']): string | undefined {
-  const values = request.headersDistinct[header.toLowerCase()] ?? [];
-  // Node joins them by a comma, which an external id may hold.
-  if (values.length > 1) throw new AppError('bad_request', `The header "${header}" must be given once.`);
-  const name = values[0]?.trim() || undefined;
-  return header === 'frontegg-tenant-id' && name !== undefined && unset.includes(name) ? undefined : name;
-}
-
-/** Whether the text is the tenant's id or its external id. */
-export const isNameOf = (tenant: TenantRow, name: string): boolean =>
-  name.toLowerCase() === tenant.id || name === tenant.externalId;
-
-/** The tenant of this id or external id. @throws AppError not_found */
-export async function tenantNamed(response: Response, idOrExternalId: string): Promise<TenantRow> {
-  const tenant = await findTenantNamed(response, idOrExternalId);
-  if (!tenant) throw notFound('tenant');
-  return tenant;
-}
-
-/** The tenant of this id or external id, if there is one. */
-export const findTenantNamed = (response: Response, idOrExternalId: string): Promise<TenantRow | undefined> =>
-  depsOf(response).tenants.get(idOrExternalId);
-
-/** @throws AppError misdirected_request for a tenant of another region, with the address of its home if that is known */
-export function requireHere(response: Response, tenant: TenantRow): void {
-  const { config } = depsOf(response);
-  if (tenant.region === config.LOGFERRY_REGION) return;
-  const home = config.LOGFERRY_REGIONS[tenant.region];
-  throw new AppError(
-    'misdirected_request',
-    `The tenant lives in the region "${tenant.region}", and this is "${config.LOGFERRY_REGION}".` +
-      (home === undefined ? '' : ` Send the request to ${home}.`),
-    home === undefined ? {} : { members: { base_url: home }, headers: { Location: home } },
-  );
-}
+/** For whom the request is made. For handlers behind requireCaller(). */
+export const tenancy = (request: Request, response: Response): Tenancy =>
+  tenancyOf(request, response, callerOf(response));
 
 /** The tenant that the request is about. For handlers behind tenantRoute(). */
 export function tenantOf(response: Response): TenantRow {
@@ -148,7 +72,7 @@ export function tenantOf(response: Response): TenantRow {
 }
 
 /** The tenant that the request is about, if that is known. */
-export const findTenantOf = (response: Response): TenantRow | undefined => response.locals.tenant;
+export const findTenantOf = (response: Response): TenantRow | undefined => localsOf(response).tenant;
 
 /** For routes of the management alone. @throws AppError scope_error for everybody else */
 export const managementRoute: RequestHandler = (_request, response, next) => {
@@ -171,9 +95,3 @@ export function auditContext(request: Request, response: Response): AuditContext
     context: { ip: request.ip?.replace(/^::ffff:/, '') ?? null, user_agent: request.get('user-agent') ?? null },
   };
 }
-
-const depsOf = (response: Response): TenantRouteDeps => {
-  const deps: TenantRouteDeps | undefined = response.locals.tenantRoute;
-  if (!deps) throw new Error('The route is not behind withTenants()');
-  return deps;
-};

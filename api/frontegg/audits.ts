@@ -9,12 +9,12 @@ import { countRecent } from '../../prisma/events/counts.ts';
 import { countAcross, listAcross } from '../../prisma/events/list-across-tenants.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import type { Access } from '../access/access.ts';
-import { requireScope } from '../access/tenant-route.ts';
+import { requireScope, tenancy } from '../access/tenant-route.ts';
 import type { AuditDeps } from './audit-deps.ts';
 import { createAuditRoute } from './create-audit.ts';
 import { exportAuditRoutes } from './export-audits.ts';
 import { auditFigureRoutes } from './figures.ts';
-import { namedTenant, readableTenants, tenantNameOf } from './readable-tenants.ts';
+import { readableTenants, tenantNameOf } from './readable-tenants.ts';
 
 /** Audits that one page of a list has when the client does not say, and at most; the older list has always given more. */
 const pageLimits = { default: 200, v2: 200, v1: 1_000 };
@@ -51,7 +51,7 @@ export function auditRoutes(deps: AuditDeps, access: Access): Router {
 
   router.get('/stats', async (request, response) => {
     requireScope(response, 'events:read');
-    const tenant = await namedTenant(request, response);
+    const tenant = await tenancy(request, response).tenantIfKnown();
     const since = startOfDayAndWeek(deps.clock?.() ?? Date.now());
     response.json(tenant ? await countRecent(sql, tenant.id, since) : { totalToday: 0, severeThisWeek: 0 });
   });

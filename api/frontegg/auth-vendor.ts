@@ -6,7 +6,9 @@ import type { SecretKey } from '../../core/secret-key.ts';
 import type { Access } from '../access/access.ts';
 import type { Caller } from '../access/caller.ts';
 import { rememberCaller } from '../access/identify.ts';
-import { callerOf, requireCaller, requireHere, unauthorized, withTenants } from '../access/tenant-route.ts';
+import { localsOf } from '../access/locals.ts';
+import { requireHere } from '../access/tenancy.ts';
+import { callerOf, requireCaller, unauthorized, withTenants } from '../access/tenant-route.ts';
 import { bodyError, jsonBody, parse } from '../http/body.ts';
 
 export type AuthVendorDeps = { config: Config; secretKey: SecretKey; access: Access };
@@ -25,7 +27,7 @@ export function authVendorRoutes(deps: AuthVendorDeps): Router {
   const { config, access } = deps;
   const router = Router();
   const identify: RequestHandler = async (request, response, next) => {
-    await rememberCaller(response.locals, () => callerOfCredentials(request, access));
+    await rememberCaller(localsOf(response), () => callerOfCredentials(request, access));
     next();
   };
 

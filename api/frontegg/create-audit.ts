@@ -7,7 +7,8 @@ import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
 import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
 import type { Access } from '../access/access.ts';
-import { actingFor, isNameOf, lookForTenant, requireHere, requireScope } from '../access/tenant-route.ts';
+import { isNameOf, requireHere } from '../access/tenancy.ts';
+import { requireScope, tenancy } from '../access/tenant-route.ts';
 import { jsonBody } from '../http/body.ts';
 import type { AuditDeps } from './audit-deps.ts';
 import { tenantNameOf } from './readable-tenants.ts';
@@ -33,10 +34,11 @@ async function tenantToWrite(
   response: Response,
   { access, ...deps }: AuditDeps & { access: Access },
 ): Promise<TenantRow> {
-  const { isNamed, name, tenant } = await lookForTenant(request, response);
+  const about = tenancy(request, response);
+  const { isNamed, name, tenant } = await about.subject();
   if (tenant) return tenant;
   // It says which header is missing, or that a user's tenant is not known.
-  if (!isNamed || name === undefined) return actingFor(request, response);
+  if (!isNamed || name === undefined) return about.tenant();
   const made = await makeTenant(deps, name);
   access.forget();
   requireHere(response, made);

@@ -4,11 +4,11 @@ import { fileFormats } from '../../core/exports/file-formats.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
-import { requireScope } from '../access/tenant-route.ts';
+import { requireScope, tenancy } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
 import { setStreamHeaders } from '../streams/send-rows.ts';
 import type { AuditDeps } from './audit-deps.ts';
-import { isAmong, namedTenant, tenantNameOf } from './readable-tenants.ts';
+import { isAmong, tenantNameOf } from './readable-tenants.ts';
 
 /** Where exports are asked for, and what each answers with: the older ones have always said 201. */
 const exportStatuses = {
@@ -24,7 +24,7 @@ export function exportAuditRoutes({ streams, secretKey }: AuditDeps): Router {
     (status: number): RequestHandler =>
     async (request, response) => {
       requireScope(response, 'export');
-      const tenant = await namedTenant(request, response);
+      const tenant = await tenancy(request, response).tenantIfKnown();
       // A tenant that is not known has no rows; its columns are the same.
       const constants = { tenantId: tenant ? tenantNameOf(tenant) : '', vendorId: secretKey.environmentId };
       const { content, fileName, tenants } = readExport(request, constants);

@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import type { Prisma } from '../../prisma/client.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
-import { actingFor, findTenantNamed, isNameOf, lookForTenant, requireHere } from '../access/tenant-route.ts';
+import { findTenantByName, isNameOf, requireHere } from '../access/tenancy.ts';
+import { tenancy } from '../access/tenant-route.ts';
 
 /** How Frontegg's clients name a tenant: as they always have, where that is known. */
 export const tenantNameOf = ({ id, externalId }: TenantRow): string => externalId ?? id;
@@ -19,10 +20,10 @@ export async function readableTenants(
   response: Response,
   { prisma, region, asked }: Deps & { asked: string[] | undefined },
 ): Promise<TenantRow[]> {
-  const { isNamed, tenant } = await lookForTenant(request, response);
+  const { isNamed, tenant } = await tenancy(request, response).subject();
   if (isNamed) return tenant && isAmong(tenant, asked) ? [tenant] : [];
   if (!asked) return listTenantsOf(prisma, region);
-  const found = await Promise.all(asked.map((name) => findTenantNamed(response, name)));
+  const found = await Promise.all(asked.map((name) => findTenantByName(response, name)));
   const known = new Map(found.filter((each) => each !== undefined).map((each) => [each.id, each]));
   for (const each of known.values()) requireHere(response, each);
   return [...known.values()];
@@ -31,13 +32,3 @@ export async function readableTenants(
 /** Whether the tenant is one of those asked for, by id or external id; all are when nobody is. */
 export const isAmong = (tenant: TenantRow, asked: string[] | undefined): boolean =>
   asked === undefined || asked.some((name) => isNameOf(tenant, name));
-
-/**
- * The one tenant that the request is about; undefined for one that is not known.
- * @throws AppError bad_request when the management names nobody; else the same
- */
-export async function namedTenant(request: Request, response: Response): Promise<TenantRow | undefined> {
-  const { isNamed, tenant } = await lookForTenant(request, response);
-  // It says which header is missing.
-  return isNamed ? tenant : actingFor(request, response);
-}

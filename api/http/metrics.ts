@@ -1,6 +1,7 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Metrics } from '../../core/metrics.ts';
 import packageJson from '../../package.json' with { type: 'json' };
+import { localsOf } from '../access/locals.ts';
 
 /** GET /metrics, for Prometheus. Open to anybody who reaches the port, as /livez is: it names no tenant and no event. */
 export function metricsRoutes(metrics: Metrics): Router {
@@ -32,7 +33,7 @@ export function meterRequests(metrics: Metrics): RequestHandler {
 
 /** For routers that are mounted under a path: it is gone from the request by the time an error is answered. */
 export const rememberMount: RequestHandler = (request, response, next) => {
-  response.locals.mount = request.baseUrl;
+  localsOf(response).mount = request.baseUrl;
   next();
 };
 
@@ -40,14 +41,15 @@ export const rememberMount: RequestHandler = (request, response, next) => {
 export const countAs =
   (route: string): RequestHandler =>
   (_request, response, next) => {
-    response.locals.countedAs = route;
+    localsOf(response).countedAs = route;
     next();
   };
 
 /** A request that was refused before its route (no key, too many) has none, nor has one for which there is no route. */
 function routeOf(request: Request, response: Response): string {
-  if (response.locals.countedAs) return response.locals.countedAs;
-  return request.route ? `${response.locals.mount ?? ''}${request.route.path}` : 'none';
+  const { countedAs, mount = '' } = localsOf(response);
+  if (countedAs) return countedAs;
+  return request.route ? `${mount}${request.route.path}` : 'none';
 }
 
 type StreamKind = 'progress' | 'events_in' | 'events_out' | 'files';

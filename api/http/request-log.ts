@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { newId } from '../../core/ids.ts';
 import type { Log, LogFields } from '../../core/log.ts';
+import { localsOf } from '../access/locals.ts';
 import { findCaller, findTenantOf } from '../access/tenant-route.ts';
 
 const saneRequestId = /^[A-Za-z0-9._-]{1,128}$/;
@@ -14,7 +15,7 @@ export function logRequests(log: Log): RequestHandler {
     const start = performance.now();
     const asked = request.get('x-request-id');
     const id = asked !== undefined && saneRequestId.test(asked) ? asked : newId();
-    response.locals.requestId = id;
+    localsOf(response).requestId = id;
     response.set('X-Request-Id', id);
     response.on('close', () => log.info(entryOf(request, response, performance.now() - start), 'request'));
     next();
@@ -22,11 +23,11 @@ export function logRequests(log: Log): RequestHandler {
 }
 
 /** The id of this request, as in the reply's `X-Request-Id`. */
-export const requestIdOf = (response: Response): string => response.locals.requestId;
+export const requestIdOf = (response: Response): string => localsOf(response).requestId!;
 
 /** Has the line of this request name the export that it is about. */
 export const logExportId = (response: Response, id: string): void => {
-  response.locals.exportId = id;
+  localsOf(response).exportId = id;
 };
 
 /** Who and what the request is about, as far as that is known by now. */
@@ -34,7 +35,7 @@ export const idsOf = (response: Response): LogFields => ({
   request_id: requestIdOf(response),
   tenant_id: findTenantOf(response)?.id ?? findCaller(response)?.tenant?.id,
   key_id: findCaller(response)?.keyId ?? undefined,
-  export_id: response.locals.exportId,
+  export_id: localsOf(response).exportId,
 });
 
 const entryOf = (request: Request, response: Response, durationMs: number): LogFields => ({

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
+import { type Locals, localsOf } from '../access/locals.ts';
 
 /** The requests of a server that have no whole reply yet. */
 export type RequestsUnderWay = {
@@ -11,14 +12,14 @@ export type RequestsUnderWay = {
 };
 
 /** Whether the reply should end as soon as it may: what it waits for will not be seen by this process. */
-export const isStopping = (response: Response): boolean => response.locals.isStopping === true;
+export const isStopping = (response: Response): boolean => localsOf(response).isStopping === true;
 
 export function watchRequests(server: Server): RequestsUnderWay {
   const replies = new Set<ServerResponse & { locals?: Response['locals'] }>();
   let stops = false;
   const tell = (reply: ServerResponse & { locals?: Response['locals'] }) => {
     // Express takes the locals that are there; and whoever handles the request has them in hand.
-    reply.locals = Object.assign(reply.locals ?? {}, { isStopping: true });
+    reply.locals = Object.assign(reply.locals ?? {}, { isStopping: true } satisfies Partial<Locals>);
     reply.shouldKeepAlive = false;
   };
   // Before the app sees them.

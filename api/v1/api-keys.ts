@@ -1,6 +1,6 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { newApiKeySchema, type Scope } from '../../core/access/api-keys.ts';
-import { AppError, invalid } from '../../core/errors.ts';
+import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { formatTimestamp, now } from '../../core/times.ts';
 import {
   type ApiKeyRow,
@@ -11,7 +11,8 @@ import {
   revokeApiKey,
 } from '../../prisma/api-keys.ts';
 import type { Database } from '../../prisma/client.ts';
-import { callerOf, findActingFor, isNameOf, requireHere, requireScope, tenantNamed } from '../access/tenant-route.ts';
+import { findTenantByName, isNameOf, requireHere } from '../access/tenancy.ts';
+import { callerOf, requireScope, tenancy } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
 import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
 
@@ -82,10 +83,11 @@ const keyManagement: RequestHandler = (_request, response, next) => {
  * @throws AppError as tenantRoute() does, and validation_error when two tenants are named
  */
 async function ownerOf(request: Request, response: Response, named: string | undefined): Promise<KeyOwner> {
-  const acting = await findActingFor(request, response);
+  const acting = await tenancy(request, response).findTenant();
   if (named === undefined || (acting && isNameOf(acting, named))) return acting?.id;
   if (!callerOf(response).management) throw notOwn('is another tenant than that of the key; leave it out');
-  const tenant = await tenantNamed(response, named);
+  const tenant = await findTenantByName(response, named);
+  if (!tenant) throw notFound('tenant');
   if (acting && acting.id !== tenant.id) throw notOwn('is another tenant than the header Logferry-Tenant names');
   requireHere(response, tenant);
   return tenant.id;

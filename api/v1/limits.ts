@@ -7,7 +7,7 @@ import { type Database, pgSql } from '../../prisma/client.ts';
 import { readUsage } from '../../prisma/exports/usage.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { rateOf } from '../access/rate-limit.ts';
-import { findActingFor } from '../access/tenant-route.ts';
+import { tenancy } from '../access/tenant-route.ts';
 import { refuseUnknownQuery } from '../http/paging.ts';
 import type { LimitReply } from '../openapi/schemas/account.ts';
 
@@ -45,7 +45,7 @@ export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps):
   const router = Router();
   router.get('/limits', async (request, response) => {
     refuseUnknownQuery(request.query, []);
-    const tenant = await findActingFor(request, response);
+    const tenant = await tenancy(request, response).findTenant();
     const requests = requestsOf(request);
     const resources: Record<string, LimitReply> = { requests_per_minute: requests };
     if (tenant) {
