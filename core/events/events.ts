@@ -3,6 +3,15 @@ import { storableTextPattern } from '../json/json.ts';
 import { unknownName } from '../nearest-name.ts';
 import { strictObject } from '../strict-object.ts';
 import { timePatterns } from '../times.ts';
+import {
+  contextCopies,
+  eventLeaves,
+  eventMembers,
+  type FieldType,
+  isGroup,
+  type Leaf,
+  type Member,
+} from './members.ts';
 
 /** Severities in the order of their rank. */
 export const severities = ['Info', 'Medium', 'High', 'Critical', 'Error'] as const;
@@ -10,61 +19,54 @@ export type Severity = (typeof severities)[number];
 
 export type JsonObject = { [key: string]: unknown };
 
-/** The event as GET returns it. */
-export type Event = {
-  id: string;
-  sequence_number: number;
-  action: string;
-  severity: Severity;
-  actor: { id: string | null; type: string | null; name: string | null; email: string | null; meta: JsonObject | null };
-  target: { type: string | null; id: string | null; meta: JsonObject | null } | null;
+type JsonShapes = {
+  object: JsonObject;
   context: { ip: string | null; user_agent: string | null; [key: string]: unknown };
-  description: string | null;
-  diff: { before: unknown; after: unknown } | null;
-  metadata: JsonObject;
-  occurred_at: string;
-  received_at: string;
-  created_at: string;
-  hash: string;
-  previous_hash: string;
+  change: { before: unknown; after: unknown };
+};
+type OrNull<M, V> = M extends { nullable: true } ? V | null : V;
+type ValueOf<M> = M extends { members: readonly (infer L extends Leaf)[] }
+  ? { [Each in L as Each['name']]: OrNull<Each, ValueOf<Each>> }
+  : M extends { shape: infer S extends keyof JsonShapes }
+    ? JsonShapes[S]
+    : M extends { type: 'severity' }
+      ? Severity
+      : M extends { type: 'integer' }
+        ? number
+        : string;
+
+/** The event as GET returns it. */
+export type Event = { [M in (typeof eventMembers)[number] as M['name']]: OrNull<M, ValueOf<M>> };
+
+/** A field of an event: its path as the API names it, type, column in the table. `csv` ones stand in a CSV without `properties`. */
+export type EventField = { path: string; csv: boolean } & (
+  | { type: Exclude<FieldType, 'json'>; column: string }
+  | { type: 'json'; column: string | null }
+);
+
+/** The fields that come first, in this order; others follow in that of the tree. Files have had their columns so from the start. */
+const firstFields = [
+  ...['id', 'sequence_number', 'occurred_at', 'received_at', 'created_at', 'action', 'severity'],
+  ...['actor', 'actor.id', 'actor.type', 'actor.name', 'actor.email', 'actor.meta'],
+  ...['target', 'target.type', 'target.id', 'target.meta', 'context.ip', 'context.user_agent', 'context'],
+];
+/** These come last. */
+const lastFields = ['hash', 'previous_hash'];
+
+const place = ({ path }: EventField): number => {
+  const first = firstFields.indexOf(path);
+  if (first >= 0) return first;
+  return firstFields.length + 1 + lastFields.indexOf(path);
 };
 
-/** What a field holds. `json` fields are free-form: paths may go on inside them. */
-export type FieldType = 'uuid' | 'integer' | 'time' | 'severity' | 'text' | 'json' | 'hash';
-
-/**
- * The fields of an event: path as the API names it, type, column in the table. The one list of them: filters, columns,
- * sorts, SQL and the reply are made from it. `csv` ones stand in a CSV without `properties`, in this order.
- */
-export const eventFields = [
-  { path: 'id', type: 'uuid', column: 'id', csv: true },
-  { path: 'sequence_number', type: 'integer', column: 'sequence_number', csv: true },
-  { path: 'occurred_at', type: 'time', column: 'occurred_at', csv: true },
-  { path: 'received_at', type: 'time', column: 'received_at', csv: true },
-  { path: 'created_at', type: 'time', column: 'received_at', csv: false },
-  { path: 'action', type: 'text', column: 'action', csv: true },
-  { path: 'severity', type: 'severity', column: 'severity', csv: true },
-  { path: 'actor', type: 'json', column: null, csv: false },
-  { path: 'actor.id', type: 'text', column: 'actor_id', csv: true },
-  { path: 'actor.type', type: 'text', column: 'actor_type', csv: true },
-  { path: 'actor.name', type: 'text', column: 'actor_name', csv: true },
-  { path: 'actor.email', type: 'text', column: 'actor_email', csv: true },
-  { path: 'actor.meta', type: 'json', column: 'actor_meta', csv: true },
-  { path: 'target', type: 'json', column: null, csv: false },
-  { path: 'target.type', type: 'text', column: 'target_type', csv: true },
-  { path: 'target.id', type: 'text', column: 'target_id', csv: true },
-  { path: 'target.meta', type: 'json', column: 'target_meta', csv: true },
-  { path: 'context.ip', type: 'text', column: 'context_ip', csv: true },
-  { path: 'context.user_agent', type: 'text', column: 'context_user_agent', csv: true },
-  { path: 'context', type: 'json', column: 'context', csv: true },
-  { path: 'description', type: 'text', column: 'description', csv: true },
-  { path: 'diff', type: 'json', column: 'diff', csv: true },
-  { path: 'metadata', type: 'json', column: 'metadata', csv: true },
-  { path: 'hash', type: 'hash', column: 'hash', csv: true },
-  { path: 'previous_hash', type: 'hash', column: 'previous_hash', csv: true },
-] as const satisfies { path: string; type: FieldType; column: string | null; csv: boolean }[];
-
-export type EventField = (typeof eventFields)[number];
+/** The fields of an event: filters, columns and sorts are made from them. */
+export const eventFields: readonly EventField[] = [
+  ...eventLeaves.map(({ path, type, column, repeats }) => ({ path, type, column, csv: !repeats }) as EventField),
+  ...contextCopies.map(({ name, type, column }): EventField => ({ path: `context.${name}`, type, column, csv: true })),
+  ...(eventMembers as readonly Member[])
+    .filter(isGroup)
+    .map(({ name }): EventField => ({ path: name, type: 'json', column: null, csv: false })),
+].toSorted((a, b) => place(a) - place(b));
 
 export const eventFieldPaths: readonly string[] = eventFields.map((field) => field.path);
 

@@ -2,9 +2,9 @@ import type { RowFilter } from '../../core/events/field-criteria.ts';
 import type { Sort } from '../../core/exports/exports.ts';
 import type { Sql } from '../client.ts';
 import { type Bind, parameters, type SqlType } from '../sql/bind.ts';
+import { wholeEventJson } from '../sql/event-json.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { orderBy, type SortKey, sortKeys } from '../sql/sort.ts';
-import { wholeEventJson } from '../sql/values.ts';
 
 /** Newest first, ties by sequence number. */
 export const newestFirst: Sort = [{ field: 'occurred_at', direction: 'desc' }];

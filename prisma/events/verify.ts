@@ -1,5 +1,5 @@
 import type { Sql } from '../client.ts';
-import { timeText } from '../sql/values.ts';
+import { canonicalEventSql } from '../sql/event-json.ts';
 
 /** What GET /v1/verify answers (docs/chain.md). */
 export type Verdict = {
@@ -64,22 +64,6 @@ async function readHead(sql: Sql, tenantId: string): Promise<Position & { outsid
   const outside = row.outside === null ? null : Number(row.outside);
   return { sequenceNumber: Number(row.sequence_number), hash: row.hash, outside };
 }
-
-const text = (column: string): string => `coalesce(to_json(${column})::text, 'null')`;
-const json = (column: string): string => `coalesce(${column}::text, 'null')`;
-
-/**
- * The text that an event's digest is made of, as core/events/event-text.ts builds it: RFC 8785. to_json() escapes texts in just
- * that way, and the JSON columns hold canonical text. The session must be in UTC (prisma/client.ts).
- */
-export const canonicalEventSql = `concat('{"action":', to_json(action),
-  ',"actor":{"email":', ${text('actor_email')}, ',"id":', ${text('actor_id')}, ',"meta":', ${json('actor_meta')},
-  ',"name":', ${text('actor_name')}, ',"type":', ${text('actor_type')},
-  '},"context":', context, ',"description":', ${text('description')}, ',"diff":', ${json('diff')}, ',"id":"', id,
-  '","metadata":', metadata, ',"occurred_at":"', ${timeText('occurred_at')}, '","received_at":"', ${timeText('received_at')},
-  '","severity":"', severity, '","target":', case when num_nonnulls(target_type, target_id, target_meta) > 0 then
-    concat('{"id":', ${text('target_id')}, ',"meta":', ${json('target_meta')}, ',"type":', ${text('target_type')}, '}')
-  else 'null' end, '}')`;
 
 /** What must be true of every event; the two columns beside `context` repeat members of it, and no digest holds them. */
 const conditions = [

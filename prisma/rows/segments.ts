@@ -3,9 +3,9 @@ import type { Timestamp } from '../../core/times.ts';
 import type { Scans } from '../copy/copy-options.ts';
 import type { RowPrinter } from '../copy/row-printer.ts';
 import { type Bind, literals } from '../sql/bind.ts';
+import { timeText } from '../sql/event-json.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from '../sql/sort.ts';
-import { timeText } from '../sql/values.ts';
 import { rowsSql } from './rows-sql.ts';
 
 /** The rows of one export: whose, which, in what order and form. Never changes, so that every attempt reads the same. */

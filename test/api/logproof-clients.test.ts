@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../../core/access/api-keys.ts';
 import type { Event } from '../../core/events/events.ts';
 import { findLocalStack } from '../../local/services/localstack.ts';
-import { wholeEventJson } from '../../prisma/sql/values.ts';
+import { wholeEventJson } from '../../prisma/sql/event-json.ts';
 import { type App, startApp } from './start-app.ts';
 
 const rateLimit = 40;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
-import { wholeEventJson } from '../../prisma/sql/values.ts';
+import { wholeEventJson } from '../../prisma/sql/event-json.ts';
 import { arbitraryEvent } from '../core/events/arbitrary-event.ts';
 import { type EventDatabase, newEvent, openEventDatabase } from '../prisma/event-database.ts';
 

@@ -1,31 +1,41 @@
 import { z } from 'zod';
-import { type Event, eventInput, severities } from '../../../core/events/events.ts';
+import { eventInput, severities } from '../../../core/events/events.ts';
+import { contextCopies, eventMembers, type FieldType, isGroup, type Member } from '../../../core/events/members.ts';
 import type { Verdict } from '../../../prisma/events/verify.ts';
 import { batchLimit } from '../../ingest/write-events.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
-const text = z.string().nullable();
-const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const object = z.record(z.string(), z.unknown());
+const shapes = {
+  object,
+  context: z.looseObject(Object.fromEntries(contextCopies.map(({ name }) => [name, z.string().nullable()]))),
+  change: z.object({ before: z.unknown(), after: z.unknown() }),
+};
+
+const types: Record<Exclude<FieldType, 'json'>, z.ZodType> = {
+  uuid,
+  integer: z.int().min(1),
+  time: timestamp,
+  severity: z.enum(severities),
+  text: z.string(),
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+};
+
+function schemaOf(member: Member): z.ZodType {
+  const schema = isGroup(member)
+    ? objectOf(member.members)
+    : member.type === 'json'
+      ? shapes[member.shape ?? 'object']
+      : types[member.type];
+  const told = 'about' in member && member.about ? schema.meta({ description: member.about }) : schema;
+  return member.nullable ? told.nullable() : told;
+}
+
+const objectOf = (members: readonly Member[]) =>
+  z.object(Object.fromEntries(members.map((member) => [member.name, schemaOf(member)])));
 
 /** The event as GET returns it. */
-export const eventSchema = z.object({
-  id: uuid,
-  sequence_number: z.int().min(1).meta({ description: "Counts the tenant's events from 1 without gaps" }),
-  action: z.string(),
-  severity: z.enum(severities),
-  actor: z.object({ id: text, type: text, name: text, email: text, meta: object.nullable() }),
-  target: z.object({ type: text, id: text, meta: object.nullable() }).nullable(),
-  context: z.looseObject({ ip: text, user_agent: text }),
-  description: text,
-  diff: z.object({ before: z.unknown(), after: z.unknown() }).nullable(),
-  metadata: object,
-  occurred_at: timestamp,
-  received_at: timestamp,
-  created_at: timestamp.meta({ description: 'The same as `received_at`' }),
-  hash: hash.meta({ description: 'Chains the events; docs/chain.md has the rule' }),
-  previous_hash: hash,
-}) satisfies z.ZodType<Event>;
+export const eventSchema = objectOf(eventMembers);
 
 export const oneEventSchema = z.object({ data: eventSchema });
 export const eventPageSchema = pageOf(eventSchema);

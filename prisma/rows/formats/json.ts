@@ -1,10 +1,18 @@
 import type { EventPath } from '../../../core/events/event-path.ts';
+import {
+  type Member as EventMember,
+  eventMembers,
+  type FieldType,
+  type Group,
+  isGroup,
+} from '../../../core/events/members.ts';
 import { columnsOf } from '../../../core/exports/columns.ts';
 import type { ExportContent } from '../../../core/exports/exports.ts';
 import type { CopyMessage } from '../../copy/copy-messages.ts';
 import type { RowPrinter } from '../../copy/row-printer.ts';
 import { literals } from '../../sql/bind.ts';
-import { jsonAt, wholeMemberJson } from '../../sql/values.ts';
+import { wholeMemberJson } from '../../sql/event-json.ts';
+import { jsonAt } from '../../sql/values.ts';
 import {
   jsonCell,
   quoted,
@@ -114,67 +122,36 @@ function objectOrNull(members: readonly Member[]): Value {
   };
 }
 
-/** The members of an event, in the order of the API reference; the same as wholeEventJson makes them. */
-const wholeEvent = (): Member[] => {
-  const member = (title: string, value: Value): Member => ({ title, value });
-  return [
-    member('id', uuid('id')),
-    member('sequence_number', integer('sequence_number')),
-    member('action', text('action')),
-    member('severity', word('severity')),
-    member(
-      'actor',
-      object(
-        [
-          member('id', text('actor_id')),
-          member('type', text('actor_type')),
-          member('name', text('actor_name')),
-          member('email', text('actor_email')),
-          member('meta', json('actor_meta')),
-        ],
-        '{',
-      ),
-    ),
-    member(
-      'target',
-      objectOrNull([
-        member('type', text('target_type')),
-        member('id', text('target_id')),
-        member('meta', json('target_meta')),
-      ]),
-    ),
-    member('context', json('context')),
-    member('description', text('description')),
-    member('diff', json('diff')),
-    member('metadata', json('metadata')),
-    member('occurred_at', time('occurred_at')),
-    member('received_at', time('received_at')),
-    member('created_at', time('received_at')),
-    member('hash', hex('hash')),
-    member('previous_hash', hex('previous_hash')),
-  ];
+/** How a column of each type is printed. */
+const printed: Record<FieldType, (column: string, digits?: 3 | 6) => Value> = {
+  uuid,
+  integer,
+  time,
+  severity: word,
+  text,
+  json,
+  hash: hex,
 };
+
+const memberOf = (member: EventMember): Member => ({
+  title: member.name,
+  value: isGroup(member) ? groupOf(member) : printed[member.type](member.column),
+});
+
+function groupOf({ members, nullable }: Group): Value {
+  const inner = members.map(memberOf);
+  return nullable ? objectOrNull(inner) : object(inner, '{');
+}
+
+/** The members of an event, in the order of the API reference. */
+const wholeEvent = (): Member[] => eventMembers.map(memberOf);
 
 function cellOf(source: EventPath | { constant: string }): Value {
   if ('constant' in source) return constant(source.constant);
   const { field, steps, digits } = source;
-  if (field.column === null) return json(`(${wholeMemberJson(field)})::text`);
-  switch (field.type) {
-    case 'json':
-      return json(jsonAt(field.column, steps, literals));
-    case 'text':
-      return text(field.column);
-    case 'integer':
-      return integer(field.column);
-    case 'time':
-      return time(field.column, digits);
-    case 'hash':
-      return hex(field.column);
-    case 'uuid':
-      return uuid(field.column);
-    default:
-      return word(field.column);
-  }
+  if (field.column === null) return json(`(${wholeMemberJson(field.path)})::text`);
+  if (field.type === 'json') return json(jsonAt(field.column, steps, literals));
+  return printed[field.type](field.column, digits);
 }
 
 /** Bytes of a row from which it is worth asking what each cell may become: a long one is mostly JSON, which stays as it is. */

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { canonicalEvent } from '../../../core/events/event-text.ts';
 import { pgSql } from '../../../prisma/client.ts';
-import { canonicalEventSql, verifyChain } from '../../../prisma/events/verify.ts';
+import { verifyChain } from '../../../prisma/events/verify.ts';
+import { canonicalEventSql } from '../../../prisma/sql/event-json.ts';
 import { arbitraryEvent } from '../../core/events/arbitrary-event.ts';
 import { type EventDatabase, newEvent, openEventDatabase } from '../event-database.ts';
 

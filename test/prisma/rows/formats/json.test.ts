@@ -4,7 +4,7 @@ import { type Database, openDatabase } from '../../../../prisma/client.ts';
 import { freshBuffers } from '../../../../prisma/copy/buffers.ts';
 import { copyRows } from '../../../../prisma/copy/copy-rows.ts';
 import { rowsSql } from '../../../../prisma/rows/rows-sql.ts';
-import { wholeEventJson } from '../../../../prisma/sql/values.ts';
+import { wholeEventJson } from '../../../../prisma/sql/event-json.ts';
 import { createTenant } from '../../../../prisma/tenants.ts';
 import { addEvents } from '../../../add-events.ts';
 import { createTestDatabase, type TestDatabase } from '../../../database.ts';
