@@ -1,4 +1,5 @@
 import type { Event } from '../../core/events/events.ts';
+import { eventMembers, type Member } from '../../core/events/members.ts';
 import type { ExportView } from '../../prisma/exports/view.ts';
 
 const id = (number: number): string => `01a2047e-98dd-7000-8000-${String(number).padStart(12, '0')}`;
@@ -17,7 +18,15 @@ export const newEventExample = {
   metadata: { mfa: true },
 };
 
+type NullMember = { [Name in keyof Event]: null extends Event[Name] ? Name : never }[keyof Event];
+
+/** What an event has nothing for. */
+const absent = Object.fromEntries(
+  (eventMembers as readonly Member[]).filter(({ nullable }) => nullable).map(({ name }) => [name, null]),
+) as { [Name in NullMember]: null };
+
 export const eventExample: Event = {
+  ...absent,
   id: id(1),
   sequence_number: 1,
   action: 'user.login',
@@ -25,8 +34,6 @@ export const eventExample: Event = {
   actor: { id: 'usr_1', type: 'user', name: null, email: 'ana@example.com', meta: null },
   target: { type: 'app', id: 'console', meta: null },
   context: { ip: '192.0.2.7', user_agent: null },
-  description: null,
-  diff: null,
   metadata: { mfa: true },
   occurred_at: time,
   received_at: time,
