@@ -32,7 +32,7 @@ export type RunningWorker = {
 };
 
 const bufferBytes = 1024 * 1024;
-/** Chunks that are kept for the next rows: what a fast export has in use. More of them fill new ones. */
+/** Buffers that are kept for the next rows: what a fast export has in use. Beyond them new ones are filled. */
 const buffersKept = 16;
 
 /** Receivers may take 15 seconds, a stopping process has 10: its deliveries get so long, and are made again elsewhere. */

@@ -9,10 +9,10 @@ const enqueueTimeoutMs = 1_000;
 
 /** Enqueues a queued export, and waits for the queue a little: most clients poll at once. */
 export async function enqueueExport({ queue, log }: EnqueueDeps, exportId: string): Promise<void> {
-  const job = queue
+  const enqueued = queue
     .enqueueExport(exportId)
     .catch((err) => log.warn({ export_id: exportId, err }, 'the queue did not take a job'));
-  await within(enqueueTimeoutMs, 'a job', job).catch(() => {});
+  await within(enqueueTimeoutMs, 'the enqueueing of an export', enqueued).catch(() => {});
 }
 
 /** Enqueues a pending delivery without waiting: a queue that is down or hangs keeps no client; worker/sweep/sweep.ts enqueues it later. */

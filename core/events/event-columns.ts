@@ -1,11 +1,8 @@
 import type { Severity } from './events.ts';
-import type { contextCopies, eventMembers } from './members.ts';
+import type { AnyLeaf, contextCopies } from './members.ts';
 
-type LeafOf<M> = M extends { members: readonly (infer L)[] } ? L : M;
 /** The values that an event brings along; the others are added by the chain, or are names for these. */
-type Brought =
-  | Exclude<LeafOf<(typeof eventMembers)[number]>, { chained: true } | { repeats: true }>
-  | (typeof contextCopies)[number];
+type Brought = Exclude<AnyLeaf, { chained: true } | { repeats: true }> | (typeof contextCopies)[number];
 type Stored<L> = L extends { type: 'severity' } ? Severity : L extends { nullable: true } ? string | null : string;
 
 /** The values of an event by their columns; times as the API writes them, JSON as canonical text (RFC 8785). */

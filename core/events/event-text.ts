@@ -1,6 +1,14 @@
 import { hash } from 'node:crypto';
 import type { EventColumns } from './event-columns.ts';
-import { digestMembers, eventMembers, type Group, isGroup, type Leaf, type Member } from './members.ts';
+import {
+  type ChainedColumn,
+  digestMembers,
+  eventMembers,
+  type Group,
+  isGroup,
+  type Leaf,
+  type Member,
+} from './members.ts';
 
 /** Where an event stands in its tenant's chain. Hashes as hex. */
 export type ChainLink = { sequenceNumber: number; hash: string; previousHash: string };
@@ -29,14 +37,17 @@ function groupCode({ members, nullable }: Group): string {
 
 // JSON.stringify writes texts as RFC 8785 section 3.2.2.2 asks, and null as JSON has it.
 function leafCode({ type, column, chained }: Leaf): string {
-  if (chained) return type === 'integer' ? `link.${inLink[column]}` : `'"' + link.${inLink[column]} + '"'`;
+  if (chained) {
+    const added = `link.${inLink[column as ChainedColumn]}`;
+    return type === 'integer' ? added : `'"' + ${added} + '"'`;
+  }
   if (type === 'text') return `JSON.stringify(event.${column})`;
   // Canonical text already, and null is written as it is.
   return type === 'json' ? `event.${column}` : `'"' + event.${column} + '"'`;
 }
 
-/** What the chain adds, by its column. */
-const inLink: Record<string, keyof ChainLink> = {
+/** What the chain adds, by its column: one that is missing does not compile. */
+const inLink: Record<ChainedColumn, keyof ChainLink> = {
   sequence_number: 'sequenceNumber',
   hash: 'hash',
   previous_hash: 'previousHash',

@@ -9,6 +9,7 @@ import {
   eventMembers,
   type FieldType,
   isGroup,
+  type JsonShape,
   type Leaf,
   type Member,
 } from './members.ts';
@@ -19,16 +20,17 @@ export type Severity = (typeof severities)[number];
 
 export type JsonObject = { [key: string]: unknown };
 
-type JsonShapes = {
+/** What JSON of each shape is; one that is missing does not compile. */
+type JsonValue<S extends JsonShape> = {
   object: JsonObject;
   context: { ip: string | null; user_agent: string | null; [key: string]: unknown };
   change: { before: unknown; after: unknown };
-};
+}[S];
 type OrNull<M, V> = M extends { nullable: true } ? V | null : V;
 type ValueOf<M> = M extends { members: readonly (infer L extends Leaf)[] }
   ? { [Each in L as Each['name']]: OrNull<Each, ValueOf<Each>> }
-  : M extends { shape: infer S extends keyof JsonShapes }
-    ? JsonShapes[S]
+  : M extends { shape: infer S extends JsonShape }
+    ? JsonValue<S>
     : M extends { type: 'severity' }
       ? Severity
       : M extends { type: 'integer' }

@@ -1,10 +1,14 @@
 /** What a field holds. `json` fields are free-form: paths may go on inside them. */
 export type FieldType = 'uuid' | 'integer' | 'time' | 'severity' | 'text' | 'json' | 'hash';
 
-/** A value of an event. */
-export type Leaf = {
+/** A value of an event; of a `json` one, `shape` says what JSON it is. */
+export type Leaf = LeafBase &
+  ({ type: 'json'; shape: JsonShape } | { type: Exclude<FieldType, 'json'>; shape?: never });
+
+export type JsonShape = 'object' | 'context' | 'change';
+
+type LeafBase = {
   name: string;
-  type: FieldType;
   /** Its column in the table of events. */
   column: string;
   nullable?: true;
@@ -12,8 +16,6 @@ export type Leaf = {
   chained?: true;
   /** Another name of a column that is there already: no part of the digest, nor of a CSV without `properties`. */
   repeats?: true;
-  /** What JSON a `json` value is. */
-  shape?: 'object' | 'context' | 'change';
   /** For the OpenAPI document. */
   about?: string;
 };
@@ -78,6 +80,12 @@ export const contextCopies = [
   { name: 'ip', type: 'text', column: 'context_ip', nullable: true },
   { name: 'user_agent', type: 'text', column: 'context_user_agent', nullable: true },
 ] as const satisfies readonly Leaf[];
+
+type LeafOf<M> = M extends { members: readonly (infer L)[] } ? L : M;
+/** The type of every value of the tree. */
+export type AnyLeaf = LeafOf<(typeof eventMembers)[number]>;
+/** Columns of what the chain adds. */
+export type ChainedColumn = Extract<AnyLeaf, { chained: true }>['column'];
 
 export const isGroup = (member: Member): member is Group => 'members' in member;
 

@@ -78,7 +78,7 @@ function boundedEnqueue({ untilReady, explain }: Pick<Bull, 'untilReady' | 'expl
       .finally(() => {
         underWay--;
       });
-    await within(enqueueLimitMs, 'a job', adding).catch((error) => {
+    await within(enqueueLimitMs, 'the enqueueing of a job', adding).catch((error) => {
       throw explain(error);
     });
   };

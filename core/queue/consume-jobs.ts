@@ -93,7 +93,7 @@ export async function consumeJobs(
       await stop();
       throw error;
     }
-    log.warn({ queue: name }, 'the queue is away; its jobs are answered once it is there');
+    log.warn({ queue: name }, 'the queue is away; its jobs are handled once it is there');
   }
   return { stop };
 }

@@ -10,7 +10,7 @@ const mebibyte = 1024 * 1024;
 const budgetBytes = 64 * mebibyte;
 const bufferLimits = { least: mebibyte / 4, most: 8 * mebibyte };
 const bufferBytes = mebibyte / 4;
-/** Chunks that are kept for the next rows: enough for a few fast streams. */
+/** Buffers that are kept for the next rows: enough for a few fast streams. */
 const buffersKept = 64;
 /** The segment that is being sent, and the one behind it. */
 const segmentsOpen = 2;

@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { eventInput, severities } from '../../../core/events/events.ts';
-import { contextCopies, eventMembers, type FieldType, isGroup, type Member } from '../../../core/events/members.ts';
+import {
+  contextCopies,
+  eventMembers,
+  type FieldType,
+  isGroup,
+  type JsonShape,
+  type Member,
+} from '../../../core/events/members.ts';
 import type { Verdict } from '../../../prisma/events/verify.ts';
 import { batchLimit } from '../../ingest/write-events.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
 const object = z.record(z.string(), z.unknown());
-const shapes = {
+const shapes: Record<JsonShape, z.ZodType> = {
   object,
   context: z.looseObject(Object.fromEntries(contextCopies.map(({ name }) => [name, z.string().nullable()]))),
   change: z.object({ before: z.unknown(), after: z.unknown() }),
@@ -25,7 +32,7 @@ function schemaOf(member: Member): z.ZodType {
   const schema = isGroup(member)
     ? objectOf(member.members)
     : member.type === 'json'
-      ? shapes[member.shape ?? 'object']
+      ? shapes[member.shape]
       : types[member.type];
   const told = 'about' in member && member.about ? schema.meta({ description: member.about }) : schema;
   return member.nullable ? told.nullable() : told;
