@@ -1,40 +1,71 @@
 import { resolve } from 'node:path';
-import type { Request, Response } from 'express';
-import { Router } from 'express';
+import { fileURLToPath } from 'node:url';
+import type { Request, RequestHandler, Response } from 'express';
+import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
+import type { Metrics } from '../core/metrics.ts';
+import type { SecretKey } from '../core/secret-key.ts';
 import { findStoredObject, layout } from '../core/storage/file/layout.ts';
 import { openSignedPath } from '../core/storage/file/signed-path.ts';
+import { meterStream } from './http/metrics.ts';
+import { ifNoneMatch, range } from './openapi/parameters.ts';
+import type { Route } from './route.ts';
 
 /** Headers that tell of the file, and so do not belong to an error. Content-Range comes back with the 416. */
 const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Accept-Ranges'];
 
+type Deps = { config: Pick<Config, 'storageUrl'>; secretKey: Pick<SecretKey, 'linkKey'>; metrics: Metrics };
+
+const content = { '*/*': { schema: {} } };
+const contentHeaders = ['Content-Disposition', 'Accept-Ranges', 'ETag', 'Cache-Control'] as const;
+
 /**
- * Serves the links of the file storage: GET and HEAD /files/<key>, with ranges and conditions. The signature in the
- * link is the only credential, so it goes before everything that asks for one. Replies are never to be cached, since a
- * link must not outlive its expiry in somebody's cache.
+ * Serves the links of the file storage, with ranges and conditions. The signature in the link is the only credential, so it is
+ * behind nothing that asks for one. Replies are never to be cached, since a link must not outlive its expiry in somebody's cache.
  */
-export function fileRoutes(options: { directory: string; linkKey: Buffer }): Router {
-  const directory = resolve(options.directory);
-  const router = Router();
-  router
-    .route('/files/*key')
-    .get(async (request, response) => {
-      response.set({ 'Cache-Control': 'private, no-store', 'X-Content-Type-Options': 'nosniff' });
-      const { key, contentType, contentDisposition } = openLink(options.linkKey, request);
-      const object = await findStoredObject(directory, key);
-      if (!object) throw noSuchFile();
-      // setHeader, as Express would add a charset to the type.
-      response.setHeader('Content-Type', contentType);
-      response.setHeader('Content-Disposition', contentDisposition);
-      response.setHeader('ETag', `"${object.etag}"`);
-      request.headers.range = satisfiable(request.headers.range, object.bytes);
-      await sendContent(response, object.folder);
-    })
-    .all(() => {
-      const message = 'A file can only be fetched: use GET or HEAD.';
-      throw new AppError('method_not_allowed', message, { headers: { Allow: 'GET, HEAD' } });
-    });
-  return router;
+export const getFile: Route<Deps> = {
+  id: 'getFile',
+  method: 'get',
+  path: '/files/*key',
+  summary: 'Download a file',
+  description: 'Only by a link as `download_url` has it: the signature in its query is the credential.',
+  by: 'public',
+  parameters: [
+    {
+      name: 'key',
+      in: 'path',
+      required: true,
+      description: 'Of the stored file. It holds slashes, which are not escaped',
+      schema: { type: 'string' },
+    },
+    range,
+    ifNoneMatch,
+  ],
+  replies: {
+    200: { description: 'The file', headers: contentHeaders, content },
+    206: { description: 'The range that was asked for', headers: [...contentHeaders, 'Content-Range'], content },
+    304: { description: 'The client has it', headers: ['ETag'] },
+    412: { description: 'A condition of the request does not hold' },
+  },
+  errors: ['bad_request', 'scope_error', 'not_found', 'range_not_satisfiable'],
+  handle: sendFile,
+};
+
+function sendFile({ config, secretKey, metrics }: Deps): RequestHandler {
+  const directory = resolve(fileURLToPath(config.storageUrl));
+  return async (request, response) => {
+    meterStream(metrics, 'files', response);
+    response.set({ 'Cache-Control': 'private, no-store', 'X-Content-Type-Options': 'nosniff' });
+    const { key, contentType, contentDisposition } = openLink(secretKey.linkKey, request);
+    const object = await findStoredObject(directory, key);
+    if (!object) throw noSuchFile();
+    // setHeader, as Express would add a charset to the type.
+    response.setHeader('Content-Type', contentType);
+    response.setHeader('Content-Disposition', contentDisposition);
+    response.setHeader('ETag', `"${object.etag}"`);
+    request.headers.range = satisfiable(request.headers.range, object.bytes);
+    await sendContent(response, object.folder);
+  };
 }
 
 function openLink(linkKey: Buffer, request: Request) {

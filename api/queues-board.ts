@@ -6,9 +6,28 @@ import { AppError } from '../core/errors.ts';
 import type { Queue } from '../core/queue/queue.ts';
 import { findCaller, managementRoute } from './access/tenant-route.ts';
 import { countAs } from './http/metrics.ts';
+import type { Operation } from './openapi/described.ts';
 
 /** Where the board is; its pages call each other by this path. */
 export const boardPath = '/admin/queues';
+
+/** What the document says of it. It is a whole folder of pages, and so is mounted by boardRoutes(). */
+export const getBoard: Operation = {
+  id: 'getBoard',
+  method: 'get',
+  path: boardPath,
+  summary: 'The queues in a browser',
+  description: 'With the management key as a Bearer token, or as the password of HTTP Basic with any name.',
+  by: 'management',
+  replies: {
+    200: {
+      description: 'The page',
+      headers: ['Content-Security-Policy'],
+      content: { 'text/html': { schema: { type: 'string' } } },
+    },
+  },
+  anyQuery: true,
+};
 
 /** Milliseconds that the queue has for an answer: BullMQ waits for a Redis that is away as long as it takes. */
 const patienceMs = 5_000;

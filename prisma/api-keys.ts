@@ -1,5 +1,6 @@
 import { apiKeyPrefix, hashApiKey, makeApiKey, type Scope, sameHash } from '../core/access/api-keys.ts';
 import { notFound } from '../core/errors.ts';
+import type { IdPage } from '../core/id-page.ts';
 import { isUuid, newId } from '../core/ids.ts';
 import type { Timestamp } from '../core/times.ts';
 import type { Prisma } from './client.ts';
@@ -56,17 +57,12 @@ export async function getApiKey(prisma: Prisma, owner: KeyOwner, id: string): Pr
   return row;
 }
 
-/** Up to `limit` keys, newest first, with ids before `beforeId`; revoked and expired ones too. */
-export async function listApiKeys(
-  prisma: Prisma,
-  owner: KeyOwner,
-  limit: number,
-  beforeId?: string,
-): Promise<ApiKeyRow[]> {
+/** Newest first, revoked and expired ones too; one more than `limit`, if there is one. */
+export async function listApiKeys(prisma: Prisma, owner: KeyOwner, { limit, afterId }: IdPage): Promise<ApiKeyRow[]> {
   return await prisma.apiKey.findMany({
-    where: { tenantId: owner, ...(beforeId && { id: { lt: beforeId } }) },
+    where: { tenantId: owner, ...(afterId && { id: { lt: afterId } }) },
     orderBy: { id: 'desc' },
-    take: limit,
+    take: limit + 1,
   });
 }
 

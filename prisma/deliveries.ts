@@ -1,4 +1,5 @@
 import { AppError, notFound } from '../core/errors.ts';
+import type { IdPage } from '../core/id-page.ts';
 import { newId } from '../core/ids.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
 import type { Delivery } from './generated/client.ts';
@@ -40,14 +41,12 @@ export function newDelivery({
   };
 }
 
-type ListPage = { limit: number; afterId?: string | undefined };
-
 /** Newest first; one more than `limit`, if there is one. The caller has checked that the webhook is the tenant's. */
 export const listWebhookDeliveries = (
   client: PrismaTransaction,
   tenantId: string,
   webhookId: string,
-  page: ListPage,
+  page: IdPage,
 ): Promise<Delivery[]> => list(client, { tenantId, webhookId }, page);
 
 /**
@@ -58,7 +57,7 @@ export async function listExportDeliveries(
   client: PrismaTransaction,
   tenantId: string,
   exportId: string,
-  page: ListPage,
+  page: IdPage,
 ): Promise<Delivery[]> {
   const found = await client.export.findFirst({ where: { id: exportId, tenantId }, select: { id: true } });
   if (!found) throw notFound('export');
@@ -68,7 +67,7 @@ export async function listExportDeliveries(
 const list = (
   client: PrismaTransaction,
   where: { tenantId: string; webhookId?: string; exportId?: string },
-  { limit, afterId }: ListPage,
+  { limit, afterId }: IdPage,
 ) =>
   client.delivery.findMany({
     where: { ...where, ...(afterId ? { id: { lt: afterId } } : {}) },

@@ -1,4 +1,5 @@
 import { AppError, notFound } from '../core/errors.ts';
+import type { IdPage } from '../core/id-page.ts';
 import { isUuid, newId } from '../core/ids.ts';
 import { findUnstorableText } from '../core/json/json.ts';
 import type { Plan, TenantChanges } from '../core/tenants.ts';
@@ -59,12 +60,12 @@ export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise
   return tenant;
 }
 
-/** Up to `limit` tenants, newest first, with ids before `beforeId`. */
-export async function listTenants(prisma: Prisma, limit: number, beforeId?: string): Promise<TenantRow[]> {
+/** Newest first; one more than `limit`, if there is one. */
+export async function listTenants(prisma: Prisma, { limit, afterId }: IdPage): Promise<TenantRow[]> {
   return await prisma.tenant.findMany({
-    where: beforeId ? { id: { lt: beforeId } } : {},
+    where: afterId ? { id: { lt: afterId } } : {},
     orderBy: { id: 'desc' },
-    take: limit,
+    take: limit + 1,
   });
 }
 

@@ -1,5 +1,6 @@
 import { notFound } from '../core/errors.ts';
 import { matchesGlob } from '../core/glob.ts';
+import type { IdPage } from '../core/id-page.ts';
 import { newId } from '../core/ids.ts';
 import type { WebhookPatch, WebhookRequest } from '../core/webhooks/webhooks.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
@@ -72,11 +73,11 @@ export async function recordDeliveries(transaction: PrismaTransaction, news: Exp
   return deliveries.map((delivery) => delivery.id);
 }
 
-/** Newest first, after `afterId`; one more than `limit`, if there is one. */
+/** Newest first; one more than `limit`, if there is one. */
 export function listWebhooks(
   client: PrismaTransaction,
   tenantId: string,
-  { limit, afterId }: { limit: number; afterId?: string | undefined },
+  { limit, afterId }: IdPage,
 ): Promise<Webhook[]> {
   return client.webhook.findMany({
     where: { AND: [visible(tenantId), afterId ? { id: { lt: afterId } } : {}] },

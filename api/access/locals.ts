@@ -25,8 +25,7 @@ export type Locals = {
   tenant: TenantRow;
   /** The export that the request is about, for the log. */
   exportId: string;
-  /** Where the router of the route is mounted, and what stands for a whole folder of pages, for metrics. */
-  mount: string;
+  /** What stands for a whole folder of pages, for metrics. */
   countedAs: string;
   /** The process was told to stop: replies that only wait for something end. */
   isStopping: true;

@@ -52,6 +52,14 @@ export function tenantRoute(scope: Scope): RequestHandler {
   };
 }
 
+/** For routes that find out by themselves which tenants they are about. */
+export const scopeRoute =
+  (scope: Scope): RequestHandler =>
+  (_request, response, next) => {
+    requireScope(response, scope);
+    next();
+  };
+
 /** @throws AppError scope_error that names the scope */
 export function requireScope(response: Response, scope: Scope): void {
   const { scopes, kind } = callerOf(response);
@@ -77,6 +85,12 @@ export const findTenantOf = (response: Response): TenantRow | undefined => local
 /** For routes of the management alone. @throws AppError scope_error for everybody else */
 export const managementRoute: RequestHandler = (_request, response, next) => {
   if (!callerOf(response).management) throw new AppError('scope_error', 'This call needs a management key.');
+  next();
+};
+
+/** For routes of the management and of keys that manage keys. @throws AppError scope_error for everybody else */
+export const keyManagementRoute: RequestHandler = (_request, response, next) => {
+  if (!callerOf(response).management) requireScope(response, 'keys:manage');
   next();
 };
 

@@ -1,4 +1,4 @@
-import express, { type Request, type RequestHandler, Router } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { hashApiKey } from '../../core/access/api-keys.ts';
 import { credentialsSchema, keyTokenSeconds } from '../../core/access/tokens-of-keys.ts';
 import type { Config } from '../../core/config.ts';
@@ -10,42 +10,64 @@ import { localsOf } from '../access/locals.ts';
 import { requireHere } from '../access/tenancy.ts';
 import { callerOf, requireCaller, unauthorized, withTenants } from '../access/tenant-route.ts';
 import { bodyError, jsonBody, parse } from '../http/body.ts';
+import { ref } from '../openapi/components.ts';
+import { reply } from '../openapi/described.ts';
+import type { Route } from '../route.ts';
 
-export type AuthVendorDeps = { config: Config; secretKey: SecretKey; access: Access };
+type Deps = { config: Config; secretKey: SecretKey; access: Access };
 
 /** Bytes: an id, a key, and what a client adds. */
 const bodyLimitBytes = 16 * 1024;
 
+const example = { clientId: '01a2047e-98dd-7000-8000-000000000007', secret: `lf_sk_${'0'.repeat(36)}` };
+
 /**
- * POST /vendor: gives a token for an API key, `{clientId, secret}` as JSON or as a form → `{token, expiresIn}`. `clientId` is
- * the key's id and `secret` the key itself. LOGFERRY_ADMIN_KEY has no id: with it as the secret, any `clientId` will do.
+ * Gives a token for an API key. `clientId` is the key's id and `secret` the key itself. LOGFERRY_ADMIN_KEY has no id: with it
+ * as the secret, any `clientId` will do.
  *
  * What it gives acts as the key does, and ends with it. A wrong secret counts against the limit of the address, a right one
  * against that of the key: nobody's guesses keep others out.
  */
-export function authVendorRoutes(deps: AuthVendorDeps): Router {
+export const getToken: Route<Deps> = {
+  id: 'getToken',
+  method: 'post',
+  path: '/auth/vendor',
+  summary: 'Get a token for an API key',
+  description:
+    'It acts as the key does, for an hour, and ends with it. That of a management key acts for any tenant, by the header `frontegg-tenant-id`.',
+  by: 'anybody',
+  body: {
+    'application/json': { schema: ref('Credentials'), example },
+    'application/x-www-form-urlencoded': { schema: ref('Credentials'), example },
+  },
+  replies: {
+    200: reply('The token', {
+      schema: 'Token',
+      example: { token: 'eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl', expiresIn: 3600 },
+      headers: ['Cache-Control'],
+    }),
+  },
+  errors: ['authentication_error', 'misdirected_request'],
+  errorFamily: 'frontegg',
+  anyQuery: true,
+  readBody: readJsonOrForm(),
+  handle: postCredentials,
+};
+
+function postCredentials(deps: Deps): RequestHandler[] {
   const { config, access } = deps;
-  const router = Router();
   const identify: RequestHandler = async (request, response, next) => {
     await rememberCaller(localsOf(response), () => callerOfCredentials(request, access));
     next();
   };
-
-  router.post(
-    '/vendor',
-    readBody,
-    identify,
-    access.limit,
-    requireCaller,
-    withTenants({ config, tenants: access.tenants, tenantHeader: 'frontegg-tenant-id' }),
-    async (_request, response) => {
-      const caller = callerOf(response);
-      if (caller.tenant) requireHere(response, caller.tenant);
-      const token = await issue(caller, deps);
-      response.set('Cache-Control', 'no-store').json({ token, expiresIn: keyTokenSeconds });
-    },
-  );
-  return router;
+  const lookup = withTenants({ config, tenants: access.tenants, tenantHeader: 'frontegg-tenant-id' });
+  const sendToken: RequestHandler = async (_request, response) => {
+    const caller = callerOf(response);
+    if (caller.tenant) requireHere(response, caller.tenant);
+    const token = await issue(caller, deps);
+    response.set('Cache-Control', 'no-store').json({ token, expiresIn: keyTokenSeconds });
+  };
+  return [identify, access.limit, requireCaller, lookup, sendToken];
 }
 
 async function callerOfCredentials(request: Request, { identity }: Access): Promise<Caller> {
@@ -57,7 +79,7 @@ async function callerOfCredentials(request: Request, { identity }: Access): Prom
 
 const wrong = () => unauthorized('The clientId is not the id of the API key that was sent as the secret.');
 
-function issue(caller: Caller, { config, secretKey, access: { keyTokens } }: AuthVendorDeps): Promise<string> {
+function issue(caller: Caller, { config, secretKey, access: { keyTokens } }: Deps): Promise<string> {
   const { keyId, tenant, scopes } = caller;
   // Only the key that the configuration names has no id.
   const subject = keyId ?? keyTokens.subjectOf(hashApiKey(config.LOGFERRY_ADMIN_KEY!));
@@ -65,11 +87,13 @@ function issue(caller: Caller, { config, secretKey, access: { keyTokens } }: Aut
   return keyTokens.issue(subject, { ...whose, vendorId: secretKey.environmentId, scopes });
 }
 
-const formType = /^application\/x-www-form-urlencoded *(;|$)/i;
-const readForm = express.urlencoded({ extended: false, limit: bodyLimitBytes });
-const readJson = jsonBody(bodyLimitBytes);
-
-const readBody: RequestHandler = (request, response, next) => {
-  if (!formType.test(request.headers['content-type'] ?? '')) return readJson(request, response, next);
-  readForm(request, response, (error?: unknown) => next(error && bodyError(error, bodyLimitBytes)));
-};
+/** Clients send it as JSON or as a form. */
+function readJsonOrForm(): RequestHandler {
+  const formType = /^application\/x-www-form-urlencoded *(;|$)/i;
+  const readForm = express.urlencoded({ extended: false, limit: bodyLimitBytes });
+  const readJson = jsonBody(bodyLimitBytes);
+  return (request, response, next) => {
+    if (!formType.test(request.headers['content-type'] ?? '')) return readJson(request, response, next);
+    readForm(request, response, (error?: unknown) => next(error && bodyError(error, bodyLimitBytes)));
+  };
+}

@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import type { Event } from '../../core/events/events.ts';
 import { auditView } from '../../core/frontegg/audit-view.ts';
@@ -6,41 +6,54 @@ import { readAudit } from '../../core/frontegg/new-audit.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
 import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
-import type { Access } from '../access/access.ts';
 import { isNameOf, requireHere } from '../access/tenancy.ts';
-import { requireScope, tenancy } from '../access/tenant-route.ts';
-import { jsonBody } from '../http/body.ts';
+import { tenancy } from '../access/tenant-route.ts';
+import { jsonContent, reply } from '../openapi/described.ts';
+import { auditExample } from '../openapi/examples.ts';
+import type { Route } from '../route.ts';
 import type { AuditDeps } from './audit-deps.ts';
+import { fronteggCall } from './described.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
-/** POST /: writes one audit, and answers 202 with it as it will be read, as clients expect. Needs the scope `events:write`. */
-export function createAuditRoute(deps: AuditDeps, access: Access): Router {
-  const router = Router();
-  router.post('/', jsonBody(), async (request, response) => {
-    requireScope(response, 'events:write');
+type Deps = AuditDeps & {
+  /** Called after a tenant was made, so that what is kept of it is read anew. */
+  forget(): void;
+};
+
+/** Writes one audit, and answers 202 with it as it will be read, as clients expect. */
+export const createAudit: Route<Deps> = {
+  id: 'createAudit',
+  method: 'post',
+  path: '/audits',
+  summary: 'Write one audit',
+  description: 'Further keys are kept. A management key makes the tenant that it writes for, if it is not there yet.',
+  by: 'events:write',
+  body: jsonContent('NewAudit', { audit: { action: 'user.login', severity: 'Medium', email: 'ana@example.com' } }),
+  replies: { 202: reply('The audit as it will be read', { schema: 'Audit', example: auditExample }) },
+  ...fronteggCall,
+  handle: postAudit,
+};
+
+function postAudit(deps: Deps): RequestHandler {
+  return async (request, response) => {
     const audit = readAudit(request.body);
-    const tenant = await tenantToWrite(request, response, { ...deps, access });
+    const tenant = await tenantToWrite(request, response, deps);
     refuseOtherTenant(tenant, request.body);
     const [json] = await deps.append(tenant.id, [audit]);
     const constants = { tenantId: tenantNameOf(tenant), vendorId: deps.secretKey.environmentId };
     response.status(202).json(auditView(parseJson(json!) as Event, constants));
-  });
-  return router;
+  };
 }
 
 /** The management makes a tenant by writing for it: in Frontegg, tenants are known before they have any audit. */
-async function tenantToWrite(
-  request: Request,
-  response: Response,
-  { access, ...deps }: AuditDeps & { access: Access },
-): Promise<TenantRow> {
+async function tenantToWrite(request: Request, response: Response, deps: Deps): Promise<TenantRow> {
   const about = tenancy(request, response);
   const { isNamed, name, tenant } = await about.subject();
   if (tenant) return tenant;
   // It says which header is missing, or that a user's tenant is not known.
   if (!isNamed || name === undefined) return about.tenant();
   const made = await makeTenant(deps, name);
-  access.forget();
+  deps.forget();
   requireHere(response, made);
   return made;
 }

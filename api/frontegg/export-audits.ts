@@ -1,39 +1,58 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { csvSchema, type ExportContent } from '../../core/exports/exports.ts';
 import { fileFormats } from '../../core/exports/file-formats.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
-import { requireScope, tenancy } from '../access/tenant-route.ts';
-import { jsonBody, parse } from '../http/body.ts';
+import { tenancy } from '../access/tenant-route.ts';
+import { parse } from '../http/body.ts';
+import { jsonContent } from '../openapi/described.ts';
+import type { Route } from '../route.ts';
 import { setStreamHeaders } from '../streams/send-rows.ts';
 import type { AuditDeps } from './audit-deps.ts';
+import { anyName, auditFilters, fronteggCall, query } from './described.ts';
 import { isAmong, tenantNameOf } from './readable-tenants.ts';
 
-/** Where exports are asked for, and what each answers with: the older ones have always said 201. */
-const exportStatuses = {
-  '/export/csv': 201,
-  '/export/csv/v2': 201,
-  '/resources/audits/v2/export/csv': 200,
-};
+/** CSV as a stream, with the columns that the body chooses and names. The older calls have always said 201. */
+export const exportAuditRoutes: readonly Route<AuditDeps>[] = [
+  exportCall({ id: 'exportAuditsV1', path: '/audits/export/csv', status: 201 }),
+  exportCall({ id: 'exportAuditsV1Again', path: '/audits/export/csv/v2', status: 201 }),
+  exportCall({ id: 'exportAudits', path: '/audits/resources/audits/v2/export/csv', status: 200 }),
+];
 
-/** Exports: CSV as a stream, with the columns that the body chooses and names. Need the scope `export`. */
-export function exportAuditRoutes({ streams, secretKey }: AuditDeps): Router {
-  const router = Router();
-  const send =
-    (status: number): RequestHandler =>
-    async (request, response) => {
-      requireScope(response, 'export');
-      const tenant = await tenancy(request, response).tenantIfKnown();
-      // A tenant that is not known has no rows; its columns are the same.
-      const constants = { tenantId: tenant ? tenantNameOf(tenant) : '', vendorId: secretKey.environmentId };
-      const { content, fileName, tenants } = readExport(request, constants);
-      if (tenant && isAmong(tenant, tenants))
-        await streams.send(request, response, { tenantId: tenant.id, content, fileName, status });
-      else sendNothing(response.status(status), { content, fileName });
-    };
-  for (const [path, status] of Object.entries(exportStatuses)) router.post(path, jsonBody(), send(status));
-  return router;
+function exportCall({ id, path, status }: { id: string; path: string; status: 200 | 201 }): Route<AuditDeps> {
+  return {
+    id,
+    method: 'post',
+    path,
+    summary: 'Export audits as CSV',
+    description: `All of them, unless \`count\` says otherwise. ${anyName}`,
+    by: 'export',
+    parameters: [...auditFilters, query('outputFileName', 'Of the file')],
+    body: jsonContent('AuditExport', { columns: { properties: [{ name: 'createdAt', displayName: 'Time' }] } }),
+    bodyIsOptional: true,
+    replies: {
+      [status]: {
+        description: 'The rows',
+        headers: ['Content-Disposition', 'Logferry-As-Of-Sequence', 'Cache-Control'],
+        content: { 'text/csv': { schema: { type: 'string' }, example: 'Time\r\n2026-11-22T10:00:00.000Z\r\n' } },
+      },
+    },
+    ...fronteggCall,
+    handle: (deps) => sendAudits(deps, status),
+  };
+}
+
+function sendAudits({ streams, secretKey }: AuditDeps, status: number): RequestHandler {
+  return async (request, response) => {
+    const tenant = await tenancy(request, response).tenantIfKnown();
+    // A tenant that is not known has no rows; its columns are the same.
+    const constants = { tenantId: tenant ? tenantNameOf(tenant) : '', vendorId: secretKey.environmentId };
+    const { content, fileName, tenants } = readExport(request, constants);
+    if (tenant && isAmong(tenant, tenants))
+      await streams.send(request, response, { tenantId: tenant.id, content, fileName, status });
+    else sendNothing(response.status(status), { content, fileName });
+  };
 }
 
 /** No count means all: a portal sends none, and waits for the whole file. */

@@ -1,34 +1,58 @@
-import { Router } from 'express';
-import { AppError, type FieldError, invalid } from '../../core/errors.ts';
+import type { RequestHandler } from 'express';
+import { type FieldError, invalid } from '../../core/errors.ts';
 import { dayMs, hourMs } from '../../core/times.ts';
 import { pgSql } from '../../prisma/client.ts';
 import { countFigures, type Figures, type Span } from '../../prisma/events/counts.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
-import { callerOf, requireScope } from '../access/tenant-route.ts';
+import { requireScope } from '../access/tenant-route.ts';
+import { reply } from '../openapi/described.ts';
+import type { Route } from '../route.ts';
 import type { AuditDeps } from './audit-deps.ts';
+import { digits, fronteggCall, query } from './described.ts';
 import { tenantNameOf } from './readable-tenants.ts';
 
 /** Entries of each top list; steps of time that one reply may have. */
 const limits = { entries: 10, mostEntries: 1_000, steps: 10_000 };
 
-/**
- * GET /resources/metrics/v1: how many audits there were, of all tenants of this region. For the management alone.
- * `from` and `to` are milliseconds since 1970 (by default the last day), `frequency` the milliseconds of a step (an hour),
- * `limit` the entries of each top list (10).
- */
-export function auditFigureRoutes({ database, config, clock = Date.now }: AuditDeps): Router {
-  const router = Router();
-  router.get('/resources/metrics/v1', async (request, response) => {
+/** How many audits there were, of all tenants of this region. */
+export const readAuditFigures: Route<AuditDeps> = {
+  id: 'getAuditFigures',
+  method: 'get',
+  path: '/audits/resources/metrics/v1',
+  summary: 'Count audits by resource, tenant and time',
+  description: 'Of all tenants of this region.',
+  by: 'management',
+  parameters: [
+    query('from', 'Milliseconds since 1970', digits),
+    query('to', 'Milliseconds since 1970', digits),
+    query('frequency', 'Milliseconds of a step', digits),
+    query('limit', 'Entries of each top list', digits),
+  ],
+  replies: {
+    200: reply('The figures', {
+      schema: 'AuditFigures',
+      example: {
+        topResources: [{ resource: 'app', count: 3 }],
+        topTenants: [{ tenantId: 'acme', count: 3 }],
+        auditsCounterByTime: [{ time: '2026-11-22T10:00:00.000Z', count: 3 }],
+      },
+    }),
+  },
+  ...fronteggCall,
+  handle: getFigures,
+};
+
+function getFigures({ database, config, clock = Date.now }: AuditDeps): RequestHandler {
+  return async (request, response) => {
     requireScope(response, 'events:read');
-    if (!callerOf(response).management) throw new AppError('scope_error', 'This call needs an environment token.');
     const span = readSpan(request.query, clock());
     const tenants = await listTenantsOf(database.prisma, config.LOGFERRY_REGION);
     const ids = tenants.map((tenant) => tenant.id);
     response.json(presentFigures(await countFigures(pgSql(database.pool), ids, span), tenants));
-  });
-  return router;
+  };
 }
 
+/** `from` and `to` are by default the last day, `frequency` an hour, `limit` 10. */
 function readSpan(query: Record<string, unknown>, now: number): Span {
   const errors: FieldError[] = [];
   const number = (name: string, preset: number, range: { least: number; most: number }): number => {

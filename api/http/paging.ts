@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { invalid } from '../../core/errors.ts';
+import type { IdPage } from '../../core/id-page.ts';
 import { unknownName } from '../../core/nearest-name.ts';
 
 /** Entries of one page, when the client does not say, and at most. */
@@ -89,12 +90,12 @@ export function refuseUnknownQuery(query: Query, allowed: readonly string[]): vo
   );
 }
 
-/** `limit` and `cursor` of a list that runs by id, newest first. `others` are parameters that the caller reads itself. */
-export function readIdPage(
-  query: Query,
-  others: readonly string[] = [],
-): { limit: number; afterId: string | undefined } {
-  refuseUnknownQuery(query, ['limit', 'cursor', ...others]);
+/** `limit` and `cursor` of a list that runs by id, newest first. */
+export function readIdPage(query: Query): IdPage {
   const { limit, cursor } = readPage(query);
   return { limit, afterId: cursor === undefined ? undefined : decodeCursor(idCursor, cursor).id };
 }
+
+/** Cuts the page out of the rows that were read for it. */
+export const idPageOf = <Row extends { id: string }>(rows: readonly Row[], { limit }: IdPage) =>
+  pageOf(rows, limit, ({ id }) => ({ id }));

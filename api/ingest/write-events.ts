@@ -1,24 +1,26 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Request, type RequestHandler, Router } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { AppError, type FieldError, invalid, mostMistakes } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
+import { batchLimit } from '../../core/events/events.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { strictObject } from '../../core/strict-object.ts';
 import type { Database } from '../../prisma/client.ts';
 import { streamAppender } from '../../prisma/events/append-stream.ts';
-import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
+import { tenantOf } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
 import { meterStream } from '../http/metrics.ts';
-import { refuseUnknownQuery } from '../http/paging.ts';
+import { ref } from '../openapi/components.ts';
+import { jsonContent, reply } from '../openapi/described.ts';
+import { eventExample, newEventExample } from '../openapi/examples.ts';
+import type { Route } from '../route.ts';
 import type { AppendEvents } from './append-events.ts';
 import type { EventBatcher } from './event-batcher.ts';
 import { readEventChunks } from './read-event-chunks.ts';
 import { discardRest } from './read-ndjson.ts';
 
-/** Events of one JSON batch. NDJSON has no limit. */
-export const batchLimit = 1000;
 const batchBytes = 16 * 1024 * 1024;
 
 const batchSchema = strictObject({
@@ -30,25 +32,80 @@ const batchSchema = strictObject({
 const isNdjson = (request: Request): boolean =>
   /^\s*application\/(x-)?ndjson\s*(;|$)/i.test(request.headers['content-type'] ?? '');
 
-type WriteEventDeps = { database: Database; batcher: EventBatcher; metrics: Metrics; append: AppendEvents };
+type Deps = { database: Database; batcher: EventBatcher; metrics: Metrics; append: AppendEvents };
 
-/** Writing events: POST /events, and POST /events/batch as JSON or as a stream of NDJSON. */
-export function writeEventRoutes({ database, batcher, metrics, append }: WriteEventDeps): Router {
-  const router = Router();
-  const appendStream = streamAppender(database.pool);
+/** Writing events: one, or many as JSON or as a stream of NDJSON. */
+export const writeEventRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'writeEvent',
+    method: 'post',
+    path: '/v1/events',
+    summary: 'Write one event',
+    description: 'Only `action` is required. An event that repeats an `id` of its tenant is not stored again.',
+    by: 'events:write',
+    body: jsonContent('NewEvent', { event: newEventExample, least: { action: 'user.login' } }),
+    replies: { 201: reply('The event as stored', { schema: 'OneEvent', example: { data: eventExample } }) },
+    handle: postEvent,
+  },
+  {
+    id: 'writeEvents',
+    method: 'post',
+    path: '/v1/events/batch',
+    summary: 'Write many events',
+    description:
+      'Up to 1,000 as JSON, or any number as NDJSON, one event a line. All or nothing: a bad one is named by its index or its line.',
+    by: 'events:write',
+    body: {
+      ...jsonContent('NewEventBatch', { batch: { events: [newEventExample, { action: 'user.logout' }] } }),
+      'application/x-ndjson': {
+        schema: { type: 'string', description: 'One NewEvent a line' },
+        example: `${JSON.stringify(newEventExample)}\n${JSON.stringify({ action: 'user.logout' })}\n`,
+      },
+    },
+    replies: {
+      201: {
+        description: 'The events as stored, or for NDJSON how many there are',
+        content: {
+          'application/json': {
+            schema: { anyOf: [ref('WrittenBatch'), ref('WrittenStream')] },
+            examples: {
+              batch: { value: { data: [eventExample] } },
+              ndjson: { value: { data: { accepted: 2 } } },
+            },
+          },
+        },
+      },
+    },
+    readBody: readBatchBody(),
+    handle: postEvents,
+  },
+];
 
-  router.post('/events', tenantRoute('events:write'), jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+/** Lines are read one by one while they come. */
+function readBatchBody(): RequestHandler {
+  const readJson = jsonBody(batchBytes);
+  return (request, response, next) => (isNdjson(request) ? next() : readJson(request, response, next));
+}
+
+function postEvent({ append }: Deps): RequestHandler {
+  return async (request, response) => {
     const [event] = await append(tenantOf(response).id, [readEvent(request.body)]);
     response.status(201).type('json').send(`{"data":${event}}`);
-  });
+  };
+}
 
-  const batch: RequestHandler = async (request, response) => {
-    const events = await append(tenantOf(response).id, await readBatch(request.body));
+function postEvents(deps: Deps): RequestHandler {
+  const stream = postStream(deps);
+  return async (request, response, next) => {
+    if (isNdjson(request)) return stream(request, response, next);
+    const events = await deps.append(tenantOf(response).id, await readBatch(request.body));
     response.status(201).type('json').send(listOf(events));
   };
+}
 
-  const stream: RequestHandler = async (request, response) => {
+function postStream({ database, batcher, metrics }: Deps): RequestHandler {
+  const appendStream = streamAppender(database.pool);
+  return async (request, response) => {
     try {
       meterStream(metrics, 'events_in', response);
       const accepted = await appendChunks(tenantOf(response).id, readEventChunks(request));
@@ -68,20 +125,6 @@ export function writeEventRoutes({ database, batcher, metrics, append }: WriteEv
     await batcher.append(tenantId, first.value);
     return first.value.length;
   }
-
-  const readJson = jsonBody(batchBytes);
-  router.post(
-    '/events/batch',
-    tenantRoute('events:write'),
-    (request, response, next) => {
-      refuseUnknownQuery(request.query, []);
-      if (isNdjson(request)) next();
-      else readJson(request, response, next);
-    },
-    (request, response, next) => (isNdjson(request) ? stream : batch)(request, response, next),
-  );
-
-  return router;
 }
 
 function readEvent(body: unknown): NewEvent {

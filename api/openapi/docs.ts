@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { type RequestHandler, Router } from 'express';
+import type { RequestHandler } from 'express';
 import { AppError } from '../../core/errors.ts';
 import { regionsOf } from '../../core/regions.ts';
+import type { Route } from '../route.ts';
 import type { DocumentConfig } from './document.ts';
+import { ifModifiedSince } from './parameters.ts';
 
 const swaggerUi = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
@@ -33,17 +35,65 @@ const page = `<!doctype html>
 </html>
 `;
 
-/** GET /docs: the document in a browser, by Swagger UI, with nothing from elsewhere. */
-export function docsRoutes(config: DocumentConfig): Router {
+type Deps = { config: DocumentConfig };
+
+/** The document in a browser, by Swagger UI, with nothing from elsewhere. */
+export const docsRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'getDocs',
+    method: 'get',
+    path: '/docs',
+    summary: 'This document in a browser',
+    by: 'public',
+    replies: {
+      200: {
+        description: 'The page',
+        headers: ['Content-Security-Policy'],
+        content: { 'text/html': { schema: { type: 'string' } } },
+      },
+      308: { description: 'With a slash at the end: leads to the page', headers: ['Location'] },
+    },
+    handle: sendPage,
+  },
+  {
+    id: 'getDocsFile',
+    method: 'get',
+    path: '/docs/:file',
+    summary: 'What the page is made of',
+    by: 'public',
+    parameters: [
+      {
+        name: 'file',
+        in: 'path',
+        required: true,
+        description: 'A script, style or picture of the page',
+        schema: { type: 'string' },
+      },
+      ifModifiedSince,
+    ],
+    replies: {
+      200: {
+        description: 'The file',
+        headers: ['Last-Modified'],
+        content: {
+          'text/javascript': { schema: { type: 'string' } },
+          'text/css': { schema: { type: 'string' } },
+          'image/png': { schema: { type: 'string', contentMediaType: 'image/png' } },
+        },
+      },
+      304: { description: 'The client has this version', headers: ['Last-Modified'] },
+    },
+    handle: () => sendFile,
+  },
+];
+
+function sendPage({ config }: Deps): RequestHandler {
   const headers = headersOf(config);
-  const router = Router();
-  router.get('/docs', (request, response) => {
+  return (request, response) => {
     // With a slash at its end, the addresses in the page would lead into the void.
     if (request.path.endsWith('/')) return response.redirect(308, '../docs');
     response.set(headers).type('html').send(page);
-  });
-  router.get('/docs/:file', sendFile);
-  return router;
+  };
 }
 
 const sendFile: RequestHandler = (request, response, next) => {

@@ -1,42 +1,18 @@
 import type { Config } from '../../core/config.ts';
-import { storageEngineOf } from '../../core/engines.ts';
 import { regionsOf } from '../../core/regions.ts';
 import { webhookEventTypes } from '../../core/webhooks/webhooks.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { apiKeyPaths, limitPaths, tenantPaths } from './account-paths.ts';
-import { auditPaths } from './audit-paths.ts';
 import { type Json, ref, schemaComponents } from './components.ts';
-import { eventPaths } from './event-paths.ts';
+import type { Operation } from './described.ts';
 import { messageExample, pingExample } from './examples.ts';
-import { exportPaths } from './export-paths.ts';
 import { headerComponents } from './headers.ts';
-import { operationOf, type Paths } from './operation.ts';
+import { operationOf } from './operation.ts';
 import { problemComponents } from './problems.ts';
-import { documentPaths, filePaths, operationPaths } from './public-paths.ts';
-import { tokenPaths } from './token-paths.ts';
-import { webhookPaths } from './webhook-paths.ts';
 
-export type DocumentConfig = Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS' | 'publicUrl' | 'storageUrl'>;
+export type DocumentConfig = Pick<Config, 'LOGFERRY_REGION' | 'LOGFERRY_REGIONS' | 'publicUrl'>;
 
 /** One tag of the document: what its operations are about, and which they are. */
-type Group = { name: string; description: string; paths: Paths };
-
-/** All groups, in the order in which they are shown. A new one is a file of paths and a line here. */
-const groupsOf = (config: DocumentConfig): Group[] => [
-  { name: 'events', description: 'Writing, reading and checking events', paths: eventPaths() },
-  { name: 'exports', description: 'Files of events, made as jobs', paths: exportPaths() },
-  { name: 'webhooks', description: 'Who is told of exports', paths: webhookPaths() },
-  { name: 'tenants', description: 'Customers, for the management', paths: tenantPaths() },
-  { name: 'api-keys', description: 'Who may do what', paths: apiKeyPaths() },
-  { name: 'limits', description: 'What a caller has, and where', paths: limitPaths() },
-  { name: 'tokens', description: 'Tokens for API keys, as clients of Frontegg ask for them', paths: tokenPaths() },
-  { name: 'audits', description: 'The audits API of Frontegg, for clients that speak it', paths: auditPaths() },
-  ...(storageEngineOf(config) === 'file'
-    ? [{ name: 'files', description: 'Download links of the file storage', paths: filePaths() }]
-    : []),
-  { name: 'operations', description: 'Health and figures, for operators', paths: operationPaths() },
-  { name: 'document', description: 'This document', paths: documentPaths() },
-];
+export type Group = { name: string; description: string; operations: readonly Operation[] };
 
 const about = `Exports audit logs. Errors are problem documents (RFC 9457); lists take \`limit\` and \`cursor\`.
 
@@ -59,10 +35,12 @@ const securitySchemes = {
   },
 };
 
-/** Builds the OpenAPI 3.1 document of this deployment: what its routes take and answer, from the schemas that check. */
-export function buildDocument(config: DocumentConfig): Json {
-  const groups = groupsOf(config);
-  const paths = Object.assign({}, ...groups.map(pathsOf));
+/**
+ * Builds the OpenAPI 3.1 document of this deployment: what its routes take and answer, from the schemas that check.
+ * @param groups in the order in which they are shown
+ */
+export function buildDocument(config: DocumentConfig, groups: readonly Group[]): Json {
+  const paths = pathsOf(groups);
   return {
     openapi: '3.1.1',
     info: {
@@ -96,13 +74,17 @@ function serversOf(config: DocumentConfig): Json[] {
   }));
 }
 
-const pathsOf = ({ name, paths }: Group): Record<string, Json> =>
-  Object.fromEntries(
-    Object.entries(paths).map(([path, methods]) => [
-      path,
-      Object.fromEntries(Object.entries(methods).map(([method, each]) => [method, operationOf(each, name)])),
-    ]),
-  );
+function pathsOf(groups: readonly Group[]): Record<string, Json> {
+  const paths: Record<string, Json> = {};
+  for (const { name, operations } of groups) {
+    for (const each of operations) {
+      // What Express calls :id or *key is {id} or {key} there.
+      const path = each.path.replaceAll(/[:*](\w+)/g, '{$1}');
+      paths[path] = { ...paths[path], [each.method]: operationOf(each, name) };
+    }
+  }
+  return paths;
+}
 
 /** What endpoints get, signed by the Standard Webhooks specification. */
 const webhookMessages = (): Record<string, Json> =>

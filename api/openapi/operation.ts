@@ -1,57 +1,13 @@
 import { type Scope, scopes } from '../../core/access/api-keys.ts';
 import type { ErrorType } from '../../core/errors.ts';
-import { type Json, ref, type SchemaName } from './components.ts';
-import { type HeaderName, headersOf, limitedHeaders } from './headers.ts';
+import type { Json } from './components.ts';
+import type { Caller, Operation, Reply } from './described.ts';
+import { headersOf, limitedHeaders } from './headers.ts';
 import { actingFor, type Parameter } from './parameters.ts';
 import { type ErrorFamily, errorReplies } from './problems.ts';
 
-export type Method = 'get' | 'post' | 'patch' | 'delete';
-export type Paths = Record<string, { [method in Method]?: Described }>;
-
-/**
- * Who may call: anybody, past access control (`public`) or behind it, where requests are counted (`anybody`); any key or token; a
- * management key; one that may manage keys; or one of a tenant with the scope.
- */
-export type Caller = 'public' | 'anybody' | 'any key' | 'management' | 'key management' | Scope;
-
-/** What is said of an operation. The errors that follow from that need not be listed. */
-export type Described = {
-  id: string;
-  summary: string;
-  description?: string;
-  by: Caller;
-  parameters?: readonly Parameter[];
-  /** By content type. */
-  body?: Record<string, Json>;
-  bodyIsOptional?: true;
-  replies: Record<number, Reply>;
-  /** Those that do not follow from the rest. */
-  errors?: readonly ErrorType[];
-  /** Is about no tenant, whoever calls. */
-  ofNoTenant?: true;
-  /** Takes any query parameter, as its route does not look. */
-  anyQuery?: true;
-  errorFamily?: ErrorFamily;
-};
-
-type Reply = { description: string; headers?: readonly HeaderName[]; content?: Record<string, Json> };
-
-/** A JSON reply with its example. */
-export const reply = (
-  description: string,
-  { schema, example, headers = [] }: { schema: SchemaName; example: unknown; headers?: readonly HeaderName[] },
-): Reply => ({ description, headers, content: { 'application/json': { schema: ref(schema), example } } });
-
-/** A JSON body with its examples by name. */
-export const jsonBody = (schema: SchemaName, examples: Record<string, unknown>): Record<string, Json> => ({
-  'application/json': {
-    schema: ref(schema),
-    examples: Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }])),
-  },
-});
-
 /** The Operation Object of what is described. */
-export function operationOf(described: Described, tag: string): Json {
+export function operationOf(described: Operation, tag: string): Json {
   const { id, summary, description, by, body, replies, errorFamily = 'problem' } = described;
   const parameters = [...(described.parameters ?? []), ...(described.ofNoTenant ? [] : headersFor(by, errorFamily))];
   return {
@@ -69,7 +25,7 @@ export function operationOf(described: Described, tag: string): Json {
   };
 }
 
-function replyOf({ headers = [], ...each }: Reply, { by, errorFamily }: Described): Json {
+function replyOf({ headers = [], ...each }: Reply, { by, errorFamily }: Operation): Json {
   const common = by === 'public' ? (['X-Request-Id'] as const) : limitedHeaders;
   const trace = errorFamily === 'frontegg' ? (['frontegg-trace-id'] as const) : [];
   return { ...each, headers: headersOf([...common, ...trace, ...headers]) };
@@ -95,7 +51,7 @@ function securityOf(by: Caller): Json[] {
   return [{ bearer: needed }, { accessToken: needed }];
 }
 
-function errorsOf({ by, body, parameters = [], errors = [], anyQuery, ofNoTenant }: Described): ErrorType[] {
+function errorsOf({ by, plan, body, parameters = [], errors = [], anyQuery, ofNoTenant }: Operation): ErrorType[] {
   const all: ErrorType[] = ['server_error', ...errors];
   if (by !== 'public') all.push('rate_limit_exceeded', 'unavailable');
   if (by !== 'public' && by !== 'anybody') {
@@ -105,6 +61,7 @@ function errorsOf({ by, body, parameters = [], errors = [], anyQuery, ofNoTenant
   if (actsForTenant(by) && !ofNoTenant) all.push('not_found', 'misdirected_request');
   // The management must say for whom it acts.
   if (isScope(by) && !ofNoTenant) all.push('bad_request');
+  if (plan) all.push('plan_feature_unavailable');
   if (body) all.push('bad_request', 'payload_too_large', 'unsupported_media_type', 'validation_error');
   if (parameters.some((each) => each.in === 'path')) all.push('bad_request', 'not_found');
   if (by !== 'public' && !anyQuery) all.push('validation_error');

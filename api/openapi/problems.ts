@@ -1,6 +1,6 @@
 import { AppError, type ErrorType, errorTypes } from '../../core/errors.ts';
-import { fronteggErrors } from '../frontegg/errors.ts';
 import { problemOf } from '../http/error-handler.ts';
+import { fronteggErrors } from '../http/frontegg-errors.ts';
 import { type Json, ref } from './components.ts';
 import { requestIdExample } from './examples.ts';
 import { type HeaderName, headersOf, limitedHeaders } from './headers.ts';

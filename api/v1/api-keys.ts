@@ -1,4 +1,4 @@
-import { type Request, type RequestHandler, type Response, Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { newApiKeySchema, type Scope } from '../../core/access/api-keys.ts';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { formatTimestamp, now } from '../../core/times.ts';
@@ -12,26 +12,81 @@ import {
 } from '../../prisma/api-keys.ts';
 import type { Database } from '../../prisma/client.ts';
 import { findTenantByName, isNameOf, requireHere } from '../access/tenancy.ts';
-import { callerOf, requireScope, tenancy } from '../access/tenant-route.ts';
-import { jsonBody, parse } from '../http/body.ts';
-import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
+import { callerOf, tenancy } from '../access/tenant-route.ts';
+import { parse } from '../http/body.ts';
+import { idPageOf, readIdPage } from '../http/paging.ts';
+import { jsonContent, reply } from '../openapi/described.ts';
+import { apiKeyExample, apiKeyWithKeyExample, pageExample } from '../openapi/examples.ts';
+import { idOf, ofTenant, paging } from '../openapi/parameters.ts';
+import type { Route } from '../route.ts';
 
-export type ApiKeyRoutesDeps = {
+type Deps = {
   database: Database;
   /** Called after a key was revoked, so that this process refuses it at once. */
   forget(): void;
 };
 
+const id = idOf('key');
+
 /**
- * /api-keys: a tenant's key with `keys:manage` sees and makes keys of its tenant, with no scope that it lacks itself. A
+ * /v1/api-keys: a tenant's key with `keys:manage` sees and makes keys of its tenant, with no scope that it lacks itself. A
  * management key makes management keys, and keys of the tenant that `tenant_id` or the header `Logferry-Tenant` names;
  * unless it names one, it sees all.
  */
-export function apiKeyRoutes({ database: { prisma }, forget }: ApiKeyRoutesDeps): Router {
-  const router = Router();
+export const apiKeyRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'createApiKey',
+    method: 'post',
+    path: '/v1/api-keys',
+    summary: 'Make an API key',
+    description:
+      'A key of a tenant makes one for its tenant, with no scope that it lacks itself. A management key makes a management key, unless it names a tenant. The key is shown in this reply alone.',
+    by: 'key management',
+    body: jsonContent('NewApiKey', { key: { name: 'laptop', tenant_id: 'acme', scopes: ['events:write'] } }),
+    replies: {
+      201: reply('The key', {
+        schema: 'ApiKeyWithKey',
+        example: apiKeyWithKeyExample,
+        headers: ['Location', 'Cache-Control'],
+      }),
+    },
+    handle: postApiKey,
+  },
+  {
+    id: 'listApiKeys',
+    method: 'get',
+    path: '/v1/api-keys',
+    summary: 'List API keys',
+    by: 'key management',
+    parameters: [ofTenant, ...paging],
+    replies: { 200: reply('One page', { schema: 'ApiKeyPage', example: pageExample(apiKeyExample) }) },
+    handle: getApiKeys,
+  },
+  {
+    id: 'getApiKey',
+    method: 'get',
+    path: '/v1/api-keys/:id',
+    summary: 'Read one API key',
+    by: 'key management',
+    parameters: [id],
+    replies: { 200: reply('The key', { schema: 'ApiKey', example: apiKeyExample }) },
+    handle: getOne,
+  },
+  {
+    id: 'revokeApiKey',
+    method: 'delete',
+    path: '/v1/api-keys/:id',
+    summary: 'Revoke an API key',
+    description: 'It is refused everywhere within 5 seconds.',
+    by: 'key management',
+    parameters: [id],
+    replies: { 204: { description: 'Done' } },
+    handle: revoke,
+  },
+];
 
-  router.post('/api-keys', keyManagement, jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function postApiKey({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     const asked = parse(newApiKeySchema, request.body);
     const owner = await ownerOf(request, response, asked.tenant_id);
     if (asked.expires_at && asked.expires_at <= now()) {
@@ -45,38 +100,37 @@ export function apiKeyRoutes({ database: { prisma }, forget }: ApiKeyRoutesDeps)
     // The only reply that holds the key: no cache may keep it.
     response.set('Cache-Control', 'no-store').location(`/v1/api-keys/${row.id}`);
     response.status(201).json({ ...presentApiKey(row), key });
-  });
+  };
+}
 
-  router.get('/api-keys', keyManagement, async (request, response) => {
-    const { limit, afterId } = readIdPage(request.query, ['tenant_id']);
+function getApiKeys({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
+    const page = readIdPage(request.query);
     const { tenant_id } = request.query;
     if (tenant_id !== undefined && (typeof tenant_id !== 'string' || tenant_id === '')) {
       throw invalid([{ path: 'tenant_id', message: 'must be one id' }]);
     }
     const owner = await ownerOf(request, response, tenant_id);
-    const { data, meta } = pageOf(await listApiKeys(prisma, owner, limit + 1, afterId), limit, ({ id }) => ({ id }));
+    const { data, meta } = idPageOf(await listApiKeys(prisma, owner, page), page);
     response.json({ data: data.map(presentApiKey), meta });
-  });
+  };
+}
 
-  router.get('/api-keys/:id', keyManagement, async (request, response) => {
+function getOne({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     const owner = await ownerOf(request, response, undefined);
     response.json(presentApiKey(await getApiKey(prisma, owner, String(request.params.id))));
-  });
+  };
+}
 
-  router.delete('/api-keys/:id', keyManagement, async (request, response) => {
+function revoke({ database: { prisma }, forget }: Deps): RequestHandler {
+  return async (request, response) => {
     const owner = await ownerOf(request, response, undefined);
     await revokeApiKey(prisma, owner, String(request.params.id));
     forget();
     response.status(204).end();
-  });
-
-  return router;
+  };
 }
-
-const keyManagement: RequestHandler = (_request, response, next) => {
-  if (!callerOf(response).management) requireScope(response, 'keys:manage');
-  next();
-};
 
 /**
  * Whose keys the request is about: `named` (id or external id), or the tenant that the caller acts for.

@@ -1,40 +1,46 @@
-import { Router } from 'express';
+import type { RequestHandler } from 'express';
+import type { IdPage } from '../../core/id-page.ts';
 import type { Log } from '../../core/log.ts';
 import type { Queue } from '../../core/queue/queue.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
-import { type Delivery, listExportDeliveries, redeliver } from '../../prisma/deliveries.ts';
-import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
-import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
+import { type Delivery, redeliver } from '../../prisma/deliveries.ts';
+import { tenantOf } from '../access/tenant-route.ts';
+import { idPageOf } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
+import { reply } from '../openapi/described.ts';
+import { deliveryExample } from '../openapi/examples.ts';
+import { idOf } from '../openapi/parameters.ts';
+import type { Route } from '../route.ts';
 import { enqueueDelivery } from './enqueue.ts';
 
-export type DeliveryRoutesDeps = { database: Database; queue: Queue; log: Log };
+type Deps = { database: Database; queue: Queue; log: Log };
 
-/** Deliveries of one export, and sending one again. Those of one endpoint are in api/v1/webhooks.ts. */
-export function deliveryRoutes(deps: DeliveryRoutesDeps): Router {
-  const { prisma } = deps.database;
-  const router = Router();
+/** Sends a delivery again. They are listed with the export or the webhook that they are about. */
+export const redeliverOne: Route<Deps> = {
+  id: 'redeliver',
+  method: 'post',
+  path: '/v1/deliveries/:id/redeliver',
+  summary: 'Send a message again',
+  description: 'Under the same `webhook-id`, whatever became of it before.',
+  by: 'webhooks:manage',
+  parameters: [idOf('delivery')],
+  replies: { 202: reply('The delivery, which is under way', { schema: 'Delivery', example: deliveryExample }) },
+  errors: ['conflict'],
+  handle: postRedeliver,
+};
 
-  router.get('/exports/:id/deliveries', tenantRoute('export'), async (request, response) => {
-    const page = readIdPage(request.query);
-    const rows = await listExportDeliveries(prisma, tenantOf(response).id, uuidOf(request, 'export'), page);
-    response.json(presentDeliveries(rows, page.limit));
-  });
-
-  router.post('/deliveries/:id/redeliver', tenantRoute('webhooks:manage'), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
-    const delivery = await redeliver(prisma, tenantOf(response).id, uuidOf(request, 'delivery'));
+function postRedeliver(deps: Deps): RequestHandler {
+  return async (request, response) => {
+    const delivery = await redeliver(deps.database.prisma, tenantOf(response).id, uuidOf(request, 'delivery'));
     enqueueDelivery(deps, delivery.id);
     response.status(202).json(presentDelivery(delivery));
-  });
-
-  return router;
+  };
 }
 
-/** One page of deliveries, out of up to `limit` + 1 rows. */
-export function presentDeliveries(rows: Delivery[], limit: number) {
-  const { data, meta } = pageOf(rows, limit, ({ id }) => ({ id }));
+/** One page of deliveries, out of the rows that were read for it. */
+export function presentDeliveries(rows: Delivery[], page: IdPage) {
+  const { data, meta } = idPageOf(rows, page);
   return { data: data.map(presentDelivery), meta };
 }
 

@@ -1,25 +1,52 @@
 import { createHash } from 'node:crypto';
-import { Router } from 'express';
+import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { parseEventPath } from '../../core/events/event-path.ts';
-import { filterFromQuery, filterMembers, filterSchema } from '../../core/events/filter.ts';
+import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
 import type { Sort } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { findEvent, listEvents, newestFirst } from '../../prisma/events/list.ts';
-import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
+import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
-import { decodeCursor, pageOf, readPage, refuseUnknownQuery } from '../http/paging.ts';
+import { decodeCursor, pageOf, readPage } from '../http/paging.ts';
+import { reply } from '../openapi/described.ts';
+import { eventExample, pageExample } from '../openapi/examples.ts';
+import { filterParameters, idOf, paging, perPage, sort } from '../openapi/parameters.ts';
+import type { Route } from '../route.ts';
 
+type Deps = { database: Database };
 type Query = Record<string, unknown>;
 
-/** Reading events: GET /events and GET /events/:id. Writing them is api/ingest/write-events.ts. */
-export function eventRoutes({ database }: { database: Database }): Router {
-  const sql = pgSql(database.pool);
-  const router = Router();
+/** Reading events. Writing them is api/ingest/write-events.ts. */
+export const eventRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'listEvents',
+    method: 'get',
+    path: '/v1/events',
+    summary: 'List events',
+    description: 'Newest first, unless `sort` says otherwise. All filters that are given must hold.',
+    by: 'events:read',
+    parameters: [...filterParameters(), sort, ...paging, perPage],
+    replies: { 200: reply('One page', { schema: 'EventPage', example: pageExample(eventExample) }) },
+    handle: getEvents,
+  },
+  {
+    id: 'getEvent',
+    method: 'get',
+    path: '/v1/events/:id',
+    summary: 'Read one event',
+    by: 'events:read',
+    parameters: [idOf('event')],
+    replies: { 200: reply('The event', { schema: 'OneEvent', example: { data: eventExample } }) },
+    handle: getOne,
+  },
+];
 
-  router.get('/events', tenantRoute('events:read'), async (request, response) => {
+function getEvents({ database }: Deps): RequestHandler {
+  const sql = pgSql(database.pool);
+  return async (request, response) => {
     const { filter, sort, limit, cursor } = readListQuery(request.query);
     const fingerprint = fingerprintOf(filter, sort);
     const after = cursor === undefined ? undefined : readCursor(cursor, fingerprint);
@@ -29,21 +56,20 @@ export function eventRoutes({ database }: { database: Database }): Router {
     response
       .type('json')
       .send(`{"data":[${data.map((event) => event.json).join(',')}],"meta":${JSON.stringify(meta)}}`);
-  });
+  };
+}
 
-  router.get('/events/:id', tenantRoute('events:read'), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function getOne({ database }: Deps): RequestHandler {
+  const sql = pgSql(database.pool);
+  return async (request, response) => {
     const id = String(request.params.id);
     const event = isUuid(id) ? await findEvent(sql, tenantOf(response).id, id) : undefined;
     if (!event) throw notFound('event');
     response.type('json').send(`{"data":${event.json}}`);
-  });
-
-  return router;
+  };
 }
 
 function readListQuery(query: Query) {
-  refuseUnknownQuery(query, [...filterMembers, 'sort', 'limit', 'per_page', 'cursor']);
   const { sort, limit, per_page, cursor, ...filter } = query;
   if (limit !== undefined && per_page !== undefined) {
     throw invalid([{ path: 'per_page', message: 'is another name of "limit"; give one of the two' }]);

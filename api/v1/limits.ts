@@ -1,4 +1,4 @@
-import { type Request, Router } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { keepRecent } from '../../core/async/recent.ts';
 import type { Config } from '../../core/config.ts';
 import { hasRoom, limitNames, limits, limitsOf, nextDay, type PlanLimits } from '../../core/exports/plan-limits.ts';
@@ -8,8 +8,10 @@ import { readUsage } from '../../prisma/exports/usage.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { rateOf } from '../access/rate-limit.ts';
 import { tenancy } from '../access/tenant-route.ts';
-import { refuseUnknownQuery } from '../http/paging.ts';
+import { reply } from '../openapi/described.ts';
+import { limitsExample } from '../openapi/examples.ts';
 import type { LimitReply } from '../openapi/schemas/account.ts';
+import type { Route } from '../route.ts';
 
 export type LimitsDeps = {
   config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;
@@ -38,13 +40,21 @@ export function openPlanChecks({ config, database, clock = Date.now }: LimitsDep
 }
 
 /**
- * GET /limits: how much the tenant and the key have, and have used. Any key may ask; one of the management that names no tenant
- * hears of its requests alone. It counts as a request, like all others.
+ * How much the tenant and the key have, and have used. Any key may ask; one of the management that names no tenant hears of its
+ * requests alone. It counts as a request, like all others.
  */
-export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps): Router {
-  const router = Router();
-  router.get('/limits', async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+export const getLimits: Route<LimitsDeps> = {
+  id: 'getLimits',
+  method: 'get',
+  path: '/v1/limits',
+  summary: 'Read the limits, and what is used of them',
+  by: 'any key',
+  replies: { 200: reply('The limits', { schema: 'Limits', example: limitsExample, headers: ['Cache-Control'] }) },
+  handle: tellLimits,
+};
+
+function tellLimits({ config, database, clock = Date.now }: LimitsDeps): RequestHandler {
+  return async (request, response) => {
     const tenant = await tenancy(request, response).findTenant();
     const requests = requestsOf(request);
     const resources: Record<string, LimitReply> = { requests_per_minute: requests };
@@ -57,8 +67,7 @@ export function limitRoutes({ config, database, clock = Date.now }: LimitsDeps):
       }
     }
     response.set('Cache-Control', 'no-store').json({ plan: tenant?.plan ?? null, resources, rate: requests });
-  });
-  return router;
+  };
 }
 
 function requestsOf(request: Request): LimitReply {

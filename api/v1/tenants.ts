@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { RequestHandler } from 'express';
 import type { Config } from '../../core/config.ts';
 import { invalid } from '../../core/errors.ts';
 import { unknownName } from '../../core/nearest-name.ts';
@@ -7,24 +7,74 @@ import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
 import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } from '../../prisma/tenants.ts';
-import { managementRoute } from '../access/tenant-route.ts';
-import { jsonBody, parse } from '../http/body.ts';
-import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
+import { parse } from '../http/body.ts';
+import { idPageOf, readIdPage } from '../http/paging.ts';
+import { jsonContent, reply } from '../openapi/described.ts';
+import { pageExample, tenantExample } from '../openapi/examples.ts';
+import { idOf, paging } from '../openapi/parameters.ts';
 import type { TenantReply } from '../openapi/schemas/account.ts';
+import type { Route } from '../route.ts';
 
-export type TenantRoutesDeps = {
+type Deps = {
   config: Config;
   database: Database;
   /** Called after a tenant was changed, so that what is kept of it is read anew. */
   forget(): void;
 };
 
-/** /tenants, for management keys alone. They answer in any region: a tenant's record may stand in several. */
-export function tenantRoutes({ config, database: { prisma }, forget }: TenantRoutesDeps): Router {
-  const router = Router();
+const id = { ...idOf('tenant'), description: 'Of the tenant, or its external_id' };
+const oneTenant = reply('The tenant', { schema: 'Tenant', example: tenantExample });
 
-  router.post('/tenants', managementRoute, jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+/** /v1/tenants, for management keys alone. They answer in any region: a tenant's record may stand in several. */
+export const tenantRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'createTenant',
+    method: 'post',
+    path: '/v1/tenants',
+    summary: 'Make a tenant',
+    by: 'management',
+    body: jsonContent('NewTenant', { tenant: { name: 'Acme', plan: 'pro', external_id: 'acme' } }),
+    replies: { 201: reply('The tenant', { schema: 'Tenant', example: tenantExample, headers: ['Location'] }) },
+    errors: ['conflict'],
+    handle: postTenant,
+  },
+  {
+    id: 'listTenants',
+    method: 'get',
+    path: '/v1/tenants',
+    summary: 'List tenants',
+    by: 'management',
+    parameters: paging,
+    replies: { 200: reply('One page', { schema: 'TenantPage', example: pageExample(tenantExample) }) },
+    handle: getTenants,
+  },
+  {
+    id: 'getTenant',
+    method: 'get',
+    path: '/v1/tenants/:id',
+    summary: 'Read one tenant',
+    by: 'management',
+    parameters: [id],
+    replies: { 200: oneTenant },
+    handle: getOne,
+  },
+  {
+    id: 'changeTenant',
+    method: 'patch',
+    path: '/v1/tenants/:id',
+    summary: 'Change a tenant',
+    description: 'What is left out stays.',
+    by: 'management',
+    parameters: [id],
+    body: jsonContent('TenantChanges', { plan: { plan: 'enterprise' } }),
+    replies: { 200: oneTenant },
+    errors: ['conflict'],
+    handle: patchTenant,
+  },
+];
+
+function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     const { name, plan, region, external_id } = parse(newTenantSchema, request.body);
     refuseUnknownRegion(config, region);
     const tenant = await createTenant(prisma, {
@@ -34,29 +84,30 @@ export function tenantRoutes({ config, database: { prisma }, forget }: TenantRou
       externalId: external_id ?? null,
     });
     response.status(201).location(`/v1/tenants/${tenant.id}`).json(presentTenant(tenant));
-  });
+  };
+}
 
-  router.get('/tenants', managementRoute, async (request, response) => {
-    const { limit, afterId } = readIdPage(request.query);
-    const rows = await listTenants(prisma, limit + 1, afterId);
-    const { data, meta } = pageOf(rows, limit, ({ id }) => ({ id }));
+function getTenants({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
+    const page = readIdPage(request.query);
+    const { data, meta } = idPageOf(await listTenants(prisma, page), page);
     response.json({ data: data.map(presentTenant), meta });
-  });
+  };
+}
 
-  router.get('/tenants/:id', managementRoute, async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function getOne({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     response.json(presentTenant(await getTenant(prisma, String(request.params.id))));
-  });
+  };
+}
 
-  router.patch('/tenants/:id', managementRoute, jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function patchTenant({ database: { prisma }, forget }: Deps): RequestHandler {
+  return async (request, response) => {
     const { id } = await getTenant(prisma, String(request.params.id));
     const tenant = await updateTenant(prisma, id, parse(tenantChangesSchema, request.body));
     forget();
     response.json(presentTenant(tenant));
-  });
-
-  return router;
+  };
 }
 
 function refuseUnknownRegion(config: Config, region: string | undefined): void {

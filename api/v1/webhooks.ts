@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import type { RequestHandler } from 'express';
 import { invalid } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { Queue } from '../../core/queue/queue.ts';
@@ -17,14 +17,24 @@ import {
   updateWebhook,
   type Webhook,
 } from '../../prisma/webhooks.ts';
-import { tenantOf, tenantRoute } from '../access/tenant-route.ts';
-import { jsonBody, parse } from '../http/body.ts';
-import { pageOf, readIdPage, refuseUnknownQuery } from '../http/paging.ts';
+import { tenantOf } from '../access/tenant-route.ts';
+import { parse } from '../http/body.ts';
+import { idPageOf, readIdPage } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
+import { jsonContent, reply } from '../openapi/described.ts';
+import {
+  deliveryExample,
+  newWebhookExample,
+  pageExample,
+  webhookExample,
+  webhookWithSecretExample,
+} from '../openapi/examples.ts';
+import { idOf, paging } from '../openapi/parameters.ts';
+import type { Route } from '../route.ts';
 import { presentDeliveries, presentDelivery } from './deliveries.ts';
 import { enqueueDelivery } from './enqueue.ts';
 
-export type WebhookRoutesDeps = {
+type Deps = {
   database: Database;
   queue: Queue;
   secretKey: SecretKey;
@@ -32,74 +42,173 @@ export type WebhookRoutesDeps = {
   log: Log;
 };
 
-/** /webhooks: the tenant's endpoints. Those of single exports are no part of it. */
-export function webhookRoutes(deps: WebhookRoutesDeps): Router {
-  const { secretKey, guard } = deps;
-  const { prisma } = deps.database;
-  const router = Router();
-  const mayManage = tenantRoute('webhooks:manage');
+const id = idOf('webhook');
+const oneWebhook = reply('The webhook', { schema: 'Webhook', example: webhookExample });
+const pingExample = { ...deliveryExample, export_id: null, type: 'ping', status: 'pending', attempts: [] };
 
-  router.post('/webhooks', mayManage, jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+/** /v1/webhooks: the tenant's endpoints, and what they were told. Those of single exports are no part of it. */
+export const webhookRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'createWebhook',
+    method: 'post',
+    path: '/v1/webhooks',
+    summary: 'Make a webhook',
+    description: 'The secret is shown in this reply alone.',
+    by: 'webhooks:manage',
+    body: jsonContent('NewWebhook', { webhook: newWebhookExample, least: { url: 'https://example.com/hooks' } }),
+    replies: {
+      201: reply('The webhook', {
+        schema: 'WebhookWithSecret',
+        example: webhookWithSecretExample,
+        headers: ['Location'],
+      }),
+    },
+    handle: postWebhook,
+  },
+  {
+    id: 'listWebhooks',
+    method: 'get',
+    path: '/v1/webhooks',
+    summary: 'List webhooks',
+    by: 'webhooks:manage',
+    parameters: paging,
+    replies: { 200: reply('One page', { schema: 'WebhookPage', example: pageExample(webhookExample) }) },
+    handle: getWebhooks,
+  },
+  {
+    id: 'getWebhook',
+    method: 'get',
+    path: '/v1/webhooks/:id',
+    summary: 'Read one webhook',
+    by: 'webhooks:manage',
+    parameters: [id],
+    replies: { 200: oneWebhook },
+    handle: getOne,
+  },
+  {
+    id: 'changeWebhook',
+    method: 'patch',
+    path: '/v1/webhooks/:id',
+    summary: 'Change a webhook',
+    description: 'What is left out stays. `{"status": "enabled"}` brings a disabled one back.',
+    by: 'webhooks:manage',
+    parameters: [id],
+    body: jsonContent('WebhookChanges', { enable: { status: 'enabled' } }),
+    replies: { 200: oneWebhook },
+    handle: patchWebhook,
+  },
+  {
+    id: 'deleteWebhook',
+    method: 'delete',
+    path: '/v1/webhooks/:id',
+    summary: 'Delete a webhook',
+    by: 'webhooks:manage',
+    parameters: [id],
+    replies: { 204: { description: 'Done' } },
+    handle: deleteOne,
+  },
+  {
+    id: 'rotateWebhookSecret',
+    method: 'post',
+    path: '/v1/webhooks/:id/rotate-secret',
+    summary: 'Make a new secret',
+    description: 'For 24 hours the old one signs as well.',
+    by: 'webhooks:manage',
+    parameters: [id],
+    replies: { 200: reply('With the new secret', { schema: 'WebhookWithSecret', example: webhookWithSecretExample }) },
+    handle: rotateSecret,
+  },
+  {
+    id: 'pingWebhook',
+    method: 'post',
+    path: '/v1/webhooks/:id/ping',
+    summary: 'Send a ping',
+    description: 'It is tried once.',
+    by: 'webhooks:manage',
+    parameters: [id],
+    replies: { 202: reply('The delivery, which is under way', { schema: 'Delivery', example: pingExample }) },
+    errors: ['conflict'],
+    handle: ping,
+  },
+  {
+    id: 'listWebhookDeliveries',
+    method: 'get',
+    path: '/v1/webhooks/:id/deliveries',
+    summary: 'List what a webhook was told',
+    by: 'webhooks:manage',
+    parameters: [id, ...paging],
+    replies: { 200: reply('One page', { schema: 'DeliveryPage', example: pageExample(deliveryExample) }) },
+    handle: getDeliveries,
+  },
+];
+
+function postWebhook({ database: { prisma }, secretKey, guard }: Deps): RequestHandler {
+  return async (request, response) => {
     const wanted = parse(webhookRequestSchema, request.body);
     await refuseForbiddenUrl(guard, wanted.url);
     const secret = newWebhookSecret();
     const webhook = await createWebhook(prisma, tenantOf(response).id, wanted, secretKey.seal(secret));
     response.status(201).location(`/v1/webhooks/${webhook.id}`).json(presentWebhook(webhook, secret));
-  });
+  };
+}
 
-  router.get('/webhooks', mayManage, async (request, response) => {
+function getWebhooks({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     const page = readIdPage(request.query);
-    const { data, meta } = pageOf(await listWebhooks(prisma, tenantOf(response).id, page), page.limit, ({ id }) => ({
-      id,
-    }));
+    const { data, meta } = idPageOf(await listWebhooks(prisma, tenantOf(response).id, page), page);
     response.json({ data: data.map((webhook) => presentWebhook(webhook)), meta });
-  });
+  };
+}
 
-  router.get('/webhooks/:id', mayManage, async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function getOne({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     response.json(presentWebhook(await getWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'))));
-  });
+  };
+}
 
-  router.patch('/webhooks/:id', mayManage, jsonBody(), async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function patchWebhook({ database: { prisma }, guard }: Deps): RequestHandler {
+  return async (request, response) => {
     const tenantId = tenantOf(response).id;
     const { id } = await getWebhook(prisma, tenantId, uuidOf(request, 'webhook'));
     const patch = parse(webhookPatchSchema, request.body);
     if (patch.url !== undefined) await refuseForbiddenUrl(guard, patch.url);
     response.json(presentWebhook(await updateWebhook(prisma, tenantId, id, patch)));
-  });
+  };
+}
 
-  router.delete('/webhooks/:id', mayManage, async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function deleteOne({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     await deleteWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
     response.status(204).end();
-  });
+  };
+}
 
-  router.post('/webhooks/:id/rotate-secret', mayManage, async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function rotateSecret({ database: { prisma }, secretKey }: Deps): RequestHandler {
+  return async (request, response) => {
     const secret = newWebhookSecret();
     const sealed = secretKey.seal(secret);
     const webhook = await rotateWebhookSecret(prisma, tenantOf(response).id, uuidOf(request, 'webhook'), sealed);
     response.json(presentWebhook(webhook, secret));
-  });
+  };
+}
 
-  router.post('/webhooks/:id/ping', mayManage, async (request, response) => {
-    refuseUnknownQuery(request.query, []);
+function ping(deps: Deps): RequestHandler {
+  const { prisma } = deps.database;
+  return async (request, response) => {
     const webhook = await getWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
     if (webhook.status === 'disabled') throw webhookDisabled();
     const delivery = await recordPing(prisma, webhook);
     enqueueDelivery(deps, delivery.id);
     response.status(202).json(presentDelivery(delivery));
-  });
+  };
+}
 
-  router.get('/webhooks/:id/deliveries', mayManage, async (request, response) => {
+function getDeliveries({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
     const page = readIdPage(request.query);
     const { id, tenantId } = await getWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
-    response.json(presentDeliveries(await listWebhookDeliveries(prisma, tenantId, id, page), page.limit));
-  });
-
-  return router;
+    response.json(presentDeliveries(await listWebhookDeliveries(prisma, tenantId, id, page), page));
+  };
 }
 
 /** @throws AppError validation_error on `url` */

@@ -147,3 +147,6 @@ export const eventInput = strictObject({
 });
 
 export type EventInput = z.output<typeof eventInput>;
+
+/** Events of one JSON batch. NDJSON has no limit. */
+export const batchLimit = 1000;

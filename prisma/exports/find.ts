@@ -1,4 +1,5 @@
 import { notFound } from '../../core/errors.ts';
+import type { IdPage } from '../../core/id-page.ts';
 import { isUuid } from '../../core/ids.ts';
 import type { Prisma } from '../client.ts';
 import { ExportStatus } from '../generated/enums.ts';
@@ -23,20 +24,20 @@ export async function getHeadSequence(prisma: Prisma, tenantId: string): Promise
   return Number(head.sequenceNumber);
 }
 
-/** Newest first; up to limit + 1 rows, so that the caller sees whether there are more. */
+/** Newest first; one more than `limit`, if there is one. */
 export function listExports(
   prisma: Prisma,
   tenantId: string,
-  page: { limit: number; before?: string; status?: ExportRow['status'][] },
+  { limit, afterId, status }: IdPage & { status: ExportRow['status'][] | undefined },
 ): Promise<ExportRow[]> {
   return prisma.export.findMany({
     where: {
       tenantId,
-      ...(page.before ? { id: { lt: page.before } } : {}),
-      ...(page.status ? { OR: page.status.map(shownAs) } : {}),
+      ...(afterId ? { id: { lt: afterId } } : {}),
+      ...(status ? { OR: status.map(shownAs) } : {}),
     },
     orderBy: { id: 'desc' },
-    take: page.limit + 1,
+    take: limit + 1,
   });
 }
 

@@ -4,9 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { ErrorRequestHandler } from 'express';
 import express from 'express';
-import { fileRoutes } from '../../api/files.ts';
+import { getFile } from '../../api/files.ts';
+import { noRoute } from '../../api/http/error-handler.ts';
+import { mount } from '../../api/mount.ts';
+import { makeMetrics } from '../../core/metrics.ts';
 import { openFileStore } from '../../core/storage/file/open-file.ts';
 
 /** A file store in a folder of its own, whose links a real server on a free port serves until close(). */
@@ -22,7 +26,10 @@ export async function serveFiles() {
         .set(error.headers ?? {})
         .send(error.message);
   };
-  const server = express().use(fileRoutes({ directory, linkKey })).use(answerError).listen(0, '127.0.0.1');
+  const app = express();
+  const config = { storageUrl: pathToFileURL(directory).href };
+  mount(app, [getFile], { config, secretKey: { linkKey }, metrics: makeMetrics() });
+  const server = app.use(noRoute, answerError).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

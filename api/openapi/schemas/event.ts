@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventInput, severities } from '../../../core/events/events.ts';
+import { batchLimit, eventInput, severities } from '../../../core/events/events.ts';
 import {
   contextCopies,
   eventMembers,
@@ -9,7 +9,6 @@ import {
   type Member,
 } from '../../../core/events/members.ts';
 import type { Verdict } from '../../../prisma/events/verify.ts';
-import { batchLimit } from '../../ingest/write-events.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
 const object = z.record(z.string(), z.unknown());

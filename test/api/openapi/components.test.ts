@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
+import { groupsOf } from '../../../api/routes.ts';
 import { newApiKeySchema } from '../../../core/access/api-keys.ts';
 import { credentialsSchema } from '../../../core/access/tokens-of-keys.ts';
 import { filterSchema } from '../../../core/events/filter.ts';
@@ -14,7 +15,7 @@ import { arbitraryJson } from './arbitrary-request.ts';
 import { documentedApi } from './documented-api.ts';
 
 const config = { LOGFERRY_REGION: 'eu', LOGFERRY_REGIONS: {}, publicUrl: 'http://127.0.0.1', storageUrl: 'file:///x' };
-const api = documentedApi(JSON.parse(JSON.stringify(buildDocument(config))));
+const api = documentedApi(JSON.parse(JSON.stringify(buildDocument(config, groupsOf(config)))));
 
 /** Whether the code takes it. */
 const code: Record<string, (value: unknown) => boolean> = {

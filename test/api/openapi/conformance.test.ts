@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
+import { groupsOf } from '../../../api/routes.ts';
 import { makeApiKey } from '../../../core/access/api-keys.ts';
 import { openDatabase } from '../../../prisma/client.ts';
 import { startApp } from '../start-app.ts';
@@ -12,12 +13,10 @@ import { sender, startWorld, type World } from './world.ts';
 const { operations } = documentedApi(
   JSON.parse(
     JSON.stringify(
-      buildDocument({
-        LOGFERRY_REGION: 'eu',
-        LOGFERRY_REGIONS: {},
-        publicUrl: 'http://127.0.0.1',
-        storageUrl: 'file:///files',
-      }),
+      buildDocument(
+        { LOGFERRY_REGION: 'eu', LOGFERRY_REGIONS: {}, publicUrl: 'http://127.0.0.1' },
+        groupsOf({ storageUrl: 'file:///files' }),
+      ),
     ),
   ),
 );

@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, it } from 'vitest';
 import { buildDocument } from '../../../api/openapi/document.ts';
+import { groupsOf } from '../../../api/routes.ts';
 import { scopes } from '../../../core/access/api-keys.ts';
 import { type DocumentedApi, documentedApi, type Json } from './documented-api.ts';
 
@@ -12,7 +13,7 @@ const config = {
 };
 /** As a client has it. */
 const asJson = (value: unknown): Json => JSON.parse(JSON.stringify(value));
-const document = asJson(buildDocument(config));
+const document = asJson(buildDocument(config, groupsOf(config)));
 const api: DocumentedApi = documentedApi(document);
 
 /** Every object inside, with where it stands. */
@@ -106,7 +107,7 @@ describe('The OpenAPI document', () => {
 
   it('has the links of the file storage only where files lie there', () => {
     expect(document.paths).toHaveProperty(['/files/{key}']);
-    const onS3 = asJson(buildDocument({ ...config, storageUrl: 's3://bucket' }));
+    const onS3 = asJson(buildDocument(config, groupsOf({ storageUrl: 's3://bucket' })));
     expect(onS3.paths).not.toHaveProperty(['/files/{key}']);
   });
 

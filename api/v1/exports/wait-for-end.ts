@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
-import type { Prisma } from '../../prisma/client.ts';
-import { getExport, isFinal } from '../../prisma/exports/find.ts';
-import type { ExportRow } from '../../prisma/exports/view.ts';
-import { isStopping } from '../http/requests-under-way.ts';
+import type { Prisma } from '../../../prisma/client.ts';
+import { getExport, isFinal } from '../../../prisma/exports/find.ts';
+import type { ExportRow } from '../../../prisma/exports/view.ts';
+import { isStopping } from '../../http/requests-under-way.ts';
 
 /** The first looks come fast, for small exports end within a tenth of a second; then the database is spared. */
 const firstLookMs = 15;

@@ -1,7 +1,5 @@
-import type { RequestHandler } from 'express';
 import type { AppError } from '../../core/errors.ts';
-import type { ErrorFamily } from '../http/error-handler.ts';
-import { requestIdOf } from '../http/request-log.ts';
+import type { ErrorFamily } from './error-handler.ts';
 
 /** Errors as Frontegg's clients read them: `{"errors": ["text"]}`, and when to come back as a time. */
 export const fronteggErrors: ErrorFamily = {
@@ -18,9 +16,3 @@ export const fronteggErrors: ErrorFamily = {
 
 const textsOf = ({ errors, message }: AppError): string[] =>
   errors.length === 0 ? [message] : errors.map((each) => (each.path ? `${each.path}: ${each.message}` : each.message));
-
-/** Their support asks for this id; it is that of `X-Request-Id`. */
-export const traceForFrontegg: RequestHandler = (_request, response, next) => {
-  response.set('frontegg-trace-id', requestIdOf(response));
-  next();
-};

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
-import { isFinal } from '../../prisma/exports/find.ts';
-import type { ExportRow } from '../../prisma/exports/view.ts';
-import { isStopping } from '../http/requests-under-way.ts';
+import { isFinal } from '../../../prisma/exports/find.ts';
+import type { ExportRow } from '../../../prisma/exports/view.ts';
+import { isStopping } from '../../http/requests-under-way.ts';
 
 /** A `progress` event comes at least this often, whether something has changed or not: it also keeps proxies awake. */
 const everyMs = 500;

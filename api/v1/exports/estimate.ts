@@ -1,13 +1,51 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
-import { columnsOf } from '../../core/exports/columns.ts';
-import { contentOf, type ExportContent, type ExportRequest } from '../../core/exports/exports.ts';
-import { fileFormats } from '../../core/exports/file-formats.ts';
-import type { Database } from '../../prisma/client.ts';
-import { getHeadSequence } from '../../prisma/exports/find.ts';
-import { countRows } from '../../prisma/rows/count.ts';
-import { firstCells, firstLines } from '../../prisma/rows/preview.ts';
-import type { Estimate } from '../openapi/schemas/export.ts';
+import type { RequestHandler } from 'express';
+import { columnsOf } from '../../../core/exports/columns.ts';
+import {
+  contentOf,
+  type ExportContent,
+  type ExportRequest,
+  exportRequestSchema,
+} from '../../../core/exports/exports.ts';
+import { fileFormats } from '../../../core/exports/file-formats.ts';
+import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
+import type { Database } from '../../../prisma/client.ts';
+import { getHeadSequence } from '../../../prisma/exports/find.ts';
+import { countRows } from '../../../prisma/rows/count.ts';
+import { firstCells, firstLines } from '../../../prisma/rows/preview.ts';
+import { tenantOf } from '../../access/tenant-route.ts';
+import { parse } from '../../http/body.ts';
+import { reply } from '../../openapi/described.ts';
+import { estimateExample } from '../../openapi/examples.ts';
+import type { Estimate } from '../../openapi/schemas/export.ts';
+import type { Route } from '../../route.ts';
+import { exportRequestBody } from './create.ts';
+import { webhookSecret } from './webhook-secret.ts';
+
+type Deps = { database: Database; guard: WebhookGuard };
+
+export const estimateOne: Route<Deps> = {
+  id: 'estimateExport',
+  method: 'post',
+  path: '/v1/exports/estimate',
+  summary: 'Tell what an export would be',
+  description: 'Needs the plan `pro`. Rows, bytes, seconds, and a preview of the first 5 rows. Nothing is stored.',
+  by: 'export',
+  plan: 'pro',
+  body: exportRequestBody,
+  replies: { 200: reply('The estimate', { schema: 'Estimate', example: estimateExample }) },
+  handle: postEstimate,
+};
+
+function postEstimate({ database, guard }: Deps): RequestHandler {
+  return async (request, response) => {
+    const wanted = parse(exportRequestSchema, request.body);
+    // What could not be made is refused here too.
+    await webhookSecret(guard, wanted);
+    response.json(await estimateExport(database, tenantOf(response).id, wanted));
+  };
+}
 
 const previewRows = 5;
 /** Rows from which the size of the others is guessed. */
@@ -23,7 +61,7 @@ const startSeconds = 0.1;
  * size and time guessed from its first rows, and a preview of the first five, of none where they are so rare that they
  * are not found in ten seconds. Nothing is stored.
  */
-export async function estimateExport(database: Database, tenantId: string, request: ExportRequest): Promise<Estimate> {
+async function estimateExport(database: Database, tenantId: string, request: ExportRequest): Promise<Estimate> {
   const content = contentOf(request);
   const rows = { tenantId, asOfSequence: await getHeadSequence(database.prisma, tenantId), content };
   const [count, sample, lines, cells] = await Promise.all([

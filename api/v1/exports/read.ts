@@ -1,0 +1,125 @@
+import type { RequestHandler } from 'express';
+import { invalid } from '../../../core/errors.ts';
+import type { Metrics } from '../../../core/metrics.ts';
+import { unknownName } from '../../../core/nearest-name.ts';
+import type { Database } from '../../../prisma/client.ts';
+import { listExportDeliveries } from '../../../prisma/deliveries.ts';
+import { type ExportStatus, exportStatuses, getExport, listExports } from '../../../prisma/exports/find.ts';
+import { tenantOf } from '../../access/tenant-route.ts';
+import { meterStream } from '../../http/metrics.ts';
+import { idPageOf, readIdPage } from '../../http/paging.ts';
+import { reply } from '../../openapi/described.ts';
+import { deliveryExample, exportExample, pageExample } from '../../openapi/examples.ts';
+import { exportStatus, idOf, paging } from '../../openapi/parameters.ts';
+import type { Route } from '../../route.ts';
+import { presentDeliveries } from '../deliveries.ts';
+import { answerExport, exportIdOf, type PresentDeps, presentExport } from './present.ts';
+import { streamProgress } from './stream-progress.ts';
+
+type Deps = PresentDeps & { database: Database; metrics: Metrics };
+
+const id = idOf('export');
+
+/** Exports of the tenant, and each of them: what it is, how it goes on, and what webhooks were told of it. */
+export const readRoutes: readonly Route<Deps>[] = [
+  {
+    id: 'listExports',
+    method: 'get',
+    path: '/v1/exports',
+    summary: 'List exports',
+    description: 'Newest first.',
+    by: 'export',
+    parameters: [exportStatus, ...paging],
+    replies: { 200: reply('One page', { schema: 'ExportPage', example: pageExample(exportExample) }) },
+    handle: getExports,
+  },
+  {
+    id: 'getExport',
+    method: 'get',
+    path: '/v1/exports/:id',
+    summary: 'Read one export',
+    by: 'export',
+    parameters: [id],
+    replies: { 200: reply('The export', { schema: 'Export', example: exportExample, headers: ['Retry-After'] }) },
+    handle: getOne,
+  },
+  {
+    id: 'watchExport',
+    method: 'get',
+    path: '/v1/exports/:id/events',
+    summary: 'Watch the progress of an export',
+    description:
+      'Server-sent events: `progress` at least every second, then one named by how it ended: `completed`, `failed`, `canceled`, `expired`. The data of each is the export.',
+    by: 'export',
+    parameters: [id],
+    replies: {
+      200: {
+        description: 'The events',
+        headers: ['Cache-Control'],
+        content: {
+          'text/event-stream': {
+            schema: { type: 'string' },
+            example: `event: completed\ndata: ${JSON.stringify(exportExample)}\n\n`,
+          },
+        },
+      },
+    },
+    handle: watch,
+  },
+  {
+    id: 'listExportDeliveries',
+    method: 'get',
+    path: '/v1/exports/:id/deliveries',
+    summary: 'List what webhooks were told of an export',
+    by: 'export',
+    parameters: [id, ...paging],
+    replies: { 200: reply('One page', { schema: 'DeliveryPage', example: pageExample(deliveryExample) }) },
+    handle: getDeliveries,
+  },
+];
+
+function getExports(deps: Deps): RequestHandler {
+  return async (request, response) => {
+    const page = readIdPage(request.query);
+    const status = readStatuses(request.query.status);
+    const rows = await listExports(deps.database.prisma, tenantOf(response).id, { ...page, status });
+    const { data, meta } = idPageOf(rows, page);
+    response.json({ data: await Promise.all(data.map((row) => presentExport(deps, row))), meta });
+  };
+}
+
+function getOne(deps: Deps): RequestHandler {
+  return async (request, response) => {
+    const id = exportIdOf(request, response);
+    await answerExport(deps, response, { row: await getExport(deps.database.prisma, tenantOf(response).id, id) });
+  };
+}
+
+function watch(deps: Deps): RequestHandler {
+  const { prisma } = deps.database;
+  return async (request, response) => {
+    const row = await getExport(prisma, tenantOf(response).id, exportIdOf(request, response));
+    meterStream(deps.metrics, 'progress', response);
+    await streamProgress(row, response, {
+      reload: () => getExport(prisma, row.tenantId, row.id),
+      view: (each) => presentExport(deps, each),
+    });
+  };
+}
+
+function getDeliveries({ database: { prisma } }: Deps): RequestHandler {
+  return async (request, response) => {
+    const page = readIdPage(request.query);
+    const id = exportIdOf(request, response);
+    response.json(presentDeliveries(await listExportDeliveries(prisma, tenantOf(response).id, id, page), page));
+  };
+}
+
+function readStatuses(asked: unknown): ExportStatus[] | undefined {
+  if (asked === undefined) return undefined;
+  return [asked].flat().map((status) => {
+    const known = exportStatuses.find((each) => each === status);
+    if (!known) throw invalid([{ path: 'status', message: unknownName('status', String(status), exportStatuses) }]);
+    return known;
+  });
+}

@@ -1,0 +1,8 @@
+import { createOne } from './create.ts';
+import { downloadOne } from './download.ts';
+import { endRoutes } from './end.ts';
+import { estimateOne } from './estimate.ts';
+import { readRoutes } from './read.ts';
+
+/** The jobs that write files, in the order of what is done with one. */
+export const exportRoutes = [createOne, estimateOne, ...readRoutes, ...endRoutes, downloadOne];
