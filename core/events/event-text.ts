@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { ChainLink } from './chain-link.ts';
 import type { EventColumns } from './event-columns.ts';
 import {
   type ChainedColumn,
@@ -9,9 +10,6 @@ import {
   type Leaf,
   type Member,
 } from './members.ts';
-
-/** Where an event stands in its tenant's chain. Hashes as hex. */
-export type ChainLink = { sequenceNumber: number; hash: string; previousHash: string };
 
 type WriteEvent = (event: EventColumns, link?: ChainLink) => string;
 

@@ -1,22 +1,14 @@
 import { hash as sha256 } from 'node:crypto';
 import { oneAtATime } from '../../core/async/one-at-a-time.ts';
 import { AppError } from '../../core/errors.ts';
+import type { ChainEnd, ChainLink } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { Sql } from '../client.ts';
-import { copyEvents, encodeEvents, type Link } from './binary-rows.ts';
+import { copyEvents, encodeEvents } from './binary-rows.ts';
 import { newEventColumns, newEventNames } from './columns.ts';
 
-/** Where a tenant's chain ends: its last number and hash (hex). 0 and 64 zeros when it has no event. */
-export type ChainHead = { sequenceNumber: number; hash: string };
-
 /** What an event became. `repeated`: one of that id stood already, and the rest is of that one. */
-export type StoredEvent = {
-  id: string;
-  sequenceNumber: number;
-  hash: string;
-  previousHash: string;
-  repeated: boolean;
-};
+export type StoredEvent = ChainLink & { id: string; repeated: boolean };
 
 /**
  * Transactions that lock the chain of one tenant wait for each other here, and not in the database, where each that
@@ -30,7 +22,7 @@ export const inChainOrder = oneAtATime();
  * and reads events as well would read them as they were before the wait.
  * @throws AppError not_found for a tenant that does not exist
  */
-export async function lockChainHead(sql: Sql, tenantId: string): Promise<ChainHead> {
+export async function lockChainHead(sql: Sql, tenantId: string): Promise<ChainEnd> {
   const [head] = await sql<{ sequence_number: unknown; hash: string }>(
     `select sequence_number, encode(hash, 'hex') as hash from chain_heads where tenant_id = $1::uuid for update`,
     [tenantId],
@@ -63,23 +55,20 @@ export async function appendEvents(sql: Sql, tenantId: string, events: readonly 
   return events.map((event) => storedEvent(event.id, stored.get(event.id)!, fresh.get(event.id) !== event));
 }
 
-const storedEvent = (id: string, { sequence_number, hash, previous_hash }: Link, repeated: boolean): StoredEvent => ({
-  id,
-  sequenceNumber: sequence_number,
-  hash,
-  previousHash: previous_hash,
-  repeated,
-});
+const storedEvent = (id: string, link: ChainLink, repeated: boolean): StoredEvent => ({ ...link, id, repeated });
 
 /** The events of these whose own id is stored already. */
-async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<[string, Link][]> {
+async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[]): Promise<[string, ChainLink][]> {
   const ids = events.filter((event) => event.own_id).map((event) => event.id);
-  const rows = await sql<Omit<Link, 'sequence_number'> & { id: string; sequence_number: unknown }>(
-    `select id, sequence_number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous_hash from events
+  const rows = await sql<{ id: string; number: unknown; hash: string; previous: string }>(
+    `select id, sequence_number as number, encode(hash, 'hex') as hash, encode(previous_hash, 'hex') as previous from events
      where tenant_id = $1::uuid and id in (select value::uuid from json_array_elements_text($2::json))`,
     [tenantId, JSON.stringify(ids)],
   );
-  return rows.map((row) => [row.id, { ...row, sequence_number: Number(row.sequence_number) }]);
+  return rows.map(({ id, number, hash, previous }) => [
+    id,
+    { sequenceNumber: Number(number), hash, previousHash: previous },
+  ]);
 }
 
 /**
@@ -129,23 +118,29 @@ const storeChained = `
 /** Fewer go as one statement: COPY takes two round trips more. */
 const copiedFrom = 20;
 
-async function insert(sql: Sql, tenantId: string, head: ChainHead, events: readonly NewEvent[]): Promise<Link[]> {
+async function insert(sql: Sql, tenantId: string, head: ChainEnd, events: readonly NewEvent[]): Promise<ChainLink[]> {
   if (events.length === 0) return [];
   const links = chainAfter(head, events);
   const last = links.at(-1)!;
-  const moved = [tenantId, last.sequence_number, last.hash];
+  const moved = [tenantId, last.sequenceNumber, last.hash];
   if (sql.copyIn && events.length >= copiedFrom) {
     await sql.copyIn(copyEvents, encodeEvents(tenantId, events, links));
     await sql(moveHead, moved);
   } else {
-    const rows = events.map((event, index) => ({ ...event, ...links[index]! }));
+    const rows = events.map((event, index) => ({ ...event, ...asColumns(links[index]!) }));
     await sql(storeChained, [...moved, JSON.stringify(rows)]);
   }
   return links;
 }
 
+const asColumns = ({ sequenceNumber, hash, previousHash }: ChainLink) => ({
+  sequence_number: sequenceNumber,
+  hash,
+  previous_hash: previousHash,
+});
+
 /** The numbers and hashes of events that follow the head (docs/chain.md); hashes as hex. */
-function chainAfter(head: ChainHead, events: readonly NewEvent[]): Link[] {
+function chainAfter(head: ChainEnd, events: readonly NewEvent[]): ChainLink[] {
   const link = Buffer.alloc(2 * hashBytes + 8);
   let { sequenceNumber, hash: previous } = head;
   return events.map(({ digest }) => {
@@ -153,9 +148,9 @@ function chainAfter(head: ChainHead, events: readonly NewEvent[]): Link[] {
     link.write(previous, 0, 'hex');
     link.writeBigInt64BE(BigInt(sequenceNumber), hashBytes);
     link.write(digest, hashBytes + 8, 'hex');
-    const previous_hash = previous;
+    const previousHash = previous;
     previous = sha256('sha256', link, 'hex');
-    return { sequence_number: sequenceNumber, hash: previous, previous_hash };
+    return { sequenceNumber, hash: previous, previousHash };
   });
 }
 

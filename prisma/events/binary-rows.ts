@@ -1,9 +1,7 @@
+import type { ChainLink } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { Timestamp } from '../../core/times.ts';
 import { newEventColumns, newEventNames } from './columns.ts';
-
-/** An event's place in its chain; hashes as hex. */
-export type Link = { sequence_number: number; hash: string; previous_hash: string };
 
 /** What encodeEvents() prints is for this statement. */
 export const copyEvents = `copy events (tenant_id, sequence_number, ${newEventNames}, previous_hash, hash)
@@ -27,19 +25,19 @@ const mostUtf8 = 3;
  * Events as COPY reads them in binary: it takes PostgreSQL 0.6 of the time of an INSERT of their JSON, which this process
  * would have to write.
  */
-export function encodeEvents(tenantId: string, events: readonly NewEvent[], links: readonly Link[]): Buffer {
+export function encodeEvents(tenantId: string, events: readonly NewEvent[], links: readonly ChainLink[]): Buffer {
   const bytes = Buffer.allocUnsafe(header.length + events.reduce((sum, event) => sum + mostBytes(event), 2));
   const beginning = beginningOf(tenantId);
   let at = header.copy(bytes);
   for (const [index, event] of events.entries()) {
     const link = links[index]!;
     at += beginning.copy(bytes, at);
-    at = writeInt64(bytes, link.sequence_number, at);
+    at = writeInt64(bytes, link.sequenceNumber, at);
     for (const { name, write } of writers) {
       const value = event[name];
       at = value === null ? bytes.writeInt32BE(isNull, at) : write(bytes, value, at);
     }
-    at = writeHex(bytes, link.previous_hash, at);
+    at = writeHex(bytes, link.previousHash, at);
     at = writeHex(bytes, link.hash, at);
   }
   return bytes.subarray(0, bytes.writeInt16BE(endOfCopy, at));

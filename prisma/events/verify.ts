@@ -1,3 +1,4 @@
+import { type ChainEnd, chainStart } from '../../core/events/chain-link.ts';
 import type { Sql } from '../client.ts';
 import { canonicalEventSql } from '../sql/event-json.ts';
 
@@ -19,10 +20,6 @@ export type Verdict = {
 /** Numbers checked by one statement: a fraction of a second, so that no snapshot is held for long. */
 export const rangeLength = 20_000;
 
-/** The last event of the part that holds. */
-type Position = { sequenceNumber: number; hash: string };
-const start: Position = { sequenceNumber: 0, hash: '0'.repeat(64) };
-
 /**
  * Recomputes a tenant's whole chain, up to its head as it is now, inside PostgreSQL: each digest from the stored columns,
  * each hash from the digest, each link to the one before, every number from 1 without gaps, and the head.
@@ -34,7 +31,7 @@ export async function verifyChain(
   { signal, length = rangeLength }: { signal?: AbortSignal; length?: number } = {},
 ): Promise<Verdict> {
   const head = await readHead(sql, tenantId);
-  let last = start;
+  let last = chainStart;
   for (let from = 0; from < head.sequenceNumber; from += length) {
     signal?.throwIfAborted();
     const through = Math.min(from + length, head.sequenceNumber);
@@ -52,7 +49,7 @@ export async function verifyChain(
  * The head, and the number of an event that stands outside of 1 … head, if there is one. One statement sees both as of the
  * same moment, and writers move both together.
  */
-async function readHead(sql: Sql, tenantId: string): Promise<Position & { outside: number | null }> {
+async function readHead(sql: Sql, tenantId: string): Promise<ChainEnd & { outside: number | null }> {
   const [row] = await sql<{ sequence_number: unknown; hash: string; outside: unknown }>(
     `select sequence_number, encode(hash, 'hex') as hash, coalesce(
        (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number < 1),
@@ -60,7 +57,7 @@ async function readHead(sql: Sql, tenantId: string): Promise<Position & { outsid
      ) as outside from chain_heads h where tenant_id = $1::uuid`,
     [tenantId],
   );
-  if (!row) return { ...start, outside: null };
+  if (!row) return { ...chainStart, outside: null };
   const outside = row.outside === null ? null : Number(row.outside);
   return { sequenceNumber: Number(row.sequence_number), hash: row.hash, outside };
 }
@@ -77,9 +74,9 @@ const conditions = [
 async function checkRange(
   sql: Sql,
   tenantId: string,
-  last: Position,
+  last: ChainEnd,
   { from, through }: { from: number; through: number },
-): Promise<{ brokenAt: number | null; last: Position | null }> {
+): Promise<{ brokenAt: number | null; last: ChainEnd | null }> {
   const [row] = await sql<{ broken_at: unknown; last_number: unknown; last_hash: string }>(
     `select min(sequence_number) filter (where holds is not true) as broken_at, max(sequence_number) as last_number,
        encode((array_agg(hash order by sequence_number desc))[1], 'hex') as last_hash

@@ -1,4 +1,5 @@
 import { type EventPath, parseEventPath } from '../../core/events/event-path.ts';
+import { eventLeaves } from '../../core/events/members.ts';
 import { effectiveSort, type Sort } from '../../core/exports/exports.ts';
 import { literals } from './bind.ts';
 import { jsonAt } from './values.ts';
@@ -47,10 +48,11 @@ function keysOf({ field, steps }: EventPath, direction: SortKey['direction']): S
   return [{ expression: field.column, type, direction }];
 }
 
-const wholeMemberKey = (member: string): string =>
-  member === 'actor'
-    ? 'json_build_array(actor_id, actor_type, actor_name, actor_email)'
-    : 'json_build_array(target_type, target_id)';
+/** A whole group sorts by its texts, in their order. */
+const wholeMemberKey = (group: string): string => {
+  const texts = eventLeaves.filter(({ path, type }) => type === 'text' && path.startsWith(`${group}.`));
+  return `json_build_array(${texts.map(({ column }) => column).join(', ')})`;
+};
 
 const nullable = (
   tested: string,

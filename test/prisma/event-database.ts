@@ -1,7 +1,8 @@
+import type { ChainEnd } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
 import { inTransaction, openDatabase, pgSql } from '../../prisma/client.ts';
-import { appendEvents, type ChainHead, type StoredEvent } from '../../prisma/events/append.ts';
+import { appendEvents, type StoredEvent } from '../../prisma/events/append.ts';
 import { createTenant } from '../../prisma/tenants.ts';
 import { createTestDatabase } from '../database.ts';
 
@@ -27,7 +28,7 @@ export async function openEventDatabase() {
     },
     append: (tenantId: string, events: readonly NewEvent[]): Promise<StoredEvent[]> =>
       inTransaction(database.pool, (inside) => appendEvents(inside, tenantId, events)),
-    async head(tenantId: string): Promise<ChainHead> {
+    async head(tenantId: string): Promise<ChainEnd> {
       const [row] = await sql<{ sequence_number: string; hash: string }>(
         `select sequence_number, encode(hash, 'hex') as hash from chain_heads where tenant_id = $1`,
         [tenantId],
