@@ -8,6 +8,7 @@ import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
 import { scanConnections } from './connections.ts';
+import { fingerprintName } from './fingerprint-setting.ts';
 import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
 
@@ -67,9 +68,6 @@ function explainDatabaseError(error: Error & { code?: string }): never {
   if (error.code === '42P01') throw new ConfigError(['The database has no tables yet. Run "npm run migrate" first.']);
   throw new ConfigError([`The database of DATABASE_URL cannot be used: ${error.message || error.code}`]);
 }
-
-/** The setting by which the database remembers its secret key. */
-export const fingerprintName = 'secret_key_fingerprint';
 
 /** With another key nothing that was sealed could be opened, and every link given out would break: so it is refused. */
 async function agreeOnSecretKey(prisma: Prisma, fingerprint: string): Promise<void> {

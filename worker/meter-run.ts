@@ -1,8 +1,7 @@
 import type { Metrics, metricList } from '../core/metrics.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
-import type { Run } from '../prisma/exports/runs.ts';
+import type { Checkpoint, Run } from '../prisma/exports/runs.ts';
 import type { ExportRow } from '../prisma/exports/view.ts';
-import type { Checkpoint } from './write-parts.ts';
 
 /** Enters a run that begins into the metrics, and how long its export has waited for its first. Gives what enters its end. */
 export function meterRun(metrics: Metrics, row: ExportRow, run: Run): () => void {

@@ -6,7 +6,7 @@ import { contentType } from '../core/exports/stored-file.ts';
 import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/object-store.ts';
 import type { BufferSource } from '../prisma/copy/buffers.ts';
 import type { Scans } from '../prisma/copy/copy-options.ts';
-import { loadCheckpoints, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
+import { type Checkpoint, loadCheckpoints, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
 import { contentOfRow } from '../prisma/exports/view.ts';
 import { countRows } from '../prisma/rows/count.ts';
 import { type FileChunk, readSegments } from '../prisma/rows/read-segments.ts';
@@ -14,7 +14,7 @@ import type { ExportRows } from '../prisma/rows/segments.ts';
 import { compressPieces } from './compress.ts';
 import type { ExportRun } from './export-run.ts';
 import { meterCheckpoints, meterStore } from './meter-run.ts';
-import { type Checkpoint, type WrittenFile, writeParts } from './write-parts.ts';
+import { type WrittenFile, writeParts } from './write-parts.ts';
 
 const compressionsInFlight = 3;
 const countLimitMs = 1000;
@@ -90,10 +90,7 @@ function blocksAfter(
 async function openUpload({ deps, row, run }: ExportRun): Promise<{ upload: Upload; written: Checkpoint[] }> {
   const { database, store } = deps;
   if (row.uploadId && row.resumable) {
-    const written = (await loadCheckpoints(database.prisma, row.id)).map((saved) => ({
-      ...saved,
-      position: saved.position as Checkpoint['position'],
-    }));
+    const written = await loadCheckpoints(database.prisma, row.id);
     return { upload: { key: row.storageKey, uploadId: row.uploadId }, written };
   }
   if (row.uploadId) await store.abortUpload({ key: row.storageKey, uploadId: row.uploadId });

@@ -2,16 +2,9 @@ import { createHash } from 'node:crypto';
 import { FinalError } from '../core/errors.ts';
 import { endOfFile } from '../core/exports/frame-rows.ts';
 import type { ObjectStore, PartReceipt, Upload } from '../core/storage/object-store.ts';
+import type { Checkpoint } from '../prisma/exports/runs.ts';
 import type { FileChunk, Position } from '../prisma/rows/read-segments.ts';
 import { type PartPlan, partBytes } from './part-sizes.ts';
-
-/** What an export has written so far, and all that is needed to go on from there. */
-export type Checkpoint = {
-  part: PartReceipt;
-  /** Rows of the file up to the end of this part. */
-  rows: number;
-  position: Position | typeof endOfFile;
-};
 
 export type WriteOptions = {
   store: Pick<ObjectStore, 'putPart'>;

@@ -1,5 +1,7 @@
+import type { endOfFile } from '../../core/exports/frame-rows.ts';
 import type { PartReceipt, Upload } from '../../core/storage/object-store.ts';
 import type { Database, Prisma, PrismaTransaction } from '../client.ts';
+import type { Position } from '../rows/read-segments.ts';
 import { announce } from './end.ts';
 import type { ExportError, ExportRow, Progress } from './view.ts';
 
@@ -62,11 +64,21 @@ export async function renewLease(
   if (rows[0].canceled) throw new CancelRequestedError();
 }
 
-/** A part that is stored, and where reading goes on after it. */
-export type SavedPart = { part: PartReceipt; rows: number; position: unknown };
+/** What an export has written so far, and all that is needed to go on from there. */
+export type Checkpoint = {
+  part: PartReceipt;
+  /** Rows of the file up to the end of this part. */
+  rows: number;
+  /** Where reading goes on. */
+  position: Position | typeof endOfFile;
+};
 
 /** Writes a checkpoint if the run still holds the export. @throws LeaseLostError */
-export async function saveCheckpoint(database: Database, run: Run, { part, rows, position }: SavedPart): Promise<void> {
+export async function saveCheckpoint(
+  database: Database,
+  run: Run,
+  { part, rows, position }: Checkpoint,
+): Promise<void> {
   const { rowCount } = await database.runs.query(
     `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position)
      select id, $3, epoch, $4, $5, $6, $7 from exports where id = $1 and epoch = $2 and status = 'running' for update
@@ -78,14 +90,15 @@ export async function saveCheckpoint(database: Database, run: Run, { part, rows,
 }
 
 /** The parts that are stored, from the first on without a gap. */
-export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise<SavedPart[]> {
+export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise<Checkpoint[]> {
   const saved = await prisma.checkpoint.findMany({ where: { exportId }, orderBy: { partNumber: 'asc' } });
   return saved
     .filter((checkpoint, index) => checkpoint.partNumber === index + 1)
     .map((checkpoint) => ({
       part: { partNumber: checkpoint.partNumber, etag: checkpoint.etag, bytes: Number(checkpoint.bytes) },
       rows: Number(checkpoint.rows),
-      position: checkpoint.position,
+      // Written by saveCheckpoint() alone.
+      position: checkpoint.position as Checkpoint['position'],
     }));
 }
 

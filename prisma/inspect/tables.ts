@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Finding } from '../../core/findings.ts';
-import { fingerprintName } from '../deployment.ts';
+import { fingerprintName } from '../fingerprint-setting.ts';
 import { MigrationError, migrationState } from '../migrate.ts';
 
 const about = 'database';

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { endOfFile } from '../../core/exports/frame-rows.ts';
 import type { PartReceipt } from '../../core/storage/object-store.ts';
-import { type Checkpoint, writeParts } from '../../worker/write-parts.ts';
+import type { Checkpoint } from '../../prisma/exports/runs.ts';
+import { writeParts } from '../../worker/write-parts.ts';
 
 describe('writeParts', () => {
   const upload = { key: 'k', uploadId: 'u' };

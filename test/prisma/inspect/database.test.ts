@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readConfig } from '../../../core/config.ts';
 import type { Finding } from '../../../core/findings.ts';
 import { newId } from '../../../core/ids.ts';
-import { fingerprintName } from '../../../prisma/deployment.ts';
+import { fingerprintName } from '../../../prisma/fingerprint-setting.ts';
 import { inspectDatabase } from '../../../prisma/inspect/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
 
