@@ -1,29 +1,17 @@
 # One image for every process of Logferry; the command says which: api, worker, migrate or doctor.
 #   docker build --tag logferry . && docker run --env-file .env logferry api
 
-# The Prisma client is generated: that takes the development packages, and nothing of them goes into the image.
-FROM node:24-slim AS client
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=optional --ignore-scripts
-COPY prisma.config.ts ./
-COPY prisma/schema.prisma prisma/
-# Its schema engine is not needed to generate, only looked for: any file will do, and nothing is downloaded.
-RUN PRISMA_SCHEMA_ENGINE_BINARY=/bin/true CHECKPOINT_DISABLE=1 node node_modules/prisma/build/index.js generate
-
-# Without the optional packages too: those are the embedded PostgreSQL of `npm start`, and native code that has a twin in
-# JavaScript.
-FROM node:24-slim AS packages
+# Without the optional packages too: those are Node itself, and native code that has a twin in JavaScript.
+FROM node:24.21.0-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts
 
-FROM node:24-slim
+FROM node:24.21.0-slim
 # scripts/check-health.mjs looks for a worker there.
 ENV NODE_ENV=production HOST=0.0.0.0 WORKER_PORT=3001
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
-COPY --from=client /app/prisma/generated prisma/generated
 COPY package.json ./
 COPY core core
 COPY prisma prisma

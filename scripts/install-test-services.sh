@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests of Redis and S3 need on a machine without a Docker engine: redis-server by apt, and LocalStack in a
-# Python environment outside the checkout. Ends at once when both are there, and may run twice at the same time. Nothing here
-# starts anything: the tests start and end what they need (test/services).
+# Installs what tests need beside the packages of the project: redis-server and pgbouncer by apt; LocalStack and generators of
+# clients outside the checkout. With --beside-docker, only what a Docker engine does not bring. Ends at once when all is there,
+# and may run twice at the same time. Nothing here starts anything: the tests start and end what they need (test/services).
 set -euo pipefail
 
 # The last version that runs on Python 3.10 and 3.11. Its own dependencies are not pinned, and today's do not fit it: it is
@@ -9,6 +9,7 @@ set -euo pipefail
 version=4.13.1
 as_of=2026-02-20
 
+generators=$(dirname "${BASH_SOURCE[0]}")/../test/clients/generators
 cache=${TEST_SERVICES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/logferry}
 target=$cache/localstack-$version
 building=$target.$$
@@ -27,6 +28,16 @@ install_redis() {
   fi
   say 'Installing redis-server…'
   install_packages redis-server
+}
+
+install_pgbouncer() {
+  PATH=$PATH:/usr/sbin command -v pgbouncer >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say 'pgbouncer is missing: install it with the package manager of this system.'
+    return 1
+  fi
+  say 'Installing pgbouncer…'
+  install_packages pgbouncer
 }
 
 install_packages() {
@@ -73,11 +84,33 @@ make_environment() {
   install_packages python3-venv && "$1" -m venv --clear "$2" >&2
 }
 
+# Generators of clients, for Python and TypeScript, of the versions that test/clients/generators names.
+install_generators() {
+  local place building python
+  place=$cache/generators-$(node "$generators/version.mjs")
+  [ -d "$place" ] && return
+  python=$(find_python) || {
+    say 'The generators of clients are missing, and there is no Python 3.10 to 3.13 to install them with.'
+    return 1
+  }
+  say "Installing generators of clients in $place…"
+  building=$place.$$
+  mkdir -p "$building" && cp "$generators"/package.json "$generators"/package-lock.json "$building" || return 1
+  (cd "$building" && npm ci --ignore-scripts --no-audit --no-fund --silent >&2) || return 1
+  make_environment "$python" "$building/python" || return 1
+  "$building/python/bin/pip" install --quiet --disable-pip-version-check -r "$generators/requirements.txt" >&2 || return 1
+  mv "$building" "$place"
+}
+
 mkdir -p "$cache"
 if command -v flock >/dev/null; then
   exec 9>"$cache/install.lock"
   flock 9
 fi
-install_redis || failed=1
-install_localstack || failed=1
+install_pgbouncer || failed=1
+install_generators || failed=1
+if [ "${1:-}" != --beside-docker ]; then
+  install_redis || failed=1
+  install_localstack || failed=1
+fi
 exit "$failed"

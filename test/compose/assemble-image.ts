@@ -7,8 +7,7 @@ import { copies, finalStage } from './read-dockerfile.ts';
 
 /**
  * The file system of the image, as far as the Dockerfile copies it, in a folder of its own: `app`, and `bin` with Node. What
- * its other stages make is taken from the checkout: the generated client, and the packages that
- * `npm ci --omit=dev --omit=optional` would install.
+ * its other stage makes is taken from the checkout: the packages that `npm ci --omit=dev --omit=optional` would install.
  */
 export async function assembleImage(): Promise<{ directory: string; app: string; bin: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'logferry-image-'));
@@ -20,7 +19,6 @@ export async function assembleImage(): Promise<{ directory: string; app: string;
   for (const { from, sources, target } of copies(finalStage())) {
     for (const source of sources) {
       if (from === 'packages') await linkPackages(app);
-      else if (from === 'client') cpSync(join(root, target), join(app, target), { recursive: true });
       else await cp(join(root, source), placeOf(source, join(app, target), target), { recursive: true });
     }
   }
