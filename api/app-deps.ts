@@ -7,6 +7,7 @@ import type { RedisCounter } from '../core/queue/redis-counter.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
+import type { SchemaCheck } from '../prisma/schema-check.ts';
 import type { AppendEvents } from './ingest/append-events.ts';
 import type { EventBatcher } from './ingest/event-batcher.ts';
 import type { EventStreams } from './streams/event-streams.ts';
@@ -22,6 +23,8 @@ export type AppDeps = {
   secretKey: SecretKey;
   /** What GET /readyz asks. */
   checks: readonly ReadinessCheck[];
+  /** Whether the tables are those of this version: without them nothing but operations is served. */
+  schema: Pick<SchemaCheck, 'check' | 'isUsable'>;
   /** Given by those who wait for them at the end. */
   streams?: EventStreams;
   /** Where all API processes count requests together; without it, each counts by itself. */

@@ -11,6 +11,7 @@ import { errorHandler, noRoute } from './http/error-handler.ts';
 import { fronteggErrors } from './http/frontegg-errors.ts';
 import { meterRequests } from './http/metrics.ts';
 import { logRequests } from './http/request-log.ts';
+import { requireSchema } from './http/require-schema.ts';
 import { databaseBatcher, eventAppender } from './ingest/append-events.ts';
 import { mount } from './mount.ts';
 import type { Group } from './openapi/document.ts';
@@ -37,6 +38,7 @@ export function buildApp(deps: AppDeps): Express {
   mount(app, open, routeDeps);
   app.use(onePath);
   app.use(fronteggMounts, traceForFrontegg);
+  app.use(['/v1', '/audits', '/metadata', '/auth'], requireSchema(deps));
   app.use(boardPath, boardRoutes({ queue: deps.queue, access: access.enter }));
   app.use(['/v1', '/audits', '/metadata'], access.enter);
   mount(app, forAnybody, routeDeps);

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
+import { storedContentTypes } from '../core/exports/stored-file.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { findStoredObject, layout } from '../core/storage/file/layout.ts';
@@ -16,7 +17,14 @@ const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ET
 
 type Deps = { config: Pick<Config, 'storageUrl'>; secretKey: Pick<SecretKey, 'linkKey'>; metrics: Metrics };
 
-const content = { '*/*': { schema: {} } };
+const content = Object.fromEntries(
+  storedContentTypes.map((type) => [
+    type.replace(/;.*/, ''),
+    type.startsWith('application/json')
+      ? { schema: { type: 'array' }, example: [] }
+      : { schema: { type: 'string' }, example: '' },
+  ]),
+);
 const contentHeaders = ['Content-Disposition', 'Accept-Ranges', 'ETag', 'Cache-Control'] as const;
 
 /**

@@ -68,7 +68,7 @@ const headers = {
   'X-Frame-Options': 'DENY',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
-  'Cache-Control': 'private, no-cache',
+  'Cache-Control': 'private, no-store',
 };
 
 const secureHeaders: RequestHandler = (_request, response, next) => {

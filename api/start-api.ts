@@ -50,6 +50,8 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
+  // A load balancer that keeps a connection for longer than we do sends requests into one that is just being closed.
+  server.keepAliveTimeout = config.LOGFERRY_KEEP_ALIVE_SECONDS * 1000;
   server.listen(config.PORT, config.HOST);
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     counter?.close();

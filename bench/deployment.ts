@@ -14,7 +14,7 @@ export type Deployment = {
   url: string;
   api: Metered;
   workers: Metered[];
-  /** Has so many workers with these settings (variables as in README). Those that have them already stay; `fresh` ends all. */
+  /** Has so many workers with these settings (variables of docs/configuration.md). Those that have them already stay; `fresh` ends all. */
   setWorkers(count: number, options?: { settings?: Record<string, string>; fresh?: boolean }): Promise<void>;
   end(): Promise<void>;
 };
@@ -65,7 +65,7 @@ async function deploy(children: Children, servers: Servers, engines: Engines): P
   };
 }
 
-/** Defaults as README has them, but for the rate limit: one key does here what many do elsewhere. */
+/** Defaults as docs/configuration.md has them, but for the rate limit: one key does here what many do elsewhere. */
 function environmentOf({ databaseUrl, redis, s3, directory }: Servers, engines: Engines): Record<string, string> {
   const files = join(directory, 'files');
   mkdirSync(files, { recursive: true });

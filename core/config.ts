@@ -5,14 +5,24 @@ import { z } from 'zod';
 import { scopes } from './access/api-keys.ts';
 import { readPublicKey } from './access/public-key.ts';
 import { planLimitsSchema } from './exports/plan-limits.ts';
-import { unknownName } from './nearest-name.ts';
+import { nearestName } from './nearest-name.ts';
 import { plans } from './tenants.ts';
-import { isRange } from './webhooks/webhook-address.ts';
+import { isRange, loopbackRanges } from './webhooks/webhook-address.ts';
 
 const url = (protocols: string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), {
-    error: `must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`,
+  z.string().superRefine((text, context) => {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', message });
+    if (!protocols.includes(/^[a-z][a-z0-9+.-]*:(?=\/\/)/i.exec(text)?.[0].toLowerCase() ?? '')) {
+      refuse(`must be a URL that begins with ${protocols.map((p) => `${p}//`).join(' or ')}`);
+    } else if (!URL.canParse(text) || isCutShort(new URL(text))) {
+      refuse(
+        'cannot be read as a URL: percent-encode special characters in the user name and the password (# is %23, / is %2F, @ is %40, ? is %3F)',
+      );
+    }
   });
+
+/** A "#", "/" or "?" in a password ends what is before the host, and the rest of it stands in the path or behind it. */
+const isCutShort = ({ pathname, search, hash }: URL): boolean => /@/.test(pathname + hash) || /^\?[^=&]*@/.test(search);
 const integer = (min: number, max: number) =>
   z
     .string()
@@ -74,15 +84,24 @@ const affordableExports = Math.max(
 );
 
 /**
- * Every variable there is: how it is read, what it is when not set, what it is for. README's table and its test are held
+ * Every variable there is: how it is read, what it is when not set, what it is for. docs/configuration.md and its test are held
  * to this list. `secret` ones never reach a log.
  */
 export const variables = {
   PORT: { read: integer(0, 65535), default: '3000', about: 'port of the API' },
   HOST: { read: z.string().min(1), default: '127.0.0.1', about: 'address the API listens on' },
+  LOGFERRY_KEEP_ALIVE_SECONDS: {
+    read: integer(1, 86_400),
+    default: '620',
+    about: 'how long an idle connection to the API is kept; longer than the load balancer keeps it',
+  },
   WORKER_PORT: { read: integer(0, 65535), about: 'where a worker on its own serves /livez, /readyz and /metrics' },
   LOGFERRY_DATA: { read: z.string().min(1), default: './.data', about: 'database, files and keys of the local mode' },
-  LOGFERRY_SECRET_KEY: { read: base64Key, secret: true, about: 'seals stored secrets, signs links' },
+  LOGFERRY_SECRET_KEY: {
+    read: base64Key,
+    secret: true,
+    about: '32 bytes in base64 that encrypt stored secrets and sign links',
+  },
   LOGFERRY_ADMIN_KEY: {
     read: z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces: it is sent in a header'),
     secret: true,
@@ -144,9 +163,13 @@ export const variables = {
     about: 'proxies whose X-Forwarded-For is believed',
   },
   LOGFERRY_WEBHOOK_ALLOW: {
-    read: list.refine((entries) => entries.every(isRange), { error: 'must be CIDRs such as 10.0.0.0/8, or addresses' }),
+    read: list
+      .transform((entries) => entries.flatMap((entry) => (entry === 'localhost' ? loopbackRanges : [entry])))
+      .refine((entries) => entries.every(isRange), {
+        error: 'must be CIDRs such as 10.0.0.0/8, addresses, or localhost',
+      }),
     default: '',
-    about: 'CIDRs that webhooks may reach besides public addresses',
+    about: 'CIDRs that webhooks may reach besides public addresses; localhost for this machine',
   },
   DOWNLOAD_URL_TTL: { read: integer(1, 604_800), default: '900', about: 'life of a download link in seconds' },
   EXPORT_TTL: { read: integer(60, 7_776_000), default: '604800', about: 'life of a finished file in seconds' },
@@ -226,6 +249,8 @@ type Values = {
   [N in VariableName]: (typeof variables)[N] extends { default: string } ? Read<N> : Read<N> | undefined;
 };
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** The environment as read: one member a variable, under its own name. */
 export type Config = Readonly<Values> & {
   /** What links point to: PUBLIC_URL, or http://HOST:PORT. */
@@ -248,19 +273,13 @@ export class ConfigError extends Error {
 
 /**
  * Reads the environment, once, at start. An empty variable counts as not set.
- * @throws ConfigError that lists all mistakes, misspelt LOGFERRY_ names among them
+ * @throws ConfigError that lists all mistakes, misspelt names among them
  */
-export function readConfig(environment: Record<string, string | undefined> = process.env): Config {
+export function readConfig(environment: Environment = process.env): Config {
   const renamed = readRenamed(environment);
-  const mistakes = Object.keys(environment)
-    .filter((name) => name.startsWith('LOGFERRY_') && !(name in variables) && !(name in renamedVariables))
-    .map((name) =>
-      unknownName(
-        'variable',
-        name,
-        Object.keys(variables).filter((v) => v.startsWith('LOGFERRY_')),
-      ),
-    );
+  const mistakes = misspeltNames(environment).map(({ name, near }) =>
+    near ? `${name} is not a variable of Logferry; did you mean ${near}?` : `${name} is not a variable of Logferry`,
+  );
   mistakes.push(...renamed.mistakes);
   const values: Record<string, unknown> = {};
   for (const [name, variable] of Object.entries(variables)) {
@@ -284,8 +303,36 @@ export function readConfig(environment: Record<string, string | undefined> = pro
   });
 }
 
+const prefix = 'LOGFERRY_';
+/** First words of variables that have no prefix of ours. Other programs may have variables that begin like them. */
+const sharedPrefixes = new Set(
+  Object.keys(variables).flatMap((name) => (name.startsWith(prefix) || !name.includes('_') ? [] : name.split('_', 1))),
+);
+
+/**
+ * Names that are meant for us and are none of ours: all with our prefix, and of the others those that nearly spell a variable
+ * which is not set.
+ */
+export function misspeltNames(environment: Environment): { name: string; near: string | undefined }[] {
+  return Object.keys(environment).flatMap((name) => {
+    if (!environment[name] || name in variables || name in renamedVariables) return [];
+    if (name.startsWith(prefix)) return [{ name, near: meantBy(name) }];
+    if (!sharedPrefixes.has(name.split('_', 1)[0]!)) return [];
+    const near = meantBy(name);
+    return near !== undefined && !environment[near] ? [{ name, near }] : [];
+  });
+}
+
+/** The variable without our prefix, or with it, before one that is spelt alike. */
+function meantBy(name: string): string | undefined {
+  const other = name.startsWith(prefix) ? name.slice(prefix.length) : prefix + name;
+  if (other in variables) return other;
+  // Of a name that may be another program's, nothing but a slip of the fingers counts.
+  return nearestName(name, Object.keys(variables), name.startsWith(prefix) ? undefined : 2);
+}
+
 /** What is set under former names, by the present ones. A variable that is set under both is a mistake. */
-function readRenamed(environment: Record<string, string | undefined>) {
+function readRenamed(environment: Environment) {
   const set = Object.entries(renamedVariables).filter(([former]) => environment[former]);
   return {
     values: Object.fromEntries(set.map(([former, name]) => [name, environment[former]])) as Record<string, string>,

@@ -1,6 +1,6 @@
 import { within } from './async/within.ts';
 import type { Log } from './log.ts';
-import { type Queue, QueueAwayError } from './queue/queue.ts';
+import { type Queue, QueueLosesJobsError } from './queue/queue.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 
 /** Something that the process works with; `check` fails when it is not there. */
@@ -9,6 +9,8 @@ export type ReadinessCheck = {
   check(): Promise<unknown>;
   /** Whether the process does its work all the same with this error: then it is a warning. */
   isBearable?(error: unknown): boolean;
+  /** Whether anybody may read why it fails. Of a server, the reason may name addresses and users. */
+  isPublic?: boolean;
 };
 
 export type Readiness = {
@@ -17,6 +19,8 @@ export type Readiness = {
   not_ready: string[];
   /** What is away and is waited for, while the process serves. */
   warnings: string[];
+  /** Why checks fail, of those whose reasons are public. */
+  reasons?: Record<string, string>;
 };
 
 /** Milliseconds that one check may take. */
@@ -31,42 +35,54 @@ type Parts = {
   database: { pool: { query(text: string): Promise<unknown> } };
   store: Pick<ObjectStore, 'check'>;
   queue: Pick<Queue, 'check'>;
+  schema: { check(): Promise<void> };
 };
 
 /**
- * What a process needs to be ready. An API serves without its queue: exports that are made meanwhile begin when the queue is
- * back, so one that is away must take no API out of its load balancer. One that loses jobs must. A worker without its queue
- * does nothing.
+ * What a process needs to be ready. An API serves without its queue and its storage: events are taken, and exports that are
+ * made meanwhile begin when both are back, so neither must take an API out of its load balancer. A queue that loses jobs must.
+ * A worker without either does nothing.
  */
-export const readinessChecks = ({ database, store, queue }: Parts, process: 'api' | 'worker'): ReadinessCheck[] => [
+export const readinessChecks = (
+  { database, schema, store, queue }: Parts,
+  process: 'api' | 'worker',
+): ReadinessCheck[] => [
   { name: 'database', check: () => database.pool.query('select 1') },
-  { name: 'storage', check: () => store.check() },
+  { name: 'schema', check: () => schema.check(), isPublic: true },
+  { name: 'storage', check: () => store.check(), isBearable: () => process === 'api' },
   {
     name: 'queue',
     check: () => queue.check(),
-    isBearable: (error) => process === 'api' && error instanceof QueueAwayError,
+    isBearable: (error) => process === 'api' && !(error instanceof QueueLosesJobsError),
   },
 ];
 
+type State = Readiness['checks'][string];
+type Answer = { name: string; state: State; reason?: string };
+
+/** A system call or a server writes messages of another kind. */
+const isForPeople = (error: unknown): error is Error => error instanceof Error && !('code' in error);
+
 /**
- * Makes what answers /readyz: all checks are asked side by side, and 503 names those that failed. Why they did is in the log
- * alone, once when it begins, as the route is open to anybody.
+ * Makes what answers /readyz: all checks are asked side by side, and 503 names those that failed. Why they did is in the log,
+ * once when it begins; the route is open to anybody, and so gives reasons only where they are public.
  */
 export function readiness(checks: readonly ReadinessCheck[], log: Log): () => Promise<HealthReply> {
-  const states = new Map<string, Readiness['checks'][string]>();
-  const askOne = async (each: ReadinessCheck) => {
-    const before = states.get(each.name) ?? 'ok';
-    const state = await within(checkTimeoutMs, `The check of the ${each.name}`, started(each)).then(
-      () => 'ok' as const,
-      (err) => {
-        const failed = each.isBearable?.(err) ? 'away' : 'not ready';
-        if (before !== failed) log.warn({ err, check: each.name }, failed);
-        return failed;
+  const states = new Map<string, State>();
+  const askOne = async (each: ReadinessCheck): Promise<Answer> => {
+    const { name } = each;
+    const before = states.get(name) ?? 'ok';
+    const answer = await within(checkTimeoutMs, `The check of the ${name}`, started(each)).then(
+      (): Answer => ({ name, state: 'ok' }),
+      (err): Answer => {
+        const state = each.isBearable?.(err) ? 'away' : 'not ready';
+        if (before !== state) log.warn({ err, check: name }, state);
+        return { name, state, reason: each.isPublic && isForPeople(err) ? err.message : undefined };
       },
     );
-    if (state === 'ok' && before !== 'ok') log.info({ check: each.name }, 'ready again');
-    states.set(each.name, state);
-    return [each.name, state] as const;
+    if (answer.state === 'ok' && before !== 'ok') log.info({ check: name }, 'ready again');
+    states.set(name, answer.state);
+    return answer;
   };
   let latest: { at: number; reply: Promise<HealthReply> } | undefined;
   return () => {
@@ -79,14 +95,16 @@ export function readiness(checks: readonly ReadinessCheck[], log: Log): () => Pr
 /** A check that throws at once is one that fails. */
 const started = async ({ check }: ReadinessCheck): Promise<unknown> => check();
 
-function replyOf(states: (readonly [string, Readiness['checks'][string]])[]): HealthReply {
-  const named = (wanted: string) => states.filter(([, state]) => state === wanted).map(([name]) => name);
+function replyOf(answers: Answer[]): HealthReply {
+  const named = (wanted: State) => answers.filter(({ state }) => state === wanted).map(({ name }) => name);
+  const reasons = answers.filter(({ reason }) => reason !== undefined).map(({ name, reason }) => [name, reason!]);
   const notReady = named('not ready');
   const body: Readiness = {
     status: notReady.length === 0 ? 'ok' : 'unavailable',
-    checks: Object.fromEntries(states),
+    checks: Object.fromEntries(answers.map(({ name, state }) => [name, state])),
     not_ready: notReady,
     warnings: named('away'),
+    ...(reasons.length > 0 && { reasons: Object.fromEntries(reasons) }),
   };
   if (notReady.length === 0) return { status: 200, headers: noStore, body };
   return { status: 503, headers: { ...noStore, 'Retry-After': '5' }, body };

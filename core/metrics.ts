@@ -15,7 +15,7 @@ const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 const exportSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 86_400];
 
 /**
- * Every metric there is. README's table and its test are held to this list. No label holds a tenant, an id or a raw path:
+ * Every metric there is. docs/operate.md and its test are held to this list. No label holds a tenant, an id or a raw path:
  * the number of series must not grow with use.
  *
  * Gauges that are `read from the database` show the whole deployment, so every process says the same: take the max of them,

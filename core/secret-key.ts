@@ -55,15 +55,38 @@ function uuidOf(bytes: Buffer): string {
   return parts.join('-');
 }
 
+export const newSecretKey = (): string => randomBytes(32).toString('base64');
+
+/** Where the local mode keeps its secret key, in LOGFERRY_DATA. */
+export const secretKeyFile = 'secret-key';
+
+/** The text kept in `directory`/`name`, or undefined if there is no such file. */
+export async function readSecret(directory: string, name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(join(directory, name), 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
 /**
  * The text kept in `directory`/`name`, made by `make` when there is none yet (readable by the owner alone). Processes
  * that start together agree on one.
+ * @returns `isNew` when this call has made it
  */
-export async function keptSecret(directory: string, name: string, make: () => string): Promise<string> {
-  const path = join(directory, name);
-  await mkdir(directory, { recursive: true });
-  await writeFile(path, `${make()}\n`, { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error;
-  });
-  return (await readFile(path, 'utf8')).trim();
+export async function keptSecret(
+  directory: string,
+  name: string,
+  make: () => string,
+): Promise<{ text: string; isNew: boolean }> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const isNew = await writeFile(join(directory, name), `${make()}\n`, { flag: 'wx', mode: 0o600 }).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+      return false;
+    },
+  );
+  return { text: (await readSecret(directory, name))!, isNew };
 }

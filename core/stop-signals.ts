@@ -43,7 +43,7 @@ export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 }
 export function failStart(error: unknown): never {
   const isForUser =
     error instanceof Error &&
-    (['ConfigError', 'MigrationError', 'StartError'].includes(error.name) || 'syscall' in error);
+    (['ConfigError', 'MigrationError', 'SessionError', 'StartError'].includes(error.name) || 'syscall' in error);
   process.stderr.write(`${isForUser ? error.message : error instanceof Error ? error.stack : error}\n`);
   process.exit(1);
 }

@@ -7,14 +7,17 @@ import { reachOf } from './reach.ts';
 const about = 'configuration';
 const warning = (text: string, remedy: string): Finding => ({ level: 'warning', about, text, remedy });
 
-/** What can be read and is hardly meant, or works on one machine and not on several. Asks nobody. */
-export async function checkConfiguration(config: Config): Promise<Finding[]> {
+/**
+ * What can be read and is hardly meant, or works on one machine and not on several. Asks nobody.
+ * @param hasSecretKey whether there is one, in the environment or in LOGFERRY_DATA
+ */
+export async function checkConfiguration(config: Config, hasSecretKey: boolean): Promise<Finding[]> {
   return [
     ...config.warnings.map((text) => warning(text, 'Rename it where it is set.')),
     ...publicUrlFindings(config),
     ...regionFindings(config),
     ...storageFindings(config),
-    ...keyFindings(config),
+    ...keyFindings(config, hasSecretKey),
     ...(await limitFindings(config)),
   ];
 }
@@ -29,12 +32,13 @@ function publicUrlFindings(config: Config): Finding[] {
   const reach = reachOf(hostname);
   if (reach === 'world' && protocol === 'http:') {
     const remedy = 'Have a proxy serve it by https, and set PUBLIC_URL to that.';
-    return [warning(`PUBLIC_URL is ${publicUrl}: keys and events would travel the internet in the clear`, remedy)];
+    return [warning(`PUBLIC_URL is ${publicUrl}: keys and events would be sent unencrypted`, remedy)];
   }
   const remedy = 'Set PUBLIC_URL to the address by which clients reach the API.';
-  if (reach === 'everywhere') return [warning(`Links point to ${publicUrl}, which is no address`, remedy)];
+  if (reach === 'everywhere')
+    return [warning(`Links point to ${publicUrl}, which is not an address that clients can use`, remedy)];
   if (reach === 'machine' && (isSpread(config) || reachOf(HOST) !== 'machine')) {
-    return [warning(`Links point to ${publicUrl}, where only this machine finds the API`, remedy)];
+    return [warning(`Links point to ${publicUrl}, which works on this machine only`, remedy)];
   }
   return [{ level: 'ok', about, text: `links point to ${publicUrl}` }];
 }
@@ -58,19 +62,22 @@ function storageFindings(config: Config): Finding[] {
   const isInner = linksTo !== undefined && reachOf(new URL(linksTo).hostname) !== 'world';
   if (storageEngineOf(config) !== 's3' || !isInner || reachOf(new URL(publicUrl).hostname) !== 'world') return [];
   const remedy = 'Set S3_PUBLIC_ENDPOINT to where clients reach the storage.';
-  return [warning(`Download links point to ${linksTo}, which clients of ${publicUrl} hardly reach`, remedy)];
+  return [warning(`Download links point to ${linksTo}, which clients of ${publicUrl} probably cannot reach`, remedy)];
 }
 
-/** README asks for as many. */
+/** docs/configuration.md asks for as many. */
 const leastAdminKey = 16;
 
-function keyFindings(config: Config): Finding[] {
+function keyFindings(config: Config, hasSecretKey: boolean): Finding[] {
   const findings: Finding[] = [];
-  if (!config.LOGFERRY_SECRET_KEY && isSpread(config)) {
-    const remedy = 'Set it to the same for all of them: openssl rand -base64 32.';
-    const text =
-      'LOGFERRY_SECRET_KEY is not set: each machine makes one of its own, and all but the first refuse to start';
-    findings.push(warning(text, remedy));
+  if (!hasSecretKey && config.DATABASE_URL !== undefined) {
+    const text = 'LOGFERRY_SECRET_KEY is not set: "npm run api" and "npm run worker" refuse to start';
+    const remedy =
+      'Make a key (openssl rand -base64 32), set the same for every process, and keep a copy. ("npm start" makes one by itself.)';
+    findings.push({ level: 'failure', about, text, remedy });
+  } else if (!config.LOGFERRY_SECRET_KEY && isSpread(config)) {
+    const text = 'LOGFERRY_SECRET_KEY is not set: processes on other machines do not have the key of this one';
+    findings.push(warning(text, 'Set it to the key in the file secret-key of LOGFERRY_DATA, for all of them.'));
   }
   const length = config.LOGFERRY_ADMIN_KEY?.length ?? leastAdminKey;
   if (length < leastAdminKey) {

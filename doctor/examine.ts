@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config } from '../core/config.ts';
 import type { Finding } from '../core/findings.ts';
 import { makeLog } from '../core/log.ts';
-import { secretKey } from '../core/secret-key.ts';
+import { readSecret, secretKey, secretKeyFile } from '../core/secret-key.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { inspectDatabase } from '../prisma/inspect/database.ts';
 import { openQueue } from '../prisma/open-queue.ts';
@@ -13,29 +11,31 @@ import { checkMachine } from './check-machine.ts';
 import { look } from './look.ts';
 import { readConfiguration } from './read-configuration.ts';
 
+/** A storage that is slow is waited for, so that nothing is left in it. */
+const storagePatience = {
+  patienceMs: 60_000,
+  leaves: 'A small object may be left under inspect/: delete it.',
+};
+
 /**
  * Looks at all that a deployment needs, part by part and side by side: one that is down or hangs keeps none of the others
  * from being looked at. Changes nothing but for a small object that the storage is to keep for a moment. Takes ten seconds
- * at most, and some more to end.
+ * at most, a minute where the storage is slow.
  */
 export async function examine(environment: Record<string, string | undefined>): Promise<Finding[]> {
   const { config, spoiled, findings } = readConfiguration(environment);
-  const key = await findSecretKey(config).catch(() => undefined);
-  const unless = (name: string, about: string, work: () => Promise<Finding[]>) =>
-    spoiled.has(name) ? [] : look(about, work);
+  const key =
+    config.LOGFERRY_SECRET_KEY ?? (await readSecret(config.LOGFERRY_DATA, secretKeyFile).catch(() => undefined));
+  const unless = (name: string, about: string, work: () => Promise<Finding[]>, patience = {}) =>
+    spoiled.has(name) ? [] : look(about, work, patience);
   const looks = await Promise.all([
-    look('configuration', () => checkConfiguration(config)),
+    look('configuration', () => checkConfiguration(config, key !== undefined)),
     look('machine', () => checkMachine(config)),
     unless('DATABASE_URL', 'database', () => lookAtDatabase(config, key)),
     unless('QUEUE_URL', 'queue', () => lookAtQueue(config)),
-    unless('STORAGE_URL', 'storage', () => lookAtStorage(config, key)),
+    unless('STORAGE_URL', 'storage', () => lookAtStorage(config, key), storagePatience),
   ]);
   return [...findings, ...looks.flat()];
-}
-
-/** The key that processes would take: that of the environment, or the one that is kept. Makes none. */
-async function findSecretKey(config: Config): Promise<string> {
-  return config.LOGFERRY_SECRET_KEY ?? (await readFile(join(config.LOGFERRY_DATA, 'secret-key'), 'utf8')).trim();
 }
 
 async function lookAtDatabase(config: Config, key: string | undefined): Promise<Finding[]> {

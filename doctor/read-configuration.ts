@@ -17,17 +17,15 @@ export function readConfiguration(environment: Environment): ReadConfiguration {
     if (!(error instanceof ConfigError)) throw error;
     const lines = error.message.split('\n');
     const spoiled = new Set(
-      Object.keys(environment).filter((name) => isUnknown(name) || lines.some((line) => line.startsWith(`${name} `))),
+      Object.keys(environment).filter((name) => lines.some((line) => line.startsWith(`${name} `))),
     );
     const rest = Object.fromEntries(Object.entries(environment).filter(([name]) => !spoiled.has(name)));
     return { config: readConfig(rest), spoiled, findings: lines.map(mistake) };
   }
 }
 
-const isUnknown = (name: string): boolean => name.startsWith('LOGFERRY_') && !(name in variables);
-
 function mistake(text: string): Finding {
   const name = Object.keys(variables).find((each) => text.startsWith(`${each} `)) as VariableName | undefined;
-  const remedy = name ? `It is the ${variables[name].about}. Correct it.` : 'Correct the name, or take it away.';
+  const remedy = name ? `Correct it (${name}: ${variables[name].about}).` : 'Correct the name, or unset it.';
   return { level: 'failure', about: 'configuration', text, remedy };
 }

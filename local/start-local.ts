@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { startApi } from '../api/start-api.ts';
 import { type Config, readConfig } from '../core/config.ts';
 import { queueEngineOf } from '../core/engines.ts';
 import { makeLog } from '../core/log.ts';
-import { keptSecret } from '../core/secret-key.ts';
+import { keptSecret, newSecretKey, secretKeyFile } from '../core/secret-key.ts';
 import { StartError } from '../core/stop-signals.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
@@ -12,8 +12,11 @@ import { startWorker } from '../worker/start-worker.ts';
 import { findFreePort } from './free-port.ts';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
 
+/** A key to begin with: it is shown when it was made by this start, later only where it is kept. */
+export type ShownKey = { key: string; isNew: boolean; keptIn: string };
+
 /** Logferry in one process: its address on this machine, and the management key to begin with. */
-export type Local = { url: string; adminKey: string; config: Config; databaseUrl: string; stop(): Promise<void> };
+export type Local = { url: string; admin: ShownKey; config: Config; databaseUrl: string; stop(): Promise<void> };
 
 /**
  * Starts everything on this machine: a database of its own unless DATABASE_URL names one, API and worker.
@@ -21,12 +24,15 @@ export type Local = { url: string; adminKey: string; config: Config; databaseUrl
  */
 export async function startLocal(environment: Record<string, string | undefined> = process.env): Promise<Local> {
   const given = readConfig(environment);
-  const adminKey =
-    given.LOGFERRY_ADMIN_KEY ??
-    (await keptSecret(given.LOGFERRY_DATA, 'admin-key', () => `lf_admin_${randomBytes(24).toString('base64url')}`));
+  const admin = await findAdminKey(given);
   // Links name the port, so a free one is chosen here rather than by the system when the API listens.
   const port = given.PORT === 0 ? await findFreePort() : given.PORT;
-  const config = readConfig({ ...environment, PORT: String(port), LOGFERRY_ADMIN_KEY: adminKey });
+  const config = readConfig({
+    LOGFERRY_WEBHOOK_ALLOW: 'localhost',
+    ...environment,
+    PORT: String(port),
+    LOGFERRY_ADMIN_KEY: admin.key,
+  });
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each();
@@ -48,17 +54,26 @@ export async function startLocal(environment: Record<string, string | undefined>
     await migrate(databaseUrl).catch(explainDatabaseError);
     const queueUrl = config.QUEUE_URL ?? databaseUrl;
     if (queueEngineOf(queueUrl) === 'postgresql') await migrateQueue(queueUrl);
+    if (!config.LOGFERRY_SECRET_KEY) await keptSecret(config.LOGFERRY_DATA, secretKeyFile, newSecretKey);
     const deployment = await openDeployment(config, databaseUrl);
     stops.push(deployment.close);
     const api = await startApi(deployment);
     stops.push(api.stop);
     const worker = await startWorker(deployment);
     stops.push(worker.stop);
-    return { url: addressOf(config), adminKey, config, databaseUrl, stop };
+    return { url: addressOf(config), admin, config, databaseUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function findAdminKey({ LOGFERRY_ADMIN_KEY, LOGFERRY_DATA }: Config): Promise<ShownKey> {
+  if (LOGFERRY_ADMIN_KEY) return { key: LOGFERRY_ADMIN_KEY, isNew: false, keptIn: '$LOGFERRY_ADMIN_KEY' };
+  const name = 'admin-key';
+  const make = () => `lf_admin_${randomBytes(24).toString('base64url')}`;
+  const { text, isNew } = await keptSecret(LOGFERRY_DATA, name, make);
+  return { key: text, isNew, keptIn: resolve(LOGFERRY_DATA, name) };
 }
 
 /** Where this machine reaches the API. PUBLIC_URL may name a proxy that is not there yet. */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { failStart, stopOnSignals } from '../core/stop-signals.ts';
 import { firstTenantKey } from './first-tenant.ts';
-import { type Local, startLocal } from './start-local.ts';
+import { type Local, type ShownKey, startLocal } from './start-local.ts';
 
 /** `npm start`: all of Logferry in one process. */
 async function main(): Promise<void> {
@@ -10,25 +10,31 @@ async function main(): Promise<void> {
   process.stdout.write(greeting(local, await firstTenantKey(local)));
 }
 
-function greeting({ url, adminKey, config }: Local, tenantKey: string | undefined): string {
-  const keys = [
-    `  Management key  ${adminKey}`,
-    ...(tenantKey ? [`  Tenant key      ${tenantKey}   ("My company", all scopes)`] : []),
-  ];
-  const lines = tenantKey ? tenantLines(url, tenantKey) : managementLines(url, adminKey);
+function greeting({ url, admin, config }: Local, tenant: ShownKey | undefined): string {
+  const { LOGFERRY_WEBHOOK_ALLOW: allowed } = config;
+  const lines = tenant ? tenantLines(url, tenant) : managementLines(url, admin);
   return `
   Logferry runs. Ctrl-C stops it.
 
   API             ${url}${config.publicUrl === url ? '' : `   (links point to ${config.publicUrl})`}
-${keys.join('\n')}
-  Data            ${resolve(config.LOGFERRY_DATA)}
+  Documentation   ${url}/docs
+  Management key  ${shown(admin)}
+${tenant ? `  Tenant key      ${shown(tenant)}   ("My company", all scopes)\n` : ''}  Data            ${resolve(config.LOGFERRY_DATA)}
+  Webhooks        to public addresses${allowed.length > 0 ? `, and to ${allowed.join(', ')}` : ''}
 
 ${lines.join('\n')}
 
 `;
 }
 
-const tenantLines = (url: string, key: string): string[] => [
+/** A key is shown once, when it is made; terminals and logs keep what they are shown. */
+const shown = ({ key, isNew, keptIn }: ShownKey): string => (isNew ? key : `in ${keptIn}`);
+
+/** The key as a command line has it: as text where it was shown, else from where it is kept. */
+const inShell = ({ key, isNew, keptIn }: ShownKey): string =>
+  isNew ? key : keptIn.startsWith('$') ? keptIn : `$(cat '${keptIn}')`;
+
+const tenantLines = (url: string, key: ShownKey): string[] => [
   '  Write an event:',
   `    ${curl(`${url}/v1/events`, key, '{"action": "user.login", "actor": {"id": "usr_1", "email": "ana@example.com"}}')}`,
   '',
@@ -36,12 +42,12 @@ const tenantLines = (url: string, key: string): string[] => [
   `    ${curl(`${url}/v1/exports`, key, '{"format": "csv"}', '-H "Prefer: wait=30"')} | grep -o '"download_url":"[^"]*' | cut -d'"' -f4 | xargs curl -s`,
 ];
 
-const managementLines = (url: string, key: string): string[] => [
+const managementLines = (url: string, key: ShownKey): string[] => [
   '  List the tenants:',
-  `    curl -s "${url}/v1/tenants" -H "Authorization: Bearer ${key}"`,
+  `    curl -s "${url}/v1/tenants" -H "Authorization: Bearer ${inShell(key)}"`,
 ];
 
-const curl = (url: string, key: string, body: string, more = ''): string =>
-  `curl -s ${url} -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" ${more && `${more} `}-d '${body}'`;
+const curl = (url: string, key: ShownKey, body: string, more = ''): string =>
+  `curl -s ${url} -H "Authorization: Bearer ${inShell(key)}" -H "Content-Type: application/json" ${more && `${more} `}-d '${body}'`;
 
 await main().catch(failStart);

@@ -48,28 +48,35 @@ const limitsMs = { statement: 30_000, lock: 25_000, idleInTransaction: 20_000 };
 /**
  * Opens the pools; nothing connects before the first query.
  *
- * Every session runs in UTC: @prisma/adapter-pg relabels timestamps instead of converting them, and our SQL writes
- * times as UTC text. The limits above are those of a session whose URL sets no others (`?options=-c …`).
+ * Every session runs in UTC (session.ts). The limits above are those of a session whose URL sets no others
+ * (`?options=-c …`).
  */
 export function openDatabase(url: string, { scanConnections = 8 } = {}): Database {
-  const fixed = ['TimeZone=UTC', 'DateStyle=ISO', 'IntervalStyle=postgres'];
-  const limits = [
-    `statement_timeout=${limitsMs.statement}`,
-    `lock_timeout=${limitsMs.lock}`,
-    `idle_in_transaction_session_timeout=${limitsMs.idleInTransaction}`,
-  ];
-  const session = { keepAlive: true, connectionTimeoutMillis: 10_000, idleTimeoutMillis: idleLimitMs };
-  const limited = { ...session, ...sessionOf(url, { fixed, defaults: limits }) };
+  const limits = {
+    statement_timeout: `${limitsMs.statement}ms`,
+    lock_timeout: `${limitsMs.lock}ms`,
+    idle_in_transaction_session_timeout: `${limitsMs.idleInTransaction}ms`,
+  };
+  const session = {
+    connectionString: url,
+    keepAlive: true,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: idleLimitMs,
+  };
+  const limited = { ...session, onConnect: sessionOf(url, { defaults: limits }) };
+  const beginScan = sessionOf(url, { defaults: { jit: 'off', max_parallel_workers_per_gather: '0' } });
   const pool = new pg.Pool({ ...limited, max: mostConnections.requests, application_name: 'logferry' });
   const runs = new pg.Pool({ ...limited, max: mostConnections.runs, application_name: 'logferry-runs' });
   // Segments are read in parallel already, and are too short for JIT to pay.
   const scans = new pg.Pool({
     ...session,
-    ...sessionOf(url, { fixed, defaults: ['jit=off', 'max_parallel_workers_per_gather=0'] }),
     max: scanConnections,
     stream: scanSocket,
     application_name: 'logferry-export',
-    onConnect: endWithReader,
+    onConnect: async (client) => {
+      await beginScan(client);
+      await endWithReader(client);
+    },
   });
   for (const each of [pool, runs, scans]) surviveLostConnections(each);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool), transactionOptions });
@@ -86,8 +93,8 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
 }
 
 /**
- * Without this a statement that prints nothing for a while, such as a long sort, goes on after its reader has gone. Not a
- * startup option, as servers on Windows cannot do it and would refuse the connection.
+ * Without this a statement that prints nothing for a while, such as a long sort, goes on after its reader has gone. Servers
+ * on Windows cannot do it.
  */
 async function endWithReader(client: pg.ClientBase): Promise<void> {
   await client.query(`set client_connection_check_interval = '1s'`).catch(() => {});
@@ -108,7 +115,8 @@ function surviveLostConnections(pool: pg.Pool): pg.Pool {
 export const openQueuePool = (url: string): pg.Pool =>
   surviveLostConnections(
     new pg.Pool({
-      ...sessionOf(url, { fixed: ['TimeZone=UTC', 'search_path=bullmq'] }),
+      connectionString: url,
+      onConnect: sessionOf(url, { fixed: { search_path: 'bullmq' } }),
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       query_timeout: 20_000,

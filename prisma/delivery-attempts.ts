@@ -29,7 +29,8 @@ const tenantLimit = 10;
  * its tenant has as many under way as it may; whoever ends one of those goes on with nextDueDelivery(). A lease that runs
  * out, because its worker died, makes it due again and spends no attempt.
  *
- * The database's clock decides, so that workers whose clocks differ cannot hold it both.
+ * The database's clock decides, so that workers whose clocks differ cannot hold it both. The first attempt of a round is due at
+ * once, whatever time the process wrote that made it.
  */
 export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number): Promise<ClaimedDelivery | undefined> {
   const [claim] = await prisma.$queryRaw<{ token: string }[]>`
@@ -37,7 +38,8 @@ export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number)
     set next_attempt_at = clock_timestamp() + make_interval(secs => ${leaseMs / 1000}), claimed = true, url = w.url
     from webhooks w
     where d.id = ${id}::uuid and w.id = d.webhook_id and d.status = 'pending'
-      and d.next_attempt_at <= clock_timestamp() + make_interval(secs => ${earlyMs / 1000})
+      and (d.tries = 0 and not d.claimed
+        or d.next_attempt_at <= clock_timestamp() + make_interval(secs => ${earlyMs / 1000}))
       and (select count(*) from deliveries o where o.claimed and o.tenant_id = d.tenant_id
         and o.next_attempt_at > clock_timestamp()) < ${tenantLimit}
     returning d.next_attempt_at::text as token`;
@@ -50,7 +52,8 @@ export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number)
 export async function nextDueDelivery(prisma: Prisma, tenantId: string): Promise<string | undefined> {
   const [due] = await prisma.$queryRaw<{ id: string }[]>`
     select id::text from deliveries
-    where tenant_id = ${tenantId}::uuid and status = 'pending' and next_attempt_at <= clock_timestamp()
+    where tenant_id = ${tenantId}::uuid and status = 'pending'
+      and (tries = 0 and not claimed or next_attempt_at <= clock_timestamp())
     order by next_attempt_at limit 1`;
   return due?.id;
 }

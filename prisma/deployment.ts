@@ -1,9 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { type Config, ConfigError } from '../core/config.ts';
 import { type Log, makeLog } from '../core/log.ts';
 import { type Metrics, makeMetrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
-import { keptSecret, type SecretKey, secretKey } from '../core/secret-key.ts';
+import { readSecret, type SecretKey, secretKey, secretKeyFile } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
@@ -11,6 +10,8 @@ import { scanConnections } from './connections.ts';
 import { fingerprintName } from './fingerprint-setting.ts';
 import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
+import { type SchemaCheck, schemaCheck } from './schema-check.ts';
+import { refuseTransactionPool, SessionError } from './session.ts';
 
 /** What every process of one installation shares: the database, the queue, the storage and the secret key. */
 export type Deployment = {
@@ -21,6 +22,7 @@ export type Deployment = {
   secretKey: SecretKey;
   log: Log;
   metrics: Metrics;
+  schema: SchemaCheck;
   close(): Promise<void>;
 };
 
@@ -39,10 +41,7 @@ export async function openDeployment(
   }
   const log = makeLog(config.LOGFERRY_LOG_LEVEL);
   for (const warning of config.warnings) log.warn(warning);
-  const key = secretKey(
-    config.LOGFERRY_SECRET_KEY ??
-      (await keptSecret(config.LOGFERRY_DATA, 'secret-key', () => randomBytes(32).toString('base64'))),
-  );
+  const key = secretKey(config.LOGFERRY_SECRET_KEY ?? (await storedSecretKey(config)));
   const store = openStore(config, key.linkKey);
   const queue = openQueue(config.QUEUE_URL ?? databaseUrl, log);
   const database = openDatabase(databaseUrl, { scanConnections: scanConnections(config) });
@@ -50,6 +49,7 @@ export async function openDeployment(
     await Promise.all([queue.close(), database.close(), store.close()]);
   };
   try {
+    await refuseTransactionPool(database.pool).catch(explainDatabaseError);
     await database.pool.query('select from settings limit 1').catch(explainDatabaseError);
     await agreeOnSecretKey(database.prisma, key.fingerprint);
   } catch (error) {
@@ -59,11 +59,36 @@ export async function openDeployment(
   const metrics = makeMetrics();
   metrics.addProcessFigures();
   meterDatabase(metrics, { database, log });
-  return { config, database, queue, store, secretKey: key, log, metrics, close };
+  return {
+    config,
+    database,
+    queue,
+    store,
+    secretKey: key,
+    log,
+    metrics,
+    schema: schemaCheck(database.pool, log),
+    close,
+  };
+}
+
+/**
+ * The key that was given may also be in a file, where `npm start` keeps it. None is made up here: each machine would make one
+ * of its own, and a process with a new disk could not start any more.
+ * @throws ConfigError
+ */
+async function storedSecretKey({ LOGFERRY_DATA }: Config): Promise<string> {
+  const stored = await readSecret(LOGFERRY_DATA, secretKeyFile);
+  if (stored !== undefined) return stored;
+  throw new ConfigError([
+    'LOGFERRY_SECRET_KEY is not set. Make one (openssl rand -base64 32), set the same for every process, and keep a copy: ' +
+      'without it, stored webhook secrets cannot be read and download links stop working.',
+  ]);
 }
 
 /** What keeps a process from its database is nearly always a setting, and the stack of the driver's error tells nothing of it. */
 function explainDatabaseError(error: Error & { code?: string }): never {
+  if (error instanceof SessionError) throw new ConfigError([error.message]);
   if (error.code === undefined) throw error;
   if (error.code === '42P01') throw new ConfigError(['The database has no tables yet. Run "npm run migrate" first.']);
   throw new ConfigError([`The database of DATABASE_URL cannot be used: ${error.message || error.code}`]);

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { queueEngineOf } from '../core/engines.ts';
+import { connectClient, refuseTransactionPooling } from './session.ts';
 
 /** The lock that `prisma migrate` takes too, so that the two never run at once. */
 const advisoryLock = 72707369;
@@ -46,8 +47,8 @@ export async function migrate(
   directory = migrationsDirectory,
 ): Promise<string[]> {
   const migrations = await readMigrations(directory);
+  await refuseUnfitServer(url);
   return withClient(url, async (client) => {
-    await refuseOldServer(client);
     await client.query('select pg_advisory_lock($1)', [advisoryLock]);
     try {
       await client.query(journal);
@@ -70,8 +71,8 @@ export async function migrate(
  * Which migrations are still to be applied, and how many are; changes nothing.
  * @throws MigrationError when an applied file was changed, or the database is of a newer version
  */
-export async function migrationState(client: pg.Client): Promise<{ pending: string[]; applied: number }> {
-  const migrations = await readMigrations(migrationsDirectory);
+export async function migrationState(client: pg.Client | pg.Pool): Promise<{ pending: string[]; applied: number }> {
+  const migrations = await shippedMigrations();
   const { rows: found } = await client.query(`select where to_regclass('_prisma_migrations') is not null`);
   const names = migrations.map((migration) => migration.name);
   if (found.length === 0) return { pending: names, applied: 0 };
@@ -102,6 +103,13 @@ export async function ensureDatabase(url: string): Promise<void> {
   });
 }
 
+let shipped: Promise<Migration[]> | undefined;
+/** Those of this version; the files of a process that runs do not change. */
+const shippedMigrations = (): Promise<Migration[]> => {
+  shipped ??= readMigrations(migrationsDirectory);
+  return shipped;
+};
+
 async function readMigrations(directory: string): Promise<Migration[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
@@ -120,6 +128,30 @@ async function refuseOldServer(client: pg.Client): Promise<void> {
   if (Number(rows[0]!.number) >= oldestServer * 10_000) return;
   throw new MigrationError(
     `Logferry needs PostgreSQL ${oldestServer} or newer; the server of DATABASE_URL is ${rows[0]!.version}.`,
+  );
+}
+
+/** @throws MigrationError, or SessionError as migrations hold a lock of their session */
+async function refuseUnfitServer(url: string): Promise<void> {
+  await refuseTransactionPooling(async () => {
+    const client = await connectMigration(url);
+    return { client, release: () => client.end() };
+  });
+  await withClient(url, async (client) => {
+    await refuseOldServer(client);
+    await refuseEncoding(client);
+  });
+}
+
+async function refuseEncoding(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ encoding: string; name: string }>(
+    `select current_setting('server_encoding') as encoding, current_database() as name`,
+  );
+  const { encoding, name } = rows[0]!;
+  if (encoding === 'UTF8') return;
+  throw new MigrationError(
+    `The database ${name} is encoded in ${encoding}, and events are any Unicode text. Create one with UTF8: ` +
+      `createdb --encoding=UTF8 --template=template0 ${name}_utf8, and name it in DATABASE_URL.`,
   );
 }
 
@@ -162,15 +194,11 @@ async function apply(client: pg.Client, { name, sql, checksum }: Migration): Pro
   }
 }
 
+const connectMigration = (url: string): Promise<pg.Client> =>
+  connectClient(url, { application_name: 'logferry-migrate', connectionTimeoutMillis: 10_000 });
+
 async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({
-    connectionString: url,
-    application_name: 'logferry-migrate',
-    connectionTimeoutMillis: 10_000,
-  });
-  // A connection that breaks fails the statement under way; unheard, this event would end the process instead.
-  client.on('error', () => {});
-  await client.connect();
+  const client = await connectMigration(url);
   try {
     return await work(client);
   } finally {
@@ -184,8 +212,10 @@ if (import.meta.main) {
     const { DATABASE_URL: url, QUEUE_URL: queueUrl = url } = readConfig();
     if (!url)
       throw new MigrationError('DATABASE_URL is not set. (npm start migrates its embedded database by itself.)');
-    const applied = await migrate(url, console.log);
+    await refuseUnfitServer(url);
+    // The queue first: workers that wait for the schema begin as soon as it is there.
     if (queueUrl && queueEngineOf(queueUrl) === 'postgresql') await migrateQueue(queueUrl);
+    const applied = await migrate(url, console.log);
     console.log(applied.length > 0 ? 'The database is up to date.' : 'The database was up to date.');
   } catch (error) {
     console.error((error as Error).message || String(error));

@@ -1,9 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { variables } from '../core/config.ts';
 import { errorTypes } from '../core/errors.ts';
+import { limitsOf } from '../core/exports/plan-limits.ts';
+import { metricList } from '../core/metrics.ts';
+import { plans } from '../core/tenants.ts';
 import { find, folderOf, folders, importsOf, packageOf, read, root, sources } from './source-files.ts';
 
 describe('imports', () => {
@@ -129,25 +133,31 @@ describe('construction', () => {
   });
 });
 
-describe('README.md and .env.example', () => {
-  const readme = read('README.md');
+describe('The documents', () => {
   const example = read('.env.example');
+  const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...find('docs/*.md')];
+  const errorsDocument = read('docs/errors.md');
 
-  test.each(Object.entries(errorTypes))('the README has the error type %s with its status %i', (type, status) => {
-    expect(readme).toMatch(new RegExp(`^\\| ${status} \\| \`${type}\` \\|`, 'm'));
+  test('begin with a README that is read in one sitting', () => {
+    expect(read('README.md').split('\n').length).toBeLessThanOrEqual(300);
   });
 
-  test('the README has no other error type', () => {
-    const listed = [...readme.matchAll(/^\| \d{3} \| `(\w+)` \|/gm)].map(([, type]) => type!);
+  test.each(Object.entries(errorTypes))('have the error type %s with its status %i', (type, status) => {
+    expect(errorsDocument).toMatch(new RegExp(`^\\| ${status} \\| \`${type}\` \\|`, 'm'));
+  });
+
+  test('have no other error type', () => {
+    const listed = [...errorsDocument.matchAll(/^\| \d{3} \| `(\w+)` \|/gm)].map(([, type]) => type!);
     expect(listed.sort()).toEqual(Object.keys(errorTypes).sort());
   });
 
   const fixedDefault = ([name, variable]: (typeof entries)[number]): boolean =>
     'default' in variable && variable.default !== '' && !/EXPORT_CONCURRENCY|READERS/.test(name);
   const entries = Object.entries(variables);
+  const configuration = read('docs/configuration.md').split('\n');
 
-  test.each(entries)('the README and .env.example have the variable %s', (name, variable) => {
-    const row = readme.split('\n').find((line) => line.startsWith('|') && line.split('|')[1]!.includes(`\`${name}\``));
+  test.each(entries)('and .env.example have the variable %s', (name, variable) => {
+    const row = configuration.find((line) => line.startsWith('|') && line.split('|')[1]!.includes(`\`${name}\``));
     expect(row).toBeDefined();
     if (fixedDefault([name, variable] as (typeof entries)[number])) {
       expect(row).toContain(`\`${(variable as { default: string }).default}\``);
@@ -162,26 +172,69 @@ describe('README.md and .env.example', () => {
 
   test('name only npm scripts that there are', () => {
     const { scripts } = JSON.parse(read('package.json'));
-    const texts = ['README.md', 'CHANGELOG.md', '.env.example', ...find('docs/*.md')].map(read).join('\n');
-    const named = [...texts.matchAll(/\bnpm run ([a-z:]+)|(?:`|^|; )npm ([a-z]+)/gm)].map(([, a, b]) => (a ?? b)!);
+    const texts = [...documents, '.env.example'].map(read).join('\n');
+    const named = [...texts.matchAll(/\bnpm run ([a-z:]+)|(?:`|^|; )npm (?!run )([a-z]+)/gm)].map(
+      ([, a, b]) => (a ?? b)!,
+    );
     const npmItself = ['ci', 'install', 'rebuild', 'run'];
     expect([...new Set(named)].filter((script) => !(script in scripts) && !npmItself.includes(script))).toEqual([]);
     expect(named).toEqual(expect.arrayContaining(['start', 'demo', 'test', 'migrate', 'api', 'worker']));
   });
 
-  test('the README has a line for each package that package.json lists', () => {
-    const { dependencies, devDependencies } = JSON.parse(read('package.json'));
-    const section = readme.slice(readme.indexOf('## Dependencies'));
-    const unlisted = Object.keys({ ...dependencies, ...devDependencies }).filter(
+  test('have a line for each package that package.json lists', () => {
+    const { dependencies, optionalDependencies, devDependencies } = JSON.parse(read('package.json'));
+    const contributing = read('CONTRIBUTING.md');
+    const section = contributing.slice(contributing.indexOf('## Dependencies'));
+    const unlisted = Object.keys({ ...dependencies, ...optionalDependencies, ...devDependencies }).filter(
       (name) => !section.includes(`\`${name.startsWith('@types/') ? '@types/*' : name}\``),
     );
     expect(unlisted).toEqual([]);
   });
 
-  test('link only to files that there are', () => {
-    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, target]) => target!);
-    expect(links.filter((target) => find(target).length === 0)).toEqual([]);
-    expect(links).toContain('docs/chain.md');
+  test('name the limits of each plan', () => {
+    const rows = read('docs/api.md').matchAll(
+      /^\| `(free|pro|enterprise)` \| ([\d,]+) \| (\d+)( billion)? \| (\d+)( TiB)? \|$/gm,
+    );
+    const told = [...rows].map(([, plan, exports, events, billion, bytes, tebibytes]) => [
+      plan,
+      {
+        unfinished_exports: Number(exports!.replaceAll(',', '')),
+        exported_rows_per_day: Number(events) * (billion ? 1e9 : 1),
+        exported_bytes_per_day: Number(bytes) * (tebibytes ? 2 ** 40 : 1),
+      },
+    ]);
+    expect(Object.fromEntries(told)).toEqual(Object.fromEntries(plans.map((plan) => [plan, limitsOf(plan, {})])));
+  });
+
+  /** Headings as the anchors that Markdown viewers make of them. */
+  const anchorsOf = (file: string): string[] =>
+    [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+      heading!
+        .toLowerCase()
+        .replaceAll(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    );
+
+  test.each(documents)('%s links only to files and headings that there are', (file) => {
+    const links = [...read(file).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]+))?\)/g)];
+    const broken = links.filter(([, target, anchor]) => {
+      const path = target ? relative(root, resolve(root, dirname(file), target)) : file;
+      return find(path).length === 0 || (anchor !== undefined && !anchorsOf(path).includes(anchor));
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
+  test('are all to be found from the README', () => {
+    const links = read('README.md').matchAll(/\]\((docs\/[^)#]+)\)/g);
+    expect([...new Set([...links].map(([, target]) => target!))].sort()).toEqual(find('docs/*.md').sort());
+  });
+
+  test('alert and show only by metrics that there are', () => {
+    const texts = ['docs/alerts.yml', 'docs/grafana.json'].map(read).join('\n');
+    const named = [...texts.matchAll(/logferry_\w+/g)].map(([name]) => name.replace(/_(bucket|count|sum)$/, ''));
+    expect([...new Set(named)].filter((name) => !Object.hasOwn(metricList, name))).toEqual([]);
+    expect(parse(read('docs/alerts.yml')).groups[0].rules.length).toBeGreaterThan(5);
+    expect(JSON.parse(read('docs/grafana.json')).panels.length).toBeGreaterThan(10);
   });
 });
 

@@ -26,7 +26,7 @@ export const engines: Engines = inject('engines') ?? enginePairs['postgres+files
  */
 export const leastPartMib = engines.storage === 's3' ? 5 : 1;
 
-/** The variables of README that point Logferry to something of one test's own. */
+/** The variables that point Logferry to something of one test's own. */
 export type Engine = { environment: Record<string, string>; close(): Promise<void> };
 
 /** An empty place for files: a folder, or a bucket. */

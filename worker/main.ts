@@ -16,12 +16,16 @@ async function main(): Promise<void> {
   const deployment = await openDeployment(readConfig());
   let worker: RunningWorker | undefined;
   const health = await serveHealth(deployment, () => worker?.silentMs() ?? 0);
+  await deployment.schema.untilUsable();
   const running = await startWorker(deployment);
   worker = running;
   stopOnSignals(async () => {
     deployment.log.info('worker stops');
     await within(stopLimitMs, 'the stop of the worker', running.stop()).catch((err) =>
-      deployment.log.warn({ err }, 'worker stopped with work in hand; others take over when its leases run out'),
+      deployment.log.warn(
+        { err },
+        'worker stopped before it could hand everything over; others take over when its leases run out',
+      ),
     );
     await health?.stop();
     await deployment.close();

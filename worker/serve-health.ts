@@ -10,6 +10,7 @@ import { StartError } from '../core/stop-signals.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Database } from '../prisma/client.ts';
+import type { SchemaCheck } from '../prisma/schema-check.ts';
 
 export type HealthDeps = {
   config: Pick<Config, 'HOST' | 'LOGFERRY_SWEEP_SECONDS' | 'WORKER_PORT'>;
@@ -18,6 +19,7 @@ export type HealthDeps = {
   queue: Queue;
   log: Log;
   metrics: Metrics;
+  schema: Pick<SchemaCheck, 'check'>;
 };
 
 /**

@@ -29,6 +29,16 @@ export type Access = {
  */
 const recentMs = 3000;
 
+/**
+ * Replies are for their caller alone. Shared caches keep no reply to a request with `Authorization` (RFC 9111 section 3.5),
+ * but they do not know `x-access-token`.
+ */
+const keepPrivate: RequestHandler = (_request, response, next) => {
+  response.set({ 'Cache-Control': 'private, no-store', 'X-Content-Type-Options': 'nosniff' });
+  response.vary('Authorization, x-access-token');
+  next();
+};
+
 /** Opens access control once for every route behind it, so that guesses at keys count together wherever they are tried. */
 export function openAccess({ config, database: { prisma }, log, metrics, secretKey, counter, clock }: AppDeps): Access {
   // By their text or, for tokens made for them, by their id: no key is a UUID.
@@ -52,7 +62,7 @@ export function openAccess({ config, database: { prisma }, log, metrics, secretK
   const limit = limitRate({ perMinute: config.LOGFERRY_RATE_LIMIT, metrics, log, counter });
   return {
     // Who calls is found out first, as limits count by key.
-    enter: [identify(identity), limit],
+    enter: [keepPrivate, identify(identity), limit],
     limit,
     identity,
     keyTokens,

@@ -65,7 +65,7 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
   async function ofKey(text: string): Promise<Caller> {
     if (configured && sameHash(hashApiKey(text), configured)) return callerOfConfiguredKey('api_key');
     const key = isWellFormedApiKey(text) ? await keys.get(text) : undefined;
-    if (!key) throw unauthorized('The API key is not known: mistyped, revoked, or of another place.');
+    if (!key) throw unauthorized('The API key is unknown: mistyped, revoked, or from another deployment.');
     refuseExpired(key);
     return callerOfKey(key);
   }
@@ -73,7 +73,7 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
   async function ofKeyToken(subject: string): Promise<Caller> {
     if (configured && subject === keyTokens.subjectOf(configured)) return callerOfConfiguredKey('environment_token');
     const key = isUuid(subject) ? await keys.get(subject) : undefined;
-    if (!key) throw unauthorized('The API key behind this token is not there any more: revoked, or replaced.');
+    if (!key) throw unauthorized('The API key behind this token was revoked or replaced.');
     refuseExpired(key);
     return callerOfKey(key, { byToken: true });
   }
@@ -82,7 +82,7 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
     const ours = await keyTokens.read(token);
     if (ours) return await ofKeyToken(ours.subject);
     if (!userTokens)
-      throw unauthorized("The token is not one of POST /auth/vendor, and users' tokens are not taken here.");
+      throw unauthorized('The token is not one of POST /auth/vendor, and tokens of users are not accepted here.');
     const user = await userTokens.read(token);
     return callerOfUser(user, await tenants.get(user.tenantName));
   }

@@ -17,6 +17,7 @@ import * as health from './schemas/health.ts';
 import * as problems from './schemas/problem.ts';
 import { pageMetaSchema, pageOf } from './schemas/reply-parts.ts';
 import * as webhooks from './schemas/webhook.ts';
+import { tellDefaults } from './tell-defaults.ts';
 
 /** A JSON Schema, or any other object of an OpenAPI document. */
 export type Json = Record<string, unknown>;
@@ -99,6 +100,6 @@ export function schemaComponents(): Record<string, Json> {
   // Of input: what a transform makes is not what a client sends. Custom ones say by .meta() what they take.
   const made = z.toJSONSchema(registry, { io: 'input', unrepresentable: 'any', uri: pathOf });
   return Object.fromEntries(
-    Object.entries(made.schemas).map(([name, { $schema, $id, ...schema }]) => [name, schema as Json]),
+    Object.entries(made.schemas).map(([name, { $schema, $id, ...schema }]) => [name, tellDefaults(schema) as Json]),
   );
 }

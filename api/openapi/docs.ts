@@ -56,6 +56,15 @@ export const docsRoutes: readonly Route<Deps>[] = [
     handle: sendPage,
   },
   {
+    id: 'getRoot',
+    method: 'get',
+    path: '/',
+    summary: 'Leads to the documentation',
+    by: 'public',
+    replies: { 302: { description: 'To this document in a browser', headers: ['Location'] } },
+    handle: () => (_request, response) => response.redirect(302, 'docs'),
+  },
+  {
     id: 'getDocsFile',
     method: 'get',
     path: '/docs/:file',

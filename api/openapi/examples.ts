@@ -144,6 +144,7 @@ export const estimateExample = {
     rows: [[time, 'ana@example.com', 'true']],
     text: `Time,User,metadata.mfa\r\n${time},ana@example.com,true\r\n`,
   },
+  warnings: [],
 };
 
 export const newWebhookExample = { url: 'https://example.com/hooks', events: ['export.*'], description: 'Archive' };

@@ -5,6 +5,7 @@ import type { Caller, Operation, Reply } from './described.ts';
 import { headersOf, limitedHeaders } from './headers.ts';
 import { actingFor, type Parameter } from './parameters.ts';
 import { type ErrorFamily, errorReplies } from './problems.ts';
+import { tellDefaults } from './tell-defaults.ts';
 
 /** The Operation Object of what is described. */
 export function operationOf(described: Operation, tag: string): Json {
@@ -16,7 +17,7 @@ export function operationOf(described: Operation, tag: string): Json {
     ...(description && { description }),
     tags: [tag],
     security: securityOf(by),
-    ...(parameters.length > 0 && { parameters }),
+    ...(parameters.length > 0 && { parameters: parameters.map(tellDefaults) }),
     ...(body && { requestBody: { required: !described.bodyIsOptional, content: body } }),
     responses: {
       ...Object.fromEntries(Object.entries(replies).map(([status, each]) => [status, replyOf(each, described)])),

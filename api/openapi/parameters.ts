@@ -105,6 +105,12 @@ export const prefer = header(
 /** Of downloads (RFC 9110 section 14). */
 export const range = header('Range', 'One range of bytes', { type: 'string', examples: ['bytes=0-1023'] });
 
+/** Of an EventSource that asks again. */
+export const lastEventId = header('Last-Event-ID', 'The id of the last event that the client has had', {
+  type: 'string',
+  examples: ['running'],
+});
+
 export const ifNoneMatch = header('If-None-Match', 'The ETag of what the client has', { type: 'string' });
 
 export const ifModifiedSince = header('If-Modified-Since', 'The Last-Modified of what the client has', {

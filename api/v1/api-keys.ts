@@ -98,7 +98,7 @@ function postApiKey({ database: { prisma } }: Deps): RequestHandler {
       expiresAt: asked.expires_at ?? null,
     });
     // The only reply that holds the key: no cache may keep it.
-    response.set('Cache-Control', 'no-store').location(`/v1/api-keys/${row.id}`);
+    response.location(`/v1/api-keys/${row.id}`);
     response.status(201).json({ ...presentApiKey(row), key });
   };
 }

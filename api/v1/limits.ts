@@ -66,7 +66,7 @@ function tellLimits({ config, database, clock = Date.now }: LimitsDeps): Request
         resources[name] = shown(planLimits[name], used[name], limits[name].isDaily ? nextDay(now) : undefined);
       }
     }
-    response.set('Cache-Control', 'no-store').json({ plan: tenant?.plan ?? null, resources, rate: requests });
+    response.json({ plan: tenant?.plan ?? null, resources, rate: requests });
   };
 }
 

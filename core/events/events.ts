@@ -41,7 +41,7 @@ type ValueOf<M> = M extends { members: readonly (infer L extends Leaf)[] }
 export type Event = { [M in (typeof eventMembers)[number] as M['name']]: OrNull<M, ValueOf<M>> };
 
 /** A field of an event: its path as the API names it, type, column in the table. `csv` ones stand in a CSV without `properties`. */
-export type EventField = { path: string; csv: boolean } & (
+export type EventField = { path: string; csv: boolean; nullable: boolean } & (
   | { type: Exclude<FieldType, 'json'>; column: string }
   | { type: 'json'; column: string | null }
 );
@@ -63,11 +63,18 @@ const place = ({ path }: EventField): number => {
 
 /** The fields of an event: filters, columns and sorts are made from them. */
 export const eventFields: readonly EventField[] = [
-  ...eventLeaves.map(({ path, type, column, repeats }) => ({ path, type, column, csv: !repeats }) as EventField),
-  ...contextCopies.map(({ name, type, column }): EventField => ({ path: `context.${name}`, type, column, csv: true })),
+  ...eventLeaves.map(
+    ({ path, type, column, repeats, nullable = false }) =>
+      ({ path, type, column, csv: !repeats, nullable }) as EventField,
+  ),
+  ...contextCopies.map(
+    ({ name, type, column }): EventField => ({ path: `context.${name}`, type, column, csv: true, nullable: true }),
+  ),
   ...(eventMembers as readonly Member[])
     .filter(isGroup)
-    .map(({ name }): EventField => ({ path: name, type: 'json', column: null, csv: false })),
+    .map(
+      ({ name, nullable = false }): EventField => ({ path: name, type: 'json', column: null, csv: false, nullable }),
+    ),
 ].toSorted((a, b) => place(a) - place(b));
 
 export const eventFieldPaths: readonly string[] = eventFields.map((field) => field.path);
@@ -89,7 +96,7 @@ const text = (most: number) =>
   z.string({ error: 'must be text' }).max(most, `must have at most ${most} characters`).meta(storable).nullish();
 // Fields that an index holds: PostgreSQL refuses index rows over 2704 bytes, and a character takes up to 4.
 const indexed = text(512);
-/** An empty list is taken for an object without members, which is how PHP writes one. */
+/** An empty list is taken for an object without members, which is how PHP writes one; the document does not tell of it. */
 const freeForm = (properties: object = {}) =>
   z
     .custom<JsonObject | []>(
@@ -98,7 +105,7 @@ const freeForm = (properties: object = {}) =>
         error: 'must be a JSON object',
       },
     )
-    .meta({ type: ['object', 'array'], maxItems: 0, ...properties })
+    .meta({ type: 'object', additionalProperties: true, ...properties })
     .transform((value): JsonObject => (Array.isArray(value) ? {} : value));
 const contextText = { type: ['string', 'null'], ...storable };
 

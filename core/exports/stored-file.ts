@@ -9,6 +9,12 @@ const compressedTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } a
 export const contentType = ({ format, compression }: Pick<ExportContent, 'format' | 'compression'>): string =>
   compression === 'none' ? fileFormats[format].contentType : compressedTypes[compression];
 
+/** Every type that a stored file may have. */
+export const storedContentTypes: readonly string[] = [
+  ...Object.values(fileFormats).map((format) => format.contentType),
+  ...Object.values(compressedTypes),
+];
+
 /** The name a download gets: `asked` or a default, with the extension added if it is missing. */
 export function downloadName(
   content: Pick<ExportContent, 'format' | 'compression'>,

@@ -1,3 +1,4 @@
+import { AppError, invalid } from '../errors.ts';
 import { parseJson } from '../json/json.ts';
 
 /** One value of a parameter as it came: text, or an operator with what stands behind it. */
@@ -16,13 +17,14 @@ const listNames: ReadonlySet<string> = new Set(['users', 'email', 'severity', 't
  * operators as JSON text (`createdAt={"$gt":"…"}`) or in brackets, as newer HTTP clients write nested objects. A `filter`
  * that is a JSON object stands for its members. What a client has not set comes as an empty text, or as `undefined` or
  * `null`; all of these are left out.
+ * @throws AppError validation_error for a number that would be rounded, or a member that stands twice
  */
 export function readParameters(query: Record<string, unknown>): Parameters {
   const parameters: Parameters = new Map();
   const add = (name: string, values: Value[]) => {
     if (values.length > 0) parameters.set(name, [...(parameters.get(name) ?? []), ...values]);
   };
-  for (const [written, value] of Object.entries(query)) {
+  const read = (written: string, value: unknown) => {
     const [, base, , operator] = inBrackets.exec(written) ?? [];
     const texts = [value].flat().map(String).filter(isSet);
     const criteria = written === 'filter' ? texts.map(asObject) : [];
@@ -33,6 +35,13 @@ export function readParameters(query: Record<string, unknown>): Parameters {
       const mayHaveCommas = base === undefined && texts.length === 1 && listNames.has(written);
       add(base ?? written, texts.flatMap(unpacked).flatMap(mayHaveCommas ? betweenCommas : (each) => [each]));
     } else if (texts.length > 0) add(base!, [{ operator, operand: inBracketsOperand(operator, texts) }]);
+  };
+  for (const [written, value] of Object.entries(query)) {
+    try {
+      read(written, value);
+    } catch (error) {
+      throw error instanceof AppError ? invalid(error.errors.map((each) => ({ ...each, path: written }))) : error;
+    }
   }
   return parameters;
 }
@@ -54,7 +63,9 @@ function asJson(text: string): unknown {
   if (!/^\s*[[{]/.test(text)) return undefined;
   try {
     return parseJson(text);
-  } catch {
+  } catch (error) {
+    // It is JSON, and would be read as something else.
+    if (error instanceof AppError && error.type === 'validation_error') throw error;
     return undefined;
   }
 }
@@ -73,9 +84,11 @@ function unpacked(text: string): Value[] {
 
 const isScalar = (value: unknown): boolean => value !== null && typeof value !== 'object';
 
-/** Texts from brackets are numbers and booleans where they look like it: nothing else tells them apart. */
+/** Texts from brackets are numbers and booleans where JSON writes them so: nothing else tells them apart. */
 const inBracketsOperand = (operator: string, texts: string[]): unknown => {
-  const values = texts.map((text) => (/^(?:-?\d+(?:\.\d+)?|true|false)$/.test(text) ? JSON.parse(text) : text));
+  const values = texts.map((text) =>
+    /^(?:-?(?:0|[1-9]\d*)(?:\.\d+)?|true|false)$/.test(text) ? parseJson(text) : text,
+  );
   return operator === '$in' || operator === '$nin' ? values : values[0];
 };
 

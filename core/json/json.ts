@@ -1,6 +1,8 @@
 import { isAscii } from 'node:buffer';
 import { AppError, type FieldError, invalid } from '../errors.ts';
+import { countMembers, findDuplicateMember } from './duplicate-members.ts';
 import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
+import { endOfString } from './scan-json.ts';
 
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
@@ -12,12 +14,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads JSON as it was sent, losing nothing silently.
- * @throws AppError bad_request when it cannot be read; validation_error for a number that JavaScript would round, or
- *   nesting far beyond maxDepth
+ * @throws AppError bad_request when it cannot be read; validation_error for a number that JavaScript would round, a member
+ *   that occurs twice in its object (RFC 8785 builds on I-JSON, RFC 7493 section 2.3), or nesting far beyond maxDepth
  */
 export function parseJson(bytes: Uint8Array | string): unknown {
   const given = typeof bytes === 'string' ? bytes : decode(bytes);
-  const { escapedKeys, suspiciousNumber } = inspect(given);
+  const { keys, escapedKeys, suspiciousNumber } = inspect(given);
   const text = escapedKeys.length > 0 ? disguiseKeys(given, escapedKeys) : given;
   let value: unknown;
   try {
@@ -28,6 +30,7 @@ export function parseJson(bytes: Uint8Array | string): unknown {
       cause,
     });
   }
+  if (keys !== countMembers(value)) refuseDuplicates(given);
   if (suspiciousNumber) refuseRoundedNumbers(text);
   return value;
 }
@@ -56,6 +59,8 @@ const colon = /\s*:/y;
 
 /** What calls for more care than JSON.parse takes. */
 type Findings = {
+  /** How many keys there are: colons outside of strings. */
+  keys: number;
   /** Keys written with escapes (core/json/escaped-keys.ts). */
   escapedKeys: Span[];
   /** Whether a number is so long or large that it may be rounded. */
@@ -64,7 +69,7 @@ type Findings = {
 
 /** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting */
 function inspect(text: string): Findings {
-  const found: Findings = { escapedKeys: [], suspiciousNumber: false };
+  const found: Findings = { keys: 0, escapedKeys: [], suspiciousNumber: false };
   let depth = 0;
   let backslash = text.indexOf('\\');
   for (let i = 0; i < text.length; i++) {
@@ -76,7 +81,8 @@ function inspect(text: string): Findings {
       colon.lastIndex = i + 1;
       if (colon.test(text)) found.escapedKeys.push({ start, end: i + 1 });
       backslash = text.indexOf('\\', i);
-    } else if (code === 0x7b || code === 0x5b) {
+    } else if (code === 0x3a) found.keys++;
+    else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
     } else if (code === 0x7d || code === 0x5d) depth--;
     else if (code >= 0x30 && code <= 0x39) {
@@ -89,19 +95,10 @@ function inspect(text: string): Findings {
   return found;
 }
 
-function endOfString(text: string, start: number): number {
-  let end = start;
-  do {
-    end = text.indexOf('"', end + 1);
-    if (end < 0) return text.length;
-  } while (isEscaped(text, end));
-  return end;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let backslashes = 0;
-  while (text.charCodeAt(at - 1 - backslashes) === 0x5c) backslashes++;
-  return backslashes % 2 === 1;
+function refuseDuplicates(text: string): never {
+  const path = findDuplicateMember(text)!;
+  const name = path.at(-1)!.slice(0, 80).toWellFormed();
+  throw invalid([{ path: path.join('.'), message: `the member "${name}" occurs twice in its object` }]);
 }
 
 /** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
@@ -109,7 +106,7 @@ function refuseRoundedNumbers(text: string): void {
   const rounded = new Set<unknown>();
   const reviver = (_key: string, value: unknown, { source }: { source: string }) => {
     if (typeof value !== 'number' || !isRounded(value, source)) return value;
-    const mark = Symbol(source);
+    const mark = Symbol(`the number ${source.slice(0, 40)}${source.length > 40 ? '…' : ''} ${whyNot(value, source)}`);
     rounded.add(mark);
     return mark;
   };
@@ -117,8 +114,7 @@ function refuseRoundedNumbers(text: string): void {
   if (rounded.size === 0) return;
   const value = undisguiseKeys(parsed);
   const found = findInside(value, (inner) => (rounded.has(inner) ? (inner as symbol).description : undefined))!;
-  const message = `the number ${found.message.slice(0, 40)} does not fit a double without rounding; send it as text`;
-  throw invalid([{ path: found.path.join('.'), message }]);
+  throw invalid([{ path: found.path.join('.'), message: `${found.message}; send it as text` }]);
 }
 
 /**
@@ -131,6 +127,16 @@ function isRounded(value: number, source: string): boolean {
   if (Number.isSafeInteger(value)) return false;
   const written = String(value);
   return !written.includes('e') || /^-?\d+$/.test(source) || significantDigits(source) !== significantDigits(written);
+}
+
+/** Why a number is refused. */
+function whyNot(value: number, source: string): string {
+  if (!Number.isFinite(value)) return 'is too large for a double';
+  if (value === 0) return 'is too small for a double';
+  const isExact = !/e/.test(String(value)) || significantDigits(source) === significantDigits(String(value));
+  return isExact
+    ? 'is a whole number beyond ±(2^53 − 1), and would be written with digits that readers round'
+    : 'does not fit a double without rounding';
 }
 
 const significantDigits = (number: string): string =>

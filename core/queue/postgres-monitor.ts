@@ -54,8 +54,9 @@ export function explainPostgres(cause: Error & { code?: string }): Error {
   const isVersion = ['SchemaVersionMismatchError', 'UnsupportedPostgresVersionError'].includes(cause.name);
   if (isVersion) return new Error(cause.message, { cause });
   const what = cause.message || cause.code;
-  if (isRefusal(cause.code)) return new Error(`PostgreSQL, where the queue is, refuses us: ${what}`, { cause });
-  return new QueueAwayError(`PostgreSQL, where the queue is, cannot be reached: ${what}`, { cause });
+  if (isRefusal(cause.code))
+    return new Error(`The PostgreSQL server of the queue rejects the connection: ${what}`, { cause });
+  return new QueueAwayError(`The PostgreSQL server of the queue cannot be reached: ${what}`, { cause });
 }
 
 async function askServer(pool: PgPool): Promise<Finding[]> {
@@ -74,10 +75,16 @@ async function askServer(pool: PgPool): Promise<Finding[]> {
 }
 
 function clockFinding(aheadMs: number): Finding {
-  if (Math.abs(aheadMs) < largestClockDifferenceMs) return { level: 'ok', about, text: 'its clock is ours' };
+  if (Math.abs(aheadMs) < largestClockDifferenceMs)
+    return { level: 'ok', about, text: 'its clock agrees with that of this machine' };
   const seconds = Math.abs(Math.round(aheadMs / 1000));
-  const text = `The clock of PostgreSQL is ${seconds} s ${aheadMs > 0 ? 'before' : 'behind'} that of this machine`;
-  return { level: 'warning', about, text, remedy: 'Let all machines follow a time server, or keep the queue in Redis' };
+  const text = `The clock of PostgreSQL is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} that of this machine`;
+  return {
+    level: 'warning',
+    about,
+    text,
+    remedy: 'Synchronize all machines with a time server (NTP), or keep the queue in Redis',
+  };
 }
 
 function latencyFinding(latencyMs: number): Finding {
@@ -102,11 +109,11 @@ async function tryNotifications(pool: PgPool): Promise<Finding> {
     // Not for anybody else: it listens.
     listener.release(true);
   }
-  if (works) return { level: 'ok', about, text: 'its notifications come through (LISTEN, NOTIFY)' };
+  if (works) return { level: 'ok', about, text: 'its notifications arrive (LISTEN, NOTIFY)' };
   return {
     level: 'warning',
     about,
-    text: 'Notifications of PostgreSQL do not come through: exports and webhooks begin up to 10 seconds late',
-    remedy: 'Let QUEUE_URL lead past the pooler, or have it pool sessions',
+    text: 'Notifications of PostgreSQL do not arrive: exports and webhooks start up to 10 seconds late',
+    remedy: 'Point QUEUE_URL past the pooler, or set the pooler to pool sessions',
   };
 }

@@ -16,7 +16,8 @@ export type Queue = {
   /**
    * Returns within 1.5 seconds, too.
    * @throws QueueAwayError while it does not answer or takes no jobs, which passes
-   * @throws Error that says why, if it would lose what it is given or refuses us, which somebody has to repair
+   * @throws QueueLosesJobsError if it would lose what it is given
+   * @throws Error that says why, if it refuses us, which somebody has to repair
    */
   check(): Promise<void>;
   /** All there is to say about the server behind it, for people. A server that does not answer is a finding. */
@@ -30,13 +31,18 @@ export type Queue = {
 /**
  * The queue cannot be reached, or is full. Nothing is wrong with us or with how it is set up, and nothing is lost: the API
  * serves all it has, and exports made meanwhile begin when the queue is back. So it is no reason to take a process out of
- * service, where every other error of check() is.
+ * service.
  */
 export class QueueAwayError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'QueueAwayError';
   }
+}
+
+/** The queue would lose jobs that it has taken, by the way it is set up. */
+export class QueueLosesJobsError extends Error {
+  override name = 'QueueLosesJobsError';
 }
 
 /** Names of the two queues; a job's data is `{ id }` and nothing else. */

@@ -20,7 +20,7 @@ export type RedisCounter = {
 
 /**
  * Opens a connection for counting, which comes back by itself.
- * @param url redis:// or rediss://, as README says
+ * @param url redis:// or rediss://, as docs/deploy.md says
  * @throws ConfigError when the URL holds a mistake
  */
 export function openRedisCounter(url: string, log: Log): RedisCounter {

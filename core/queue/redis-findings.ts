@@ -45,7 +45,7 @@ function versionFindings({ product, version, address }: RedisState): Finding[] {
 function evictionFindings({ evictionPolicy: policy, address }: RedisState): Finding[] {
   // Unknown where INFO is not allowed, which is told with the version.
   if (policy === '') return [];
-  if (policy === 'noeviction') return [{ level: 'ok', about, text: 'it evicts nothing (noeviction)' }];
+  if (policy === 'noeviction') return [{ level: 'ok', about, text: 'it evicts no keys (noeviction)' }];
   const text = `Redis at ${address} may throw away what waits when its memory is full (maxmemory-policy ${policy})`;
   return [{ level: 'failure', about, text, remedy: 'Set its maxmemory-policy to noeviction' }];
 }
@@ -53,7 +53,7 @@ function evictionFindings({ evictionPolicy: policy, address }: RedisState): Find
 function roleFindings({ isReplica, isClusterNode, address }: RedisState, isCluster: boolean): Finding[] {
   if (isReplica) {
     const remedy = 'Name the primary in QUEUE_URL, or an address that follows it';
-    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and takes no jobs`, remedy }];
+    return [{ level: 'failure', about, text: `Redis at ${address} is a replica and accepts no jobs`, remedy }];
   }
   if (isClusterNode && !isCluster) {
     const remedy = 'Add ?cluster=true to QUEUE_URL';
@@ -69,7 +69,7 @@ function memoryFinding(state: RedisState): Finding {
   if (usedBytes < maxBytes * 0.8) return { level: 'ok', about, text };
   const remedy = 'Raise maxmemory, or find out what fills it: a waiting export takes about 1 KiB';
   if (!isFull(state)) return { level: 'warning', about, text: `Redis at ${address} is nearly full: ${text}`, remedy };
-  return { level: 'failure', about, text: `Redis at ${address} is full and takes no jobs: ${text}`, remedy };
+  return { level: 'failure', about, text: `Redis at ${address} is full and accepts no jobs: ${text}`, remedy };
 }
 
 function persistenceFinding({ writesLog, takesSnapshots, lastSnapshotFailed, address }: RedisState): Finding {
@@ -77,28 +77,29 @@ function persistenceFinding({ writesLog, takesSnapshots, lastSnapshotFailed, add
     const text = `Redis at ${address} could not write its last snapshot, and may take no jobs until it can`;
     return { level: 'warning', about, text, remedy: 'Look into its log: mostly its disk is full' };
   }
-  if (writesLog) return { level: 'ok', about, text: 'it keeps what waits on disk (append-only file)' };
-  if (takesSnapshots) return { level: 'ok', about, text: 'it keeps snapshots on disk, no append-only file' };
+  if (writesLog) return { level: 'ok', about, text: 'it persists waiting jobs (append-only file)' };
+  if (takesSnapshots) return { level: 'ok', about, text: 'it persists snapshots, without an append-only file' };
   if (takesSnapshots === undefined) {
-    return { level: 'ok', about, text: 'no append-only file; whether it takes snapshots cannot be told' };
+    return { level: 'ok', about, text: 'no append-only file; whether it takes snapshots is unknown' };
   }
   return {
     level: 'warning',
     about,
-    text: `Redis at ${address} keeps nothing on disk: exports that wait when it restarts begin some seconds later`,
-    remedy: 'Set appendonly to yes, if that is too late',
+    text: `Redis at ${address} persists nothing: after a restart, waiting exports start some seconds late`,
+    remedy: 'Set appendonly to yes if that is a problem',
   };
 }
 
 function clockFinding({ aheadMs, address }: RedisState): Finding {
-  if (Math.abs(aheadMs) < largestClockDifferenceMs) return { level: 'ok', about, text: 'its clock is ours' };
+  if (Math.abs(aheadMs) < largestClockDifferenceMs)
+    return { level: 'ok', about, text: 'its clock agrees with that of this machine' };
   const seconds = Math.abs(Math.round(aheadMs / 1000));
-  const text = `The clock of ${address} is ${seconds} s ${aheadMs > 0 ? 'before' : 'behind'} that of this machine`;
+  const text = `The clock of ${address} is ${seconds} s ${aheadMs > 0 ? 'ahead of' : 'behind'} that of this machine`;
   return {
     level: 'warning',
     about,
     text,
-    remedy: 'Let both follow a time server: retries of webhooks come by the clock',
+    remedy: 'Synchronize both with a time server (NTP): retries of webhooks are scheduled by this clock',
   };
 }
 

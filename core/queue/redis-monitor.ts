@@ -1,7 +1,7 @@
 import { type Cluster, Redis } from 'ioredis';
 import { TooLateError, within } from '../async/within.ts';
 import type { Finding } from '../findings.ts';
-import { QueueAwayError } from './queue.ts';
+import { QueueAwayError, QueueLosesJobsError } from './queue.ts';
 import type { RedisAddress } from './redis-address.ts';
 import { type RedisClient, tryConnection } from './redis-connection.ts';
 import { isFull, redisFindings, unfitness } from './redis-findings.ts';
@@ -43,8 +43,8 @@ export function monitorRedis(client: RedisClient, address: RedisAddress) {
       });
       for (const state of states) {
         const [finding] = unfitness(state, cluster).filter(({ level }) => level === 'failure');
-        if (finding && 'remedy' in finding) throw new Error(`${finding.text}. ${finding.remedy}.`);
-        if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and takes no jobs`);
+        if (finding && 'remedy' in finding) throw new QueueLosesJobsError(`${finding.text}. ${finding.remedy}.`);
+        if (isFull(state)) throw new QueueAwayError(`Redis at ${state.address} is full and accepts no jobs`);
       }
     },
     async inspect(): Promise<Finding[]> {
@@ -94,7 +94,7 @@ const isRefusal = ({ name, message, code }: Error & { code?: string }): boolean 
 
 function explain(cause: Error & { code?: string }, who: string): Error {
   const what = cause.message || cause.code;
-  if (isRefusal(cause)) return new Error(`${who} refuses us: ${what}`, { cause });
+  if (isRefusal(cause)) return new Error(`${who} rejects the connection: ${what}`, { cause });
   if (cause instanceof TooLateError) return new QueueAwayError(`${who} does not answer within ${patienceMs} ms`);
   return new QueueAwayError(`${who} cannot be reached: ${what}`, { cause });
 }

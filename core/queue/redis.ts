@@ -13,7 +13,7 @@ const longestWaitSeconds = 2;
 /**
  * The queue on Redis: one connection for jobs, and two for each worker, which come back by themselves. What is unfit about
  * the server is logged once, when it first answers.
- * @param url redis:// or rediss://, as README says
+ * @param url redis:// or rediss://, as docs/deploy.md says
  * @throws ConfigError when the URL holds a mistake
  */
 export function openRedisQueue(url: string, log: Log): Queue {

@@ -19,7 +19,13 @@ export type NewPart = { partNumber: number; offset: number; body: Buffer[] };
 export type CallOptions = { signal?: AbortSignal };
 
 /** What a link shows the browser; both go into the signature. */
-export type LinkOptions = { expiresInSeconds: number; contentDisposition: string; contentType: string };
+export type LinkOptions = {
+  expiresInSeconds: number;
+  contentDisposition: string;
+  contentType: string;
+  /** GET by default. S3 signs the method too, so a link for one is refused for the other. */
+  method?: 'GET' | 'HEAD';
+};
 
 /**
  * Where files are kept. Two makers: S3 (s3.ts) and files on disk (file.ts); test/core/storage holds both to the same
@@ -49,7 +55,7 @@ export type ObjectStore = {
   statObject(key: string): Promise<ObjectInfo | undefined>;
   /** Quiet if there is no such object. */
   deleteObject(key: string): Promise<void>;
-  /** A link that anybody may GET until it expires. */
+  /** A link by which anybody may GET the object (or HEAD it, if that is asked for) until it expires. */
   signLink(key: string, options: LinkOptions): Promise<{ url: string; expiresAt: Date }>;
   /** Cheap enough to be asked every few seconds. @throws Error that says why, if the store cannot be used */
   check(): Promise<void>;

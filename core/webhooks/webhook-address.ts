@@ -107,6 +107,9 @@ export function isPublicAddress(text: string): boolean {
 
 type Range = ReturnType<typeof ipaddr.parseCIDR>;
 
+/** What `localhost` leads to (RFC 6761 section 6.3). */
+export const loopbackRanges: readonly string[] = ['127.0.0.0/8', '::1/128'];
+
 /** Whether a text is a CIDR such as `10.0.0.0/8`, or one address. */
 export const isRange = (text: string): boolean => isIP(text) !== 0 || ipaddr.isValidCIDR(text);
 

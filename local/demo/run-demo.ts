@@ -38,7 +38,7 @@ export async function runDemo(demo: Demo, source: DemoSource): Promise<void> {
 }
 
 async function makeTenant({ local, screen, signal }: Demo): Promise<Tenant> {
-  const admin = { url: local.url, key: local.adminKey };
+  const admin = { url: local.url, key: local.admin.key };
   const name = `Demo of ${new Date().toISOString().slice(0, 19)}Z`;
   const { id } = await callApi<{ id: string }>(admin, '/v1/tenants', { body: { name, plan: 'pro' }, signal });
   const body = { name: 'demo', tenant_id: id, scopes: ['events:write', 'events:read', 'export'] };

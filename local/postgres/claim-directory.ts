@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -58,24 +58,37 @@ function identify(pid: number): string {
 
 function startTime(pid: number): string {
   const stat = readIfThere(`/proc/${pid}/stat`);
-  // The name, in parentheses, may hold spaces; the start time is the 20th field after it (proc(5)).
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  return stat === undefined ? askPs(pid, 'lstart=') : (fieldsOf(stat)[19] ?? '');
+}
+
+/** What follows the name, which stands in parentheses and may hold spaces (proc(5)): the state first. */
+const fieldsOf = (stat: string): string[] => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+
+/** Of systems without /proc. */
+function askPs(pid: number, column: string): string {
+  if (existsSync('/proc/self/stat')) return '';
   try {
-    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8', env: { LC_ALL: 'C' } }).trim();
+    return execFileSync('ps', ['-o', column, '-p', String(pid)], { encoding: 'utf8', env: { LC_ALL: 'C' } }).trim();
   } catch {
     return '';
   }
 }
 
-/** Whether there is a process with this id, of whatever user. */
+/** Whether there is a process with this id, of whatever user, that has not ended: one that nobody has reaped yet has. */
 export function isRunning(pid: number): boolean {
   if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
+  return !/^[ZX]/.test(stateOf(pid));
+}
+
+/** Letters of proc(5) and ps(1): Z is a zombie, X dead. Empty if nothing can be said. */
+function stateOf(pid: number): string {
+  const stat = readIfThere(`/proc/${pid}/stat`);
+  return stat === undefined ? askPs(pid, 'stat=') : fieldsOf(stat)[0]!;
 }
 
 function readIfThere(file: string): string | undefined {

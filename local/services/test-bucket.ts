@@ -21,7 +21,7 @@ export type TestBucket = {
   remove(): Promise<void>;
 };
 
-/** An empty bucket of the test's own, with the lifecycle rule that README asks for. */
+/** An empty bucket of the test's own, with the lifecycle rule that docs/deploy.md asks for. */
 export async function createTestBucket(service: S3Service): Promise<TestBucket> {
   const { endpoint, region, accessKeyId, secretAccessKey } = service;
   const name = `logferry-test-${randomUUID()}`;

@@ -9,7 +9,7 @@ import { contentOfRow, type ExportRow, isDownloadable, type Link } from './view.
 export async function mintLink(
   store: Pick<ObjectStore, 'signLink'>,
   row: ExportRow,
-  ttlSeconds: number,
+  { ttlSeconds, method }: { ttlSeconds: number; method?: 'GET' | 'HEAD' },
 ): Promise<Link | undefined> {
   if (!isDownloadable(row)) return undefined;
   const left = Math.floor((row.expiresAt!.getTime() - Date.now()) / 1000);
@@ -17,6 +17,7 @@ export async function mintLink(
     expiresInSeconds: Math.max(1, Math.min(ttlSeconds, left)),
     contentDisposition: attachment(row.fileName),
     contentType: contentType(contentOfRow(row)),
+    method,
   });
   return { download_url: url, download_url_expires_at: formatTimestamp(expiresAt) };
 }
@@ -27,5 +28,5 @@ export async function linkForExport(
   exportId: string,
 ): Promise<Link | undefined> {
   const row = await prisma.export.findUnique({ where: { id: exportId } });
-  return row ? mintLink(store, row, ttlSeconds) : undefined;
+  return row ? mintLink(store, row, { ttlSeconds }) : undefined;
 }

@@ -1,10 +1,10 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { within } from '../../core/async/within.ts';
 import type { Config } from '../../core/config.ts';
 import type { Finding } from '../../core/findings.ts';
 import { mostConnections, scanConnections, streamConnections } from '../connections.ts';
 import { readFigures } from '../metrics.ts';
-import { sessionOf } from '../session.ts';
+import { connectClient, refuseTransactionPooling, SessionError } from '../session.ts';
 import { inspectServer } from './server.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './tables.ts';
 
@@ -28,22 +28,26 @@ export type InspectOptions = {
  * a session like those of exports, which have no timeouts of their own.
  */
 export async function inspectDatabase(url: string, options: InspectOptions): Promise<Finding[]> {
-  const settings = {
-    ...sessionOf(url, { fixed: ['TimeZone=UTC', 'DateStyle=ISO'] }),
-    application_name: 'logferry-doctor',
+  const connect = async () => {
+    const client = await connectClient(url, {
+      application_name: 'logferry-doctor',
+      connectionTimeoutMillis: connectTimeoutMs,
+      query_timeout: queryTimeoutMs,
+    });
+    const release = () => within(endLimitMs, 'the end of the connection', client.end()).catch(() => {});
+    return { client, release };
   };
-  const timeouts = { connectionTimeoutMillis: connectTimeoutMs, query_timeout: queryTimeoutMs };
-  const client = new pg.Client({ ...settings, ...timeouts });
-  client.on('error', () => {});
   try {
-    await client.connect();
-    return await inspect(client, options);
+    await refuseTransactionPooling(connect);
+    const { client, release } = await connect();
+    return await inspect(client, options).finally(release);
   } catch (error) {
+    if (error instanceof SessionError) return [pooled(error)];
     return [unreachable(error as Error & { code?: string })];
-  } finally {
-    await within(endLimitMs, 'the end of the connection', client.end()).catch(() => {});
   }
 }
+
+const pooled = ({ what: text, remedy }: SessionError): Finding => ({ level: 'failure', about, text, remedy });
 
 async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: InspectOptions): Promise<Finding[]> {
   const { requests, runs, queue } = mostConnections;
@@ -92,16 +96,16 @@ async function inspectWork(client: pg.Client): Promise<Finding[]> {
 const remedies: [codes: RegExp, remedy: string][] = [
   [/^(28P01|28000)$/, 'Correct user and password in DATABASE_URL, or let the server take them (pg_hba.conf).'],
   [/^42501$/, 'Make the role of DATABASE_URL the owner of the database and its tables.'],
-  [/^3D000$/, 'Make the database (createdb), or correct its name in DATABASE_URL.'],
+  [/^3D000$/, 'Create the database (createdb), or correct its name in DATABASE_URL.'],
   [/^53300$/, 'Raise max_connections, or find who has them all (pg_stat_activity).'],
-  [/^(ENOTFOUND|EAI_AGAIN)$/, 'Correct the host in DATABASE_URL: its name leads nowhere.'],
-  [/^(08P01|42704)$/, 'Let DATABASE_URL lead past the pooler: it refuses startup options, which sessions need.'],
+  [/^(ENOTFOUND|EAI_AGAIN)$/, 'Correct the host in DATABASE_URL: it cannot be resolved.'],
+  [/^(08P01|42704)$/, 'Take "options" out of DATABASE_URL, or connect past the pooler: it refuses them.'],
 ];
 
 function unreachable(error: Error & { code?: string }): Finding {
   const remedy =
     remedies.find(([codes]) => codes.test(error.code ?? ''))?.[1] ??
-    'Start the server, and correct host and port in DATABASE_URL; see that nothing between keeps connections away.';
+    'Start the server, and correct host and port in DATABASE_URL; check that nothing in between blocks connections.';
   const inner = error instanceof AggregateError ? (error.errors[0] as Error | undefined) : undefined;
   const text = `The database cannot be used: ${error.message || inner?.message || error.code}`;
   return { level: 'failure', about, text, remedy };

@@ -100,8 +100,8 @@ function sessionFindings({ TimeZone: zone, server_encoding: encoding }: Record<s
   const findings: Finding[] = [];
   if (zone !== 'UTC') {
     const remedy = 'Let DATABASE_URL lead past the pooler that drops startup options, or have it pass them on.';
-    findings.push({ level: 'failure', about, text: `Sessions run in ${zone} although they ask for UTC`, remedy });
-  } else findings.push(ok('sessions run in UTC, as they ask for'));
+    findings.push({ level: 'failure', about, text: `Sessions run in ${zone} instead of UTC`, remedy });
+  } else findings.push(ok('sessions keep their settings'));
   if (encoding !== 'UTF8') {
     const remedy = 'Make a database with the encoding UTF8 and restore into it.';
     findings.push({
@@ -123,15 +123,15 @@ function timeoutFindings(settings: Record<string, string>): Finding[] {
   const findings = short.map<Finding>((name) => ({
     level: 'warning',
     about,
-    text: `${name} is ${settings[name]} ms: it ends exports that read, or event streams that write, for longer`,
+    text: `${name} is ${settings[name]} ms: it interrupts exports that read, and event streams that write, for longer`,
     remedy: `Set it to 0 for the role: alter role … set ${name} = 0. Where a limit is needed, Logferry sets its own.`,
   }));
   if (idle > 0) {
     const remedy = 'Set it to 0 for the role: alter role … set idle_session_timeout = 0.';
-    const text = `idle_session_timeout is ${idle} ms: it cuts the connections that wait for work`;
+    const text = `idle_session_timeout is ${idle} ms: it closes connections that wait for work`;
     findings.push({ level: 'warning', about, text, remedy });
   }
-  return findings.length > 0 ? findings : [ok('no timeout of the server or the role ends an export')];
+  return findings.length > 0 ? findings : [ok('no timeout of the server or the role interrupts exports')];
 }
 
 function durabilityFindings(settings: Record<string, string>): Finding[] {
@@ -146,7 +146,7 @@ function durabilityFindings(settings: Record<string, string>): Finding[] {
 
 function connectionFinding({ most, reserved, open }: Facts['connections'], asked: number): Finding {
   const free = Math.max(0, most - reserved - open);
-  const text = `an API and a worker open up to ${asked} connections; ${free} of ${most} are there for them`;
+  const text = `an API and a worker open up to ${asked} connections; ${free} of ${most} are available`;
   if (asked <= free) return ok(text);
   return {
     level: 'warning',
@@ -161,20 +161,20 @@ function connectionFinding({ most, reserved, open }: Facts['connections'], asked
 const largestClockDifferenceMs = 5_000;
 
 function clockFinding(aheadMs: number): Finding {
-  if (Math.abs(aheadMs) < largestClockDifferenceMs) return ok('its clock is ours');
-  const text = `The clock of the database is ${Math.abs(aheadMs / 1000).toFixed(0)} s ${aheadMs > 0 ? 'before' : 'behind'} that of this machine`;
-  return { level: 'warning', about, text, remedy: 'Let both follow a time server.' };
+  if (Math.abs(aheadMs) < largestClockDifferenceMs) return ok('its clock agrees with that of this machine');
+  const text = `The clock of the database is ${Math.abs(aheadMs / 1000).toFixed(0)} s ${aheadMs > 0 ? 'ahead of' : 'behind'} that of this machine`;
+  return { level: 'warning', about, text, remedy: 'Synchronize both with a time server (NTP).' };
 }
 
-/** The server refuses to write when two thousand million transactions are not frozen; autovacuum should begin at 200 million. */
+/** The server refuses to write when two billion transactions are not frozen; autovacuum should begin at 200 million. */
 const oldestFrozenAge = 1_000_000_000;
 const longestTransactionSeconds = 3_600;
 
 function housekeepingFindings({ bytes, frozenAge, longestSeconds, settings }: Facts): Finding[] {
-  const findings: Finding[] = [ok(`it takes ${(bytes / 2 ** 30).toFixed(2)} GiB of disk`)];
+  const findings: Finding[] = [ok(`it uses ${(bytes / 2 ** 30).toFixed(2)} GiB of disk space`)];
   if (settings.autovacuum === 'off' || frozenAge > oldestFrozenAge) {
     const text = `Vacuum does not keep up: autovacuum is ${settings.autovacuum}, ${Math.round(frozenAge / 1e6)} million transactions are not frozen`;
-    findings.push({ level: 'warning', about, text, remedy: 'Turn autovacuum on, and see what holds it back.' });
+    findings.push({ level: 'warning', about, text, remedy: 'Turn autovacuum on, and find out what holds it back.' });
   }
   if (longestSeconds > longestTransactionSeconds) {
     const text = `A transaction has been open for ${Math.round(longestSeconds / 60)} minutes, and holds vacuum back`;

@@ -16,7 +16,7 @@ export async function inspectMigrations(client: pg.Client): Promise<Finding[]> {
     return [...(await canCreate(client)), { level: 'failure', about, text, remedy: 'Run "npm run migrate".' }];
   } catch (error) {
     if (!(error instanceof MigrationError)) throw error;
-    return [{ level: 'failure', about, text: error.message, remedy: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: error.message, remedy: 'Follow the message, then run the doctor again.' }];
   }
 }
 
@@ -28,7 +28,7 @@ async function canCreate(client: pg.Client): Promise<Finding[]> {
   );
   const { role, schema, may } = rows[0]!;
   if (may) return [];
-  const text = `The role ${role} may not make tables in the schema ${schema ?? '(none)'}, or not make schemas`;
+  const text = `The role ${role} may not create tables in the schema ${schema ?? '(none)'}, or not create schemas`;
   return [{ level: 'failure', about, text, remedy: `Make it the owner: alter database … owner to ${role}.` }];
 }
 
@@ -58,8 +58,9 @@ export async function inspectSecretKey(client: pg.Client, fingerprint: string | 
     fingerprintName,
   ]);
   const known = rows[0]?.value;
-  if (known === undefined) return [{ level: 'ok', about, text: 'the first process to start gives it its secret key' }];
-  if (known === fingerprint) return [{ level: 'ok', about, text: 'it knows the secret key' }];
+  if (known === undefined)
+    return [{ level: 'ok', about, text: 'no secret key is registered; the first process registers its own' }];
+  if (known === fingerprint) return [{ level: 'ok', about, text: 'the secret key is the registered one' }];
   const ours = fingerprint === undefined ? 'none is set here' : `the one here has ${fingerprint}`;
   const text = `It was used with a secret key of the fingerprint ${known}; ${ours}`;
   const remedy =
@@ -76,9 +77,9 @@ export async function inspectManagementKeys(client: pg.Client, isConfigured: boo
   );
   if (rows[0]!.count > 0) {
     return [
-      { level: 'ok', about, text: `LOGFERRY_ADMIN_KEY is not set, but ${rows[0]!.count} management keys are kept` },
+      { level: 'ok', about, text: `LOGFERRY_ADMIN_KEY is not set; the database has ${rows[0]!.count} management keys` },
     ];
   }
-  const text = 'LOGFERRY_ADMIN_KEY is not set, and the database has no management key: nobody can make tenants';
+  const text = 'LOGFERRY_ADMIN_KEY is not set, and the database has no management key: nobody can create tenants';
   return [{ level: 'warning', about, text, remedy: 'Set LOGFERRY_ADMIN_KEY. ("npm start" makes one by itself.)' }];
 }

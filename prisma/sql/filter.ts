@@ -85,8 +85,19 @@ function allWords(search: string, bind: Bind): string[] {
   return search
     .split(/\s+/)
     .filter(Boolean)
-    .map((word) => `${text} ilike ${bind(`%${escapeLike(word)}%`, 'text')}`);
+    .map((word) => {
+      const pattern = bind(`%${escapeLike(word)}%`, 'text');
+      return isAscii(word) ? `${text} ilike ${pattern}` : `${foldCase(text)} like ${foldCase(pattern)}`;
+    });
 }
+
+const isAscii = (word: string): boolean => /^[\0-\x7f]*$/.test(word);
+
+/**
+ * Folds case as Unicode does (simple case folding), which `ilike` does not: it leaves a final sigma, a long s or a micro sign
+ * apart from the letters that their capitals have in common. `lower` of some collations makes a final sigma of its own.
+ */
+const foldCase = (text: string): string => `translate(lower(upper(${text})), 'ς', 'σ')`;
 
 function metadataConditions(path: string, criteria: Criteria, bind: Bind): string[] {
   const value = `(${jsonAt('metadata', splitPath(path)!, bind)})::jsonb`;

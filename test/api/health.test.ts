@@ -57,7 +57,12 @@ describe('An API whose Redis', () => {
   beforeAll(async () => {
     redis = await startRedisServer();
     queue = openQueue(redis.url, makeLog('silent'));
-    const parts = { database: { pool: { query: async () => {} } }, store: { check: async () => {} }, queue };
+    const parts = {
+      database: { pool: { query: async () => {} } },
+      schema: { check: async () => {} },
+      store: { check: async () => {} },
+      queue,
+    };
     app = await startApp({}, { queue, checks: readinessChecks(parts, 'api') });
   });
   afterAll(async () => {

@@ -180,7 +180,7 @@ describe.each(clients)('A client of LogProof in $name', (client) => {
     });
 
     it.each([
-      ['unknown_key', 401, 'authentication_error', 'not known'],
+      ['unknown_key', 401, 'authentication_error', 'unknown'],
       ['scope', 403, 'scope_error', '"events:write"'],
       ['plan', 403, 'plan_feature_unavailable', '"pro"'],
       ['missing', 404, 'not_found', 'no such event'],

@@ -82,7 +82,7 @@ describe('The board', () => {
     expect(policy).toMatch(/default-src 'none'; script-src 'self';/);
     expect(policy).toContain("frame-ancestors 'none'");
     expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
-    expect(reply.headers.get('cache-control')).toBe('private, no-cache');
+    expect(reply.headers.get('cache-control')).toBe('private, no-store');
     const base = new URL(/<base href="([^"]+)"/.exec(html)![1]!, app.url);
     const named = [...html.matchAll(/<(?:script|link)[^>]+(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
     expect(named.length).toBeGreaterThan(4);

@@ -130,6 +130,16 @@ describe.each(routes.map((row) => [`${row.method} ${row.path}`, row] as const))(
   }
 
   if (isClosed(row)) {
+    it('answers for its caller alone: no cache may keep it, and none guesses its type', async () => {
+      for (const headers of [bearer(app.adminKey), {}]) {
+        const reply = await call(headers);
+        expect(reply.headers.get('cache-control')).toMatch(/no-store/);
+        expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
+        expect(reply.headers.get('vary')).toMatch(/Authorization, x-access-token/);
+        await reply.body?.cancel();
+      }
+    });
+
     it('answers 401 without credentials', async () => {
       await expectError(call({}), 401, 'authentication_error');
       expect((await call({})).headers.get('www-authenticate')).toMatch(/^(Bearer|Basic)/);

@@ -14,6 +14,7 @@ import { secretKey } from '../../core/secret-key.ts';
 import { openStore } from '../../core/storage/open-store.ts';
 import type { Plan } from '../../core/tenants.ts';
 import { openDatabase } from '../../prisma/client.ts';
+import { schemaCheck } from '../../prisma/schema-check.ts';
 import { createTestDatabase } from '../database.ts';
 import { openTestStorage } from '../engines.ts';
 
@@ -32,7 +33,7 @@ export type Tenant = {
 
 /**
  * The whole API on a free port (or PORT), with a database and a storage of its own, no worker and no rate limit.
- * @param environment variables as in README, over those defaults; with a DATABASE_URL no database is made
+ * @param environment variables of docs/configuration.md, over those defaults; with a DATABASE_URL no database is made
  * @param overrides parts of the app to be replaced; the queue writes down who was enqueued
  */
 export async function startApp(environment: Record<string, string> = {}, overrides: Partial<AppDeps> = {}) {
@@ -66,6 +67,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     queue: writtenDown(jobs),
     store: openStore(config, linkKey),
     secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
+    schema: schemaCheck(database.pool, makeLog('silent')),
     checks: [{ name: 'database', check: () => database.pool.query('select 1') }],
     ...overrides,
   };

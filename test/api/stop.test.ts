@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type FreezableProxy, startFreezableProxy } from '../freezable-proxy.ts';
@@ -69,6 +69,21 @@ describe('An API that is told to stop', { timeout: 60_000 }, () => {
     await expect(api.call('/livez')).rejects.toThrow();
   });
 
+  it('keeps idle connections for longer than load balancers do, or as long as it is told', async () => {
+    const usual = await startProcess();
+    expect((await usual.call('/livez')).headers.get('keep-alive')).toBe('timeout=620');
+    const short = await startProcess({ LOGFERRY_KEEP_ALIVE_SECONDS: '1' });
+    const agent = new Agent({ keepAlive: true });
+    const reply = await new Promise<IncomingMessage>((resolve, reject) =>
+      request(`${short.url}/livez`, { agent }, resolve).on('error', reject).end(),
+    );
+    const { socket } = reply;
+    const closed = once(socket, 'close');
+    await text(reply);
+    await closed;
+    agent.destroy();
+  });
+
   it('ends a reply that waits for an export and a stream of its progress, in order', async () => {
     const api = await startProcess();
     const { id } = await bodyOf(api.call('/v1/exports', newExport));
@@ -76,7 +91,9 @@ describe('An API that is told to stop', { timeout: 60_000 }, () => {
     const stream = await api.call(`/v1/exports/${id}/events`);
     const result = await stopped(api, async () => {
       expect(await bodyOf(waiting)).toMatchObject({ status: 'queued' });
-      expect((await stream.text()).trimEnd().split('\n\n').at(-1)).toMatch(/^event: progress\ndata: \{.*\}$/);
+      expect((await stream.text()).trimEnd().split('\n\n').at(-1)).toMatch(
+        /^id: queued\nevent: progress\nretry: 2000\ndata: \{.*\}$/,
+      );
     });
     expect(result).toEqual(inTime);
     expect(result.tookMs).toBeLessThan(5000);

@@ -2,7 +2,7 @@ import { type Audit, type Evidence, wasTrouble } from './evidence.ts';
 import type { Life } from './fleet-member.ts';
 
 const stopWithinMs = 10_000;
-/** MiB of a process, by what README says that workers take: so much for itself, so much for each export. */
+/** MiB of a process, by what docs/scaling.md says that workers take: so much for itself, so much for each export. */
 const memoryMib = { process: 250, export: 120 };
 
 /** No process ended unless it was told to, those that were told did so in time, and none said what a sound one never says. */

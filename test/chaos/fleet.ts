@@ -34,7 +34,7 @@ export type Fleet = {
   stop(): Promise<void>;
 };
 
-/** Small parts and short times, so that little work makes many steps; the rest is as README has it. */
+/** Small parts and short times, so that little work makes many steps; the rest is as docs/configuration.md has it. */
 const settings = {
   LOGFERRY_PART_MIB: '5',
   LOGFERRY_SEGMENT_ROWS: '2000',
@@ -51,7 +51,7 @@ const settings = {
 
 export type FleetOptions = { s3: S3Service; apis?: number; workers?: number; environment?: Record<string, string> };
 
-/** Starts servers and APIs; workers are there but not started. @param environment variables as in README, over `settings` */
+/** Starts servers and APIs; workers are there but not started. @param environment variables of docs/configuration.md, over `settings` */
 export async function startFleet({ s3, apis = 3, workers = 4, environment = {} }: FleetOptions): Promise<Fleet> {
   const ends: (() => unknown)[] = [];
   const stop = async () => {

@@ -46,7 +46,45 @@ describe('readConfig', () => {
   });
 
   it('names the variable that was probably meant', () => {
-    expect(mistakes({ LOGFERRY_REGON: 'eu' })[0]).toContain('did you mean "LOGFERRY_REGION"?');
+    expect(mistakes({ LOGFERRY_REGON: 'eu' })).toEqual([
+      'LOGFERRY_REGON is not a variable of Logferry; did you mean LOGFERRY_REGION?',
+    ]);
+    expect(mistakes({ LOGFERRY_NOTHING_LIKE_IT: '1' })).toEqual([
+      'LOGFERRY_NOTHING_LIKE_IT is not a variable of Logferry',
+    ]);
+  });
+
+  it.each([
+    ['S3_ENDPIONT', 'S3_ENDPOINT'],
+    ['EXPORT_TLL', 'EXPORT_TTL'],
+    ['LOGFERRY_EXPORT_TTL', 'EXPORT_TTL'],
+    ['EXPORT_CONCURRENCY', 'LOGFERRY_EXPORT_CONCURRENCY'],
+    ['JWT_ISSUERS', 'JWT_ISSUER'],
+    ['WORKER_PROT', 'WORKER_PORT'],
+  ])('takes %s for a misspelling of %s', (name, near) => {
+    expect(mistakes({ [name]: '1' })).toEqual([`${name} is not a variable of Logferry; did you mean ${near}?`]);
+  });
+
+  it('leaves variables of other programs alone, also where they begin like ours', () => {
+    expect(
+      mistakes({ S3_BUCKET: 'x', WORKER_COUNT: '3', JWT_ALGORITHM: 'x', DATABASE_POOL: '4', HOSTNAME: 'h' }),
+    ).toEqual([]);
+    expect(mistakes({ DATABASE_URL: 'postgresql://h/d', DATABASE_URI: 'postgresql://h/d' })).toEqual([]);
+  });
+
+  it.each(['postgresql://u:pa#ss@h/d', 'postgresql://u:pa/ss@h/d', 'postgres://u:1#2@h/d', 'redis://:a?b@h:6379'])(
+    'says of %s that the password must be percent-encoded, and does not repeat it',
+    (url) => {
+      const name = url.startsWith('redis') ? 'QUEUE_URL' : 'DATABASE_URL';
+      expect(mistakes({ [name]: url })).toEqual([
+        expect.stringMatching(new RegExp(`^${name} cannot be read as a URL: percent-encode special characters`)),
+      ]);
+    },
+  );
+
+  it('takes localhost for the loopback addresses that webhooks may reach', () => {
+    const { LOGFERRY_WEBHOOK_ALLOW } = readConfig({ LOGFERRY_WEBHOOK_ALLOW: 'localhost, 10.0.0.0/8' });
+    expect(LOGFERRY_WEBHOOK_ALLOW).toEqual(['127.0.0.0/8', '::1/128', '10.0.0.0/8']);
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { liveness, type ReadinessCheck, readiness, readinessChecks } from '../../core/health.ts';
 import { makeLog } from '../../core/log.ts';
-import { QueueAwayError } from '../../core/queue/queue.ts';
+import { QueueAwayError, QueueLosesJobsError } from '../../core/queue/queue.ts';
 import { heardLog } from '../api/heard-log.ts';
 
 const log = makeLog('silent');
@@ -10,7 +10,10 @@ const fails = (error: Error) => () => Promise.reject(error);
 
 /** The checks of a process whose queue answers like this. */
 const withQueue = (process: 'api' | 'worker', check: () => Promise<void>): ReadinessCheck[] =>
-  readinessChecks({ database: { pool: { query: fine } }, store: { check: fine }, queue: { check } }, process);
+  readinessChecks(
+    { database: { pool: { query: fine } }, schema: { check: fine }, store: { check: fine }, queue: { check } },
+    process,
+  );
 
 describe('Readiness', () => {
   it('is there when database, storage and queue are', async () => {
@@ -19,7 +22,7 @@ describe('Readiness', () => {
       headers: { 'Cache-Control': 'no-store' },
       body: {
         status: 'ok',
-        checks: { database: 'ok', storage: 'ok', queue: 'ok' },
+        checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok' },
         not_ready: [],
         warnings: [],
       },
@@ -34,8 +37,20 @@ describe('Readiness', () => {
     });
   });
 
+  it('of an API warns of a queue that refuses it, as of one that is away, and of a storage', async () => {
+    const refusing = fails(new Error('Redis rejects the connection: WRONGPASS'));
+    expect(await readiness(withQueue('api', refusing), log)()).toMatchObject({
+      status: 200,
+      body: { warnings: ['queue'] },
+    });
+    const parts = { database: { pool: { query: fine } }, schema: { check: fine }, queue: { check: fine } };
+    const checks = (process: 'api' | 'worker') => readinessChecks({ ...parts, store: { check: refusing } }, process);
+    expect(await readiness(checks('api'), log)()).toMatchObject({ status: 200, body: { warnings: ['storage'] } });
+    expect(await readiness(checks('worker'), log)()).toMatchObject({ status: 503, body: { not_ready: ['storage'] } });
+  });
+
   it('of an API ends with a queue that would lose jobs', async () => {
-    const evicting = fails(new Error('maxmemory-policy is allkeys-lru'));
+    const evicting = fails(new QueueLosesJobsError('maxmemory-policy is allkeys-lru'));
     expect(await readiness(withQueue('api', evicting), log)()).toMatchObject({
       status: 503,
       headers: { 'Retry-After': '5' },

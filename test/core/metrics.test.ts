@@ -27,10 +27,10 @@ describe('The list of metrics', () => {
     expect(labels.filter((label) => /tenant|export|delivery|key|path|url|id$/.test(label))).toEqual([]);
   });
 
-  it('stands in the README, metric by metric, with the labels', () => {
-    const readme = readFileSync(join(import.meta.dirname, '..', '..', 'README.md'), 'utf8');
+  it('stands in docs/operate.md, metric by metric, with the labels', () => {
+    const document = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'operate.md'), 'utf8');
     const rows = new Map(
-      [...readme.matchAll(/^\| `(logferry_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => [
+      [...document.matchAll(/^\| `(logferry_\w+)(?:\{([\w, ]*)\})?` \|/gm)].map(([, name, labels]) => [
         name,
         labels ?? '',
       ]),

@@ -4,7 +4,8 @@ import { checkConfiguration } from '../../doctor/check-configuration.ts';
 
 /** What is warned of; the key and the address that every other finding would distract from are there. */
 async function warned(environment: Record<string, string>): Promise<string> {
-  const findings = await checkConfiguration(readConfig({ LOGFERRY_EXPORT_CONCURRENCY: '1', ...environment }));
+  const config = readConfig({ LOGFERRY_EXPORT_CONCURRENCY: '1', ...environment });
+  const findings = await checkConfiguration(config, config.LOGFERRY_SECRET_KEY !== undefined);
   return findings.flatMap(({ level, text }) => (level === 'ok' ? [] : [text])).join('\n');
 }
 
@@ -23,13 +24,17 @@ describe('The check of the configuration', () => {
   });
 
   it.each([
-    ['links in the clear', { ...spread, PUBLIC_URL: 'http://logs.example.com' }, /travel the internet in the clear/],
-    ['links to no address', { HOST: '0.0.0.0' }, /point to http:\/\/0\.0\.0\.0:3000, which is no address/],
-    ['links to this machine alone', { ...spread, PUBLIC_URL: '' }, /where only this machine finds the API/],
+    ['links in the clear', { ...spread, PUBLIC_URL: 'http://logs.example.com' }, /would be sent unencrypted/],
+    [
+      'links to no address',
+      { HOST: '0.0.0.0' },
+      /point to http:\/\/0\.0\.0\.0:3000, which is not an address that clients can use/,
+    ],
+    ['links to this machine alone', { ...spread, PUBLIC_URL: '' }, /works on this machine only/],
     [
       'links to this machine, by its host',
       { HOST: '0.0.0.0', PUBLIC_URL: 'http://localhost:3000' },
-      /only this machine/,
+      /this machine only/,
     ],
     [
       'a region that is elsewhere',
@@ -38,7 +43,11 @@ describe('The check of the configuration', () => {
     ],
     ['files beside a database elsewhere', { ...spread, STORAGE_URL: 'file:///srv/files' }, /kept in a directory/],
     ['downloads from an inner host', { ...spread, S3_ENDPOINT: 'http://minio:9000' }, /point to http:\/\/minio:9000/],
-    ['keys made by each machine', { ...spread, LOGFERRY_SECRET_KEY: '' }, /each machine makes one of its own/],
+    [
+      'a missing secret key',
+      { ...spread, LOGFERRY_SECRET_KEY: '' },
+      /LOGFERRY_SECRET_KEY is not set: .* refuse to start/,
+    ],
     ['a management key that is short', { LOGFERRY_ADMIN_KEY: 'short' }, /has 5 characters/],
     ['no rate limit', { LOGFERRY_RATE_LIMIT: '0' }, /keys may be guessed/],
     ['webhooks to credentials', { LOGFERRY_WEBHOOK_ALLOW: '0.0.0.0/0' }, /opens 169\.254\.169\.254/],

@@ -10,7 +10,12 @@ const events = Array.from({ length: 12 }, (_, i) => ({
   metadata: { n: i },
 }));
 
-type ServerEvent = { event: string; data: { status: string; progress: { phase: string; percent: number } } };
+type ServerEvent = {
+  id?: string;
+  retry?: string;
+  event: string;
+  data: { status: string; progress: { phase: string; percent: number } };
+};
 
 const serverEvents = (text: string): ServerEvent[] =>
   text
@@ -18,7 +23,7 @@ const serverEvents = (text: string): ServerEvent[] =>
     .filter((block) => block.includes('event: '))
     .map((block) => {
       const field = (name: string) => block.match(new RegExp(`^${name}: (.*)$`, 'm'))![1]!;
-      return { event: field('event'), data: JSON.parse(field('data')) };
+      return { id: field('id'), event: field('event'), retry: field('retry'), data: JSON.parse(field('data')) };
     });
 
 describe('An export that has ended', () => {
@@ -105,6 +110,13 @@ describe('An export that has ended', () => {
     expect(await actions(view.id)).toEqual(['created', 'downloaded']);
   });
 
+  it('answers HEAD of a download with its size, and does not count that as a download', async () => {
+    const { view } = await exportFile(call, { format: 'csv' });
+    const reply = await call(`/v1/exports/${view.id}/download`, { method: 'HEAD' });
+    expect([reply.status, reply.headers.get('content-length')]).toEqual([200, String(view.bytes)]);
+    expect(await actions(view.id)).toEqual(['created']);
+  });
+
   it('answers 409 for a cancel, and stays completed', async () => {
     const { view } = await exportFile(call, { format: 'csv' });
     const reply = await call(`/v1/exports/${view.id}/cancel`, { method: 'POST' });
@@ -180,6 +192,11 @@ describe('An export that has ended', () => {
     });
     const after = serverEvents(await (await call(`/v1/exports/${id}/events`)).text());
     expect(after.map(({ event }) => event)).toEqual(['completed']);
+    const again = await call(`/v1/exports/${id}/events`, { headers: { 'last-event-id': after[0]!.id! } });
+    expect([again.status, await again.text()]).toEqual([204, '']);
+    // One that lost its connection before the end still hears of it.
+    const late = await call(`/v1/exports/${id}/events`, { headers: { 'last-event-id': 'running' } });
+    expect(serverEvents(await late.text())).toMatchObject([{ event: 'completed', retry: '2000' }]);
   });
 
   describe('estimate', () => {
@@ -228,6 +245,16 @@ describe('An export that has ended', () => {
       expect(rows.map((row: { sequence_number: number }) => row.sequence_number)).toEqual([12, 11, 10, 9, 8]);
       expect(preview.rows).toHaveLength(5);
       expect(preview.rows[0]).toHaveLength(preview.columns.length);
+    });
+
+    it('warns of a CSV whose null rows are blank lines', async () => {
+      const warnings = async (request: object) => (await estimate({ format: 'csv', ...request })).warnings;
+      const one = { properties: [{ name: 'metadata.none' }] };
+      expect(await warnings(one)).toEqual([expect.stringMatching(/null are blank lines.*csv\.null/)]);
+      expect(await warnings({ ...one, csv: { null: 'NULL' } })).toEqual([]);
+      expect(await warnings({ ...one, format: 'ndjson' })).toEqual([]);
+      expect(await warnings({ properties: [{ name: 'id' }] })).toEqual([]);
+      expect(await warnings({ properties: [{ name: 'actor.id' }, { name: 'id' }] })).toEqual([]);
     });
 
     it('stores nothing and writes nothing into the audit log', async () => {

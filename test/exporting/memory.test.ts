@@ -32,7 +32,7 @@ describe('A worker process as it is set by default', () => {
   afterEach(() => worker?.ended('SIGKILL'));
   afterAll(() => app.close());
 
-  /** A worker with the settings of README, and what it took for one export after the other. */
+  /** A worker with the default settings, and what it took for one export after the other. */
   const startDefaultWorker = async () => {
     worker = startWorkerProcess(app, {
       LOGFERRY_PART_MIB: '',

@@ -37,7 +37,7 @@ describe('The health of a worker', () => {
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({
       status: 'ok',
-      checks: { database: 'ok', storage: 'ok', queue: 'ok' },
+      checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok' },
       not_ready: [],
       warnings: [],
     });

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../core/config.ts';
 import { openDeployment } from '../../prisma/deployment.ts';
@@ -28,6 +31,15 @@ describe('openDeployment', () => {
     const LOGFERRY_SECRET_KEY = firstKey;
     for (let start = 1; start <= 2; start++) await (await open({ LOGFERRY_SECRET_KEY })).close();
     await expect(open({})).rejects.toThrow(/LOGFERRY_SECRET_KEY is not the one this database was used with/);
+  });
+
+  it('refuses to make up a secret key, and takes the one that npm start has kept', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'logferry-key-'));
+    const environment = { LOGFERRY_SECRET_KEY: '', LOGFERRY_DATA: directory };
+    await expect(open(environment)).rejects.toThrow(/LOGFERRY_SECRET_KEY is not set.*openssl rand -base64 32/);
+    await writeFile(join(directory, 'secret-key'), `${firstKey}\n`);
+    await (await open(environment)).close();
+    await rm(directory, { recursive: true });
   });
 
   it('closes the store with everything else', async () => {

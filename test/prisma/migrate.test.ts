@@ -120,6 +120,29 @@ describe('migrate', () => {
     expect((await client.query('select * from a')).rows).toEqual([{ id: 1, b: null }]);
   });
 
+  test.each(['Postgres, DMY', 'German', 'SQL, DMY'])(
+    'finds nothing to do the second time where the database writes dates as %s, in another zone',
+    async (style) => {
+      const name = pg.escapeIdentifier(new URL(database.url).pathname.slice(1));
+      await client.query(`alter database ${name} set datestyle = '${style}'`);
+      await client.query(`alter database ${name} set timezone = 'Asia/Tokyo'`);
+      expect(await run()).toHaveLength(2);
+      expect(await run()).toEqual([]);
+    },
+  );
+
+  test('refuses a database that cannot hold any text, in one line', async () => {
+    const name = `${new URL(database.url).pathname.slice(1)}_latin1`;
+    await client.query(
+      `create database ${name} encoding 'LATIN1' locale 'C' locale_provider 'libc' template template0`,
+    );
+    const url = Object.assign(new URL(database.url), { pathname: `/${name}` }).href;
+    const failure = migrate(url, undefined, directory);
+    await expect(failure).rejects.toThrow(MigrationError);
+    await expect(failure).rejects.toThrow(/is encoded in LATIN1.*createdb --encoding=UTF8/);
+    await client.query(`drop database ${name}`);
+  });
+
   test('finds nothing to do the second time', async () => {
     await run();
     const before = await journal();

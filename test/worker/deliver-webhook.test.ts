@@ -109,6 +109,16 @@ async function rowOf(id: string) {
 const makeDue = (id: string) =>
   database.prisma.delivery.update({ where: { id }, data: { nextAttemptAt: new Date(0) } });
 
+test('makes the first attempt at once, whatever the clock of the process says that made it', async () => {
+  const { url } = await receiver();
+  await register(url);
+  const id = await record();
+  // As a worker writes it whose clock is a minute ahead.
+  await database.prisma.delivery.update({ where: { id }, data: { nextAttemptAt: new Date(Date.now() + 60_000) } });
+  expect(await claimDelivery(database.prisma, id, 30_000)).toMatchObject({ id });
+  expect(await claimDelivery(database.prisma, id, 30_000)).toBeUndefined();
+});
+
 test('sends a message that the official library verifies, with a fresh link', async () => {
   const { url, received } = await receiver();
   const { plainSecret } = await register(url);

@@ -22,7 +22,7 @@ export type FinishedExport = {
 /**
  * The whole of Logferry: API, queue and storage on the engines of this run, with a worker in this process unless told
  * otherwise.
- * @param environment variables as in README
+ * @param environment variables of docs/configuration.md
  */
 export async function startExporting(environment: Record<string, string> = {}, { worker: withWorker = true } = {}) {
   const testDatabase = await createTestDatabase();

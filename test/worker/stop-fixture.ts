@@ -9,7 +9,7 @@ const count = 8_000;
 /**
  * An API that enqueues nothing, events, and worker processes, which find exports by their sweep: so tests may do to the queue
  * what they like.
- * @param environment variables as in README
+ * @param environment variables of docs/configuration.md
  */
 export async function startStoppable(environment: Record<string, string> = {}) {
   const app = await startApp(environment);

@@ -80,5 +80,6 @@ export const estimateSchema = z.object({
     rows: z.array(z.array(z.string().nullable())),
     text: z.string().meta({ description: 'The beginning of the file' }),
   }),
+  warnings: z.array(z.string()).meta({ description: 'What readers of such a file may stumble over' }),
 });
 export type Estimate = z.output<typeof estimateSchema>;

@@ -34,11 +34,14 @@ function download({ database: { prisma }, store, config }: Deps): RequestHandler
   return async (request, response) => {
     const row = await getExport(prisma, tenantOf(response).id, exportIdOf(request, response));
     refuseUndownloadable(row);
-    const link = await mintLink(store, row, config.DOWNLOAD_URL_TTL);
+    const isDownload = request.method === 'GET';
+    const link = await mintLink(store, row, {
+      ttlSeconds: config.DOWNLOAD_URL_TTL,
+      method: isDownload ? 'GET' : 'HEAD',
+    });
     if (!link) throw gone();
-    // HEAD asks where a download would lead.
-    if (request.method === 'GET') await recordDownload(prisma, row, auditContext(request, response));
-    response.set('Cache-Control', 'no-store').redirect(302, link.download_url);
+    if (isDownload) await recordDownload(prisma, row, auditContext(request, response));
+    response.redirect(302, link.download_url);
   };
 }
 

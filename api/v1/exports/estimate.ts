@@ -9,6 +9,7 @@ import {
   exportRequestSchema,
 } from '../../../core/exports/exports.ts';
 import { fileFormats } from '../../../core/exports/file-formats.ts';
+import { warningsOf } from '../../../core/exports/warnings.ts';
 import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
 import type { Database } from '../../../prisma/client.ts';
 import { getHeadSequence } from '../../../prisma/exports/find.ts';
@@ -52,7 +53,7 @@ const previewRows = 5;
 const sampleRows = 200;
 const countLimitMs = 2_000;
 const sampleLimitMs = 10_000;
-/** Rows a second of one export on a machine like the one README's table was measured on, and what starting one takes. */
+/** Rows a second of one export on a machine like the one the table of docs/performance.md was measured on, and what starting one takes. */
 const typicalRowsPerSecond = 150_000;
 const startSeconds = 0.1;
 
@@ -83,6 +84,7 @@ async function estimateExport(database: Database, tenantId: string, request: Exp
       rows: cells,
       text: previewText(content, head, lines.bytes),
     },
+    warnings: warningsOf(content),
   };
 }
 

@@ -22,7 +22,7 @@ export function exportIdOf(request: Request, response: Response): string {
 
 /** An export as the API shows it, with a fresh link to its file if there is one. */
 export const presentExport = async ({ store, config }: PresentDeps, row: ExportRow) =>
-  exportView(row, await mintLink(store, row, config.DOWNLOAD_URL_TTL));
+  exportView(row, await mintLink(store, row, { ttlSeconds: config.DOWNLOAD_URL_TTL }));
 
 /** Answers with an export; one that has not ended says when to ask again. */
 export async function answerExport(

@@ -10,7 +10,7 @@ import { meterStream } from '../../http/metrics.ts';
 import { idPageOf, readIdPage } from '../../http/paging.ts';
 import { reply } from '../../openapi/described.ts';
 import { deliveryExample, exportExample, pageExample } from '../../openapi/examples.ts';
-import { exportStatus, idOf, paging } from '../../openapi/parameters.ts';
+import { exportStatus, idOf, lastEventId, paging } from '../../openapi/parameters.ts';
 import type { Route } from '../../route.ts';
 import { presentDeliveries } from '../deliveries.ts';
 import { answerExport, exportIdOf, type PresentDeps, presentExport } from './present.ts';
@@ -51,7 +51,7 @@ export const readRoutes: readonly Route<Deps>[] = [
     description:
       'Server-sent events: `progress` at least every second, then one named by how it ended: `completed`, `failed`, `canceled`, `expired`. The data of each is the export.',
     by: 'export',
-    parameters: [id],
+    parameters: [id, lastEventId],
     replies: {
       200: {
         description: 'The events',
@@ -59,10 +59,11 @@ export const readRoutes: readonly Route<Deps>[] = [
         content: {
           'text/event-stream': {
             schema: { type: 'string' },
-            example: `event: completed\ndata: ${JSON.stringify(exportExample)}\n\n`,
+            example: `id: completed\nevent: completed\nretry: 2000\ndata: ${JSON.stringify(exportExample)}\n\n`,
           },
         },
       },
+      204: { description: 'The client has had the last event: there is nothing to wait for' },
     },
     handle: watch,
   },

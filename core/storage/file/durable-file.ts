@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errorCode, isMissing } from './layout.ts';
+import { errorCode, isMissing, ownFileMode } from './layout.ts';
 
 /** Makes or replaces a small file at once and for good: readers see the old text or the new one, after a power cut too. */
 export async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.${randomUUID()}`;
-  const file = await open(temporary, 'wx');
+  const file = await open(temporary, 'wx', ownFileMode);
   try {
     await file.writeFile(text);
     await file.sync();

@@ -27,6 +27,10 @@ export const layout = {
   uploadFile: 'upload.json',
 };
 
+/** Exports are their tenants' data: no other user of the machine reads them. */
+export const ownFolder = { recursive: true, mode: 0o700 } as const;
+export const ownFileMode = 0o600;
+
 /** What stands under a key; `folder` holds its bytes as `layout.content`. */
 export type StoredObject = ObjectInfo & { folder: string };
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Finding } from '../../findings.ts';
 import type { CallOptions, ObjectStore } from '../object-store.ts';
-import { errorCode, findStoredObject, layout } from './layout.ts';
+import { errorCode, findStoredObject, layout, ownFileMode, ownFolder } from './layout.ts';
 import { abortUpload, deleteObject, listUploads } from './removal.ts';
 import { signPath } from './signed-path.ts';
 import { beginUpload, completeUpload, putPart } from './uploads.ts';
@@ -64,9 +64,13 @@ async function inspect(directory: string): Promise<Finding[]> {
     await probe(directory);
   } catch (error) {
     const { message } = error as Error;
-    return [{ level: 'failure', about, text: message, remedy: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: message, remedy: 'Follow the message, then run the doctor again.' }];
   }
   const { bavail, bsize } = await statfs(directory);
+  if ((await stat(directory)).mode & 0o077) {
+    const text = `Other users of this machine can look into ${directory}`;
+    return [{ level: 'warning', about, text, remedy: `chmod -R go-rwx ${directory}` }];
+  }
   const text = `${directory} can be written; ${((bavail * bsize) / 1024 ** 3).toFixed(1)} GiB are free`;
   if (bavail * bsize >= scarceBytes) return [{ level: 'ok', about, text }];
   return [{ level: 'warning', about, text, remedy: 'Free some space: an export whose file does not fit fails.' }];
@@ -75,8 +79,8 @@ async function inspect(directory: string): Promise<Finding[]> {
 async function probe(directory: string): Promise<void> {
   const path = join(directory, `probe-${randomUUID()}`);
   try {
-    await mkdir(directory, { recursive: true });
-    await writeFile(path, path, { flag: 'wx', flush: true });
+    await mkdir(directory, ownFolder);
+    await writeFile(path, path, { flag: 'wx', flush: true, mode: ownFileMode });
     const back = await readFile(path, 'utf8');
     if (back !== path) throw new Error('what was read back is not what was written');
     await rm(path);

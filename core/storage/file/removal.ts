@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import type { BegunUpload, Upload } from '../object-store.ts';
 import { syncFolder } from './durable-file.ts';
-import { isMissing, layout } from './layout.ts';
+import { isMissing, layout, ownFolder } from './layout.ts';
 
 /** ObjectStore.abortUpload */
 export const abortUpload = (directory: string, upload: Upload): Promise<void> =>
@@ -46,7 +46,7 @@ export async function listUploads(directory: string): Promise<BegunUpload[]> {
  */
 export async function discard(directory: string, folder: string): Promise<void> {
   const trash = layout.trash(directory);
-  await mkdir(trash, { recursive: true });
+  await mkdir(trash, ownFolder);
   const grave = join(trash, randomUUID());
   try {
     await rename(folder, grave);

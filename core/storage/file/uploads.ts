@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 import type { Completion, NewPart, PartReceipt, Upload } from '../object-store.ts';
 import { UploadGoneError } from '../object-store.ts';
 import { syncFoldersUpTo, writeDurably } from './durable-file.ts';
-import { errorCode, findStoredObject, isMissing, layout } from './layout.ts';
+import { errorCode, findStoredObject, isMissing, layout, ownFileMode, ownFolder } from './layout.ts';
 import { discard } from './removal.ts';
 
 /** ObjectStore.beginUpload. upload.json comes last: a folder without it is one whose maker was killed. */
@@ -13,8 +13,8 @@ export async function beginUpload(directory: string, key: string, contentType: s
   layout.object(directory, key);
   const upload = { key, uploadId: randomUUID() };
   const folder = layout.upload(directory, upload);
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, layout.content), '', { flag: 'wx' });
+  await mkdir(folder, ownFolder);
+  await writeFile(join(folder, layout.content), '', { flag: 'wx', mode: ownFileMode });
   const about = { key, contentType, begunAt: new Date().toISOString() };
   await writeDurably(join(folder, layout.uploadFile), JSON.stringify(about));
   return upload;
@@ -121,7 +121,7 @@ async function move(directory: string, upload: Upload): Promise<boolean> {
   const [from, to] = [layout.upload(directory, upload), layout.object(directory, upload.key)];
   while (await isThere(from)) {
     try {
-      await mkdir(dirname(to), { recursive: true });
+      await mkdir(dirname(to), ownFolder);
       await rename(from, to);
       return true;
     } catch (error) {

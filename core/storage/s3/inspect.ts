@@ -16,10 +16,10 @@ const about = 'storage';
 export async function inspect(bucket: S3Bucket): Promise<Finding[]> {
   const { bucket: name, prefix, endpoint } = bucket.options;
   try {
-    await check(bucket, bucket.clients.call);
+    await check(bucket);
   } catch (error) {
     const { message } = error as Error;
-    return [{ level: 'failure', about, text: message, remedy: 'Do what the message says, then look again.' }];
+    return [{ level: 'failure', about, text: message, remedy: 'Follow the message, then run the doctor again.' }];
   }
   const region = await bucket.clients.call.config.region();
   const place = `the bucket ${name} (${endpoint ?? 'Amazon S3'}, ${region}, prefix "${prefix}") can be reached`;
@@ -64,10 +64,17 @@ async function compareClocks(bucket: S3Bucket): Promise<Finding[]> {
   const date = await serverDate(bucket);
   if (date === undefined) return [];
   const skew = Math.round(((began + Date.now()) / 2 - date.getTime()) / 1000);
-  const text = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'before'} that of the storage`;
+  const text = `the clock of this machine is ${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} that of the storage`;
   if (Math.abs(skew) <= skewSeconds.warning) return [{ level: 'ok', about, text }];
   const level = Math.abs(skew) <= skewSeconds.failure ? 'warning' : 'failure';
-  return [{ level, about, text, remedy: 'Set it by NTP: links end too early or too late, then calls are refused.' }];
+  return [
+    {
+      level,
+      about,
+      text,
+      remedy: 'Synchronize it (NTP): links expire too early or too late, and beyond 15 minutes calls are rejected.',
+    },
+  ];
 }
 
 /** The Date header of an answer, which no output of the SDK has. */

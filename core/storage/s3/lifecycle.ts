@@ -24,7 +24,7 @@ export function adviseAbortRule(why: string, { bucket, prefix }: S3Options): Fin
   return {
     level: 'warning',
     about,
-    text: `${why}: parts of uploads that no worker ends are kept, unseen and paid for, until a worker sweeps again`,
+    text: `${why}: parts of abandoned uploads are kept and billed until a worker runs again`,
     remedy: `Add this rule to those that the bucket has (aws s3api put-bucket-lifecycle-configuration --bucket ${bucket} --lifecycle-configuration '{"Rules":[…]}' replaces all of them): ${JSON.stringify(rule)}`,
   };
 }
@@ -48,8 +48,8 @@ function earlyEndFindings(rule: LifecycleRule, options: S3Options): Finding[] {
   const finding = (does: string): Finding => ({
     level: 'warning',
     about,
-    text: `${name} ${does} before EXPORT_TTL (${exportTtlSeconds} s) is over: exports that are told of as completed have no file then`,
-    remedy: `Have the rule wait longer than that, keep it off the prefix "${prefix}", or make EXPORT_TTL shorter.`,
+    text: `${name} ${does} before EXPORT_TTL (${exportTtlSeconds} s) ends: completed exports lose their file`,
+    remedy: `Make the rule wait longer, exclude the prefix "${prefix}", or make EXPORT_TTL shorter.`,
   });
   const found: Finding[] = [];
   if (rule.Expiration && isEarly(rule.Expiration)) found.push(finding('deletes files'));

@@ -1,4 +1,4 @@
-import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { LinkOptions } from '../object-store.ts';
 import { placeOf, type S3Bucket } from './bucket.ts';
@@ -16,17 +16,18 @@ const marginSeconds = 30;
 export async function signLink(
   bucket: S3Bucket,
   key: string,
-  { expiresInSeconds, contentType, contentDisposition }: LinkOptions,
+  { expiresInSeconds, contentType, contentDisposition, method = 'GET' }: LinkOptions,
 ): Promise<{ url: string; expiresAt: Date }> {
   const { links, call } = bucket.clients;
   const { expiration } = await links.config.credentials();
   const leftSeconds = ((expiration?.getTime() ?? Infinity) - Date.now()) / 1000 - marginSeconds;
   const expiresIn = Math.max(1, Math.floor(Math.min(expiresInSeconds, longestSeconds, leftSeconds)));
-  const command = new GetObjectCommand({
+  const input = {
     ...placeOf(bucket, key),
     ResponseContentType: contentType,
     ResponseContentDisposition: contentDisposition,
-  });
+  };
+  const command = method === 'GET' ? new GetObjectCommand(input) : new HeadObjectCommand(input);
   // Links are signed in whole seconds, by the clock of S3 as far as calls have shown how ours differs from it.
   const now = Math.floor(Date.now() / 1000) * 1000;
   const signingDate = new Date(now + call.config.systemClockOffset);

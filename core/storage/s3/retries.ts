@@ -24,7 +24,11 @@ export function retryStrategy(attempts: number): RetryStrategy {
   return {
     acquireInitialRetryToken: async () => token(0, 0),
     async refreshRetryTokenForRetry(last, { error, errorType, retryAfterHint }) {
-      const isWorthIt = ['THROTTLING', 'TRANSIENT'].includes(errorType) || brokenOnTheWay.includes(error?.name ?? '');
+      // What a server does not know it will not know in a second.
+      const isUnknown =
+        (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode === 501;
+      const isWorthIt =
+        !isUnknown && (['THROTTLING', 'TRANSIENT'].includes(errorType) || brokenOnTheWay.includes(error?.name ?? ''));
       const count = last.getRetryCount() + 1;
       // The SDK then throws what the call has failed with.
       if (!isWorthIt || count >= attempts) throw new Error('Not tried again');

@@ -23,17 +23,28 @@ const warning = (text: string, remedy: string): Finding => ({ level: 'warning', 
 export async function tryOut(bucket: S3Bucket): Promise<Finding[]> {
   const key = `inspect/${randomUUID()}`;
   const found: Finding[] = [];
+  const begun = performance.now();
   for (const step of [refuseMissing, write, readBack, tellEncryption, link, remove, listBegun]) {
     try {
       found.push(...(await step(bucket, key)));
     } catch (error) {
       const text = `a file could not be tried out: ${await remedy(error, bucket)}`;
       await deleteObject(bucket, key).catch(() => {});
-      return [...found, { level: 'failure', about, text, remedy: 'Do what the message says, then look again.' }];
+      return [...found, { level: 'failure', about, text, remedy: 'Follow the message, then run the doctor again.' }];
     }
   }
-  return found;
+  const seconds = (performance.now() - begun) / 1000;
+  return seconds < slowSeconds ? found : [...found, slow(seconds)];
 }
+
+/** For some ten small calls one after the other. */
+const slowSeconds = 5;
+
+const slow = (seconds: number): Finding =>
+  warning(
+    `the storage is slow: writing, reading and deleting a small file took ${seconds.toFixed(0)} s`,
+    'Check its load and its distance; exports are just as slow.',
+  );
 
 async function refuseMissing(bucket: S3Bucket, key: string): Promise<Finding[]> {
   await statObject(bucket, key);
@@ -45,11 +56,11 @@ async function write(bucket: S3Bucket, key: string): Promise<Finding[]> {
   const first = await store(bucket, key, key);
   const second = await store(bucket, key, `not ${key}`);
   if (first === 'created' && second === 'exists') {
-    return [ok('a file was written in parts, and a second one under its name was refused')];
+    return [ok('a file was uploaded in parts, and a second one with the same name was rejected')];
   }
   return [
     warning(
-      'a file was written in parts, but the server lets a second one replace it (If-None-Match on completion)',
+      'a file was uploaded in parts, but the server lets a second one replace it (If-None-Match on completion)',
       'Nothing is lost: runs of one export write the same bytes. A server that knows the condition (Amazon S3 does) never shows a file twice.',
     ),
   ];

@@ -129,7 +129,7 @@ describe("A user's token where none are taken", () => {
     const app = await startApp();
     const reply = await app.caller(goodToken({ ...bySecret, now: now() }))('/v1/events');
     expect(reply.status).toBe(401);
-    expect((await bodyOf(reply)).detail).toContain("users' tokens are not taken");
+    expect((await bodyOf(reply)).detail).toContain('tokens of users are not accepted');
     await app.close();
   });
 });

@@ -401,3 +401,13 @@ describe('What there is not', () => {
     expect([nobody.status, await bodyOf(nobody)]).toEqual([401, { errors: [expect.any(String)] }]);
   });
 });
+
+it('compares what stands in brackets as it was written, and refuses numbers that would be rounded', async () => {
+  const { call, found } = await withAudits({ n: 1, v: 5 }, { n: 2, v: 'x' });
+  expect(await found('v[$gte]=00')).toEqual([2]);
+  expect(await found('v[$gte]=5')).toEqual([1]);
+  for (const value of ['9'.repeat(400), '9007199254740993']) {
+    const reply = await call(`${list}?v[$gte]=${value}`);
+    expect([reply.status, (await bodyOf(reply)).errors[0]]).toEqual([400, expect.stringContaining('send it as text')]);
+  }
+});

@@ -87,7 +87,7 @@ describe('With a list of origins, pages', () => {
       const reply = await app.admin('/v1/tenants', { headers: { origin } });
       for (const each of [asked, reply]) {
         expect(each.headers.get('access-control-allow-origin')).toBe(origin);
-        expect(each.headers.get('vary')).toBe('Origin');
+        expect(each.headers.get('vary')).toMatch(/^Origin\b/);
       }
     }
   });
@@ -101,13 +101,13 @@ describe('With a list of origins, pages', () => {
       expect(reply.status).toBe(200);
       for (const each of [asked, reply]) {
         expect([...each.headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
-        expect(each.headers.get('vary')).toBe('Origin');
+        expect(each.headers.get('vary')).toMatch(/^Origin\b/);
       }
     },
   );
 
   it('without an origin get what caches may not give to others', async () => {
-    expect((await app.admin('/v1/tenants')).headers.get('vary')).toBe('Origin');
+    expect((await app.admin('/v1/tenants')).headers.get('vary')).toMatch(/^Origin\b/);
   });
 
   it('are not what an OPTIONS request without an origin is about', async () => {

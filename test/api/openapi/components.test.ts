@@ -40,6 +40,8 @@ describe('The JSON Schema of requests, for whatever is made up', () => {
       const counts = { taken: 0, refused: 0, missed: 0 };
       for (const value of fc.sample(arbitraryJson(api, schema), { seed: 20261122, numRuns: 500 })) {
         const mistake = api.mistakeIn(schema, value);
+        // An empty list in place of an object, as PHP writes one, is taken and not told of.
+        if (/must be object/.test(mistake ?? '') && isTaken(value)) continue;
         if (isTaken(value)) {
           counts.taken++;
           // Whether it is a URL is checked apart (core/webhooks/webhook-address.ts).

@@ -16,6 +16,7 @@ const event = { action: 'user.login', metadata: { a: [1, null] } };
 
 /** One for each operation, by its id. */
 export const successfulCalls: Record<string, SuccessfulCall> = {
+  getRoot: get('/'),
   async writeEvent({ send }) {
     await send('post', '/v1/events', { json: { ...event, target: { id: 't' }, diff: { after: {} } } });
     const id = '01a2047e-98dd-7000-8000-0123456789ab';
@@ -77,8 +78,10 @@ export const successfulCalls: Record<string, SuccessfulCall> = {
     await world.send('get', `/v1/exports/${(await world.endedExport()).id}/download`);
   },
   async watchExport(world) {
-    const { body } = await world.send('get', `/v1/exports/${await world.newExport()}/events`);
-    const [, last] = /\nevent: completed\ndata: (.*)\n\n$/.exec(`\n${body}`)!;
+    const path = `/v1/exports/${await world.newExport()}/events`;
+    const { body } = await world.send('get', path);
+    const [, id, last] = /\nid: (.*)\nevent: completed\nretry: 2000\ndata: (.*)\n\n$/.exec(`\n${body}`)!;
+    await world.send('get', path, { headers: { 'last-event-id': id! } });
     expect(world.api.mistakeIn({ $ref: '#/components/schemas/Export' }, JSON.parse(last!))).toBeUndefined();
   },
   async listExportDeliveries(world) {

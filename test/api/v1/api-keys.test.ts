@@ -15,7 +15,7 @@ describe('/v1/api-keys', () => {
       json: { name: 'ci', tenant_id: tenant.id, scopes: ['export'], expires_at: '2099-01-01T00:00:00+01:00' },
     });
     expect(reply.status).toBe(201);
-    expect(reply.headers.get('cache-control')).toBe('no-store');
+    expect(reply.headers.get('cache-control')).toBe('private, no-store');
     const { key, ...made } = await bodyOf(reply);
     expect(key).toMatch(/^lf_sk_[0-9A-Za-z]{36}$/);
     expect(made).toEqual({

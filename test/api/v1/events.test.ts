@@ -141,3 +141,19 @@ describe('GET /v1/events/:id', () => {
     for (const problem of problems) expect(problem).toEqual(problems[0]);
   });
 });
+
+it('searches without regard to case, as Unicode folds it', async () => {
+  const { call: greek } = await app.newTenant();
+  const names = ['ΟΔΟΣ', 'Μάρκος', 'ſtraße', 'µm', 'ÅNGSTRÖM'];
+  for (const name of names) await greek('/v1/events', { json: { action: 'a', actor: { name } } });
+  const found = async (word: string) =>
+    (await list(`search=${encodeURIComponent(word)}`, greek)).data.map(
+      (event: { actor: { name: string } }) => event.actor.name,
+    );
+  expect(await found('οδος')).toEqual(['ΟΔΟΣ']);
+  expect(await found('οδοσ')).toEqual(['ΟΔΟΣ']);
+  expect(await found('ΜΆΡΚΟΣ')).toEqual(['Μάρκος']);
+  expect(await found('μm')).toEqual(['µm']);
+  expect(await found('ångström')).toEqual(['ÅNGSTRÖM']);
+  expect(await found('100%é')).toEqual([]);
+});

@@ -36,10 +36,23 @@ it.each([
   ['a[$in][]=1&a[$in][]=b', { a: [{ operator: '$in', operand: [1, 'b'] }] }],
   ['a[$exists]=false', { a: [{ operator: '$exists', operand: false }] }],
   ['a[b]=1', { 'a[b]': ['1'] }],
+  ['a[$gte]=00', { a: [{ operator: '$gte', operand: '00' }] }],
+  ['a[$gte]=-0.50', { a: [{ operator: '$gte', operand: -0.5 }] }],
+  ['a[$gte]=9007199254740991', { a: [{ operator: '$gte', operand: 9007199254740991 }] }],
 ])('reads %s', (query, expected) => {
   expect(read(query)).toEqual(expected);
 });
 
 it('takes __proto__ for a name like any other', () => {
   expect([...readParameters(querystring.parse('__proto__=1'))]).toEqual([['__proto__', ['1']]]);
+});
+
+it.each([
+  `v[$gte]=${'9'.repeat(400)}`,
+  'v[$gte]=9007199254740993',
+  'v[$in][]=1&v[$in][]=9007199254740993',
+  'v={"$gte":9007199254740993}',
+  'v={"$gte":1,"$gte":2}',
+])('refuses %s, which would be read as something else', (query) => {
+  expect(() => read(query)).toThrow(expect.objectContaining({ type: 'validation_error' }));
 });

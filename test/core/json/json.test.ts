@@ -45,13 +45,42 @@ describe('parseJson', () => {
     ]);
   });
 
-  it('takes a key with escapes for any key, also __proto__, and the later of two equal ones', () => {
-    const value = parseJson('{"a":1,"\\u0061":2,"\\u005f_proto__":{"x":1},"list":[{"\\n":"\\n"}]}');
+  it('takes a key with escapes for any key, also __proto__', () => {
+    const value = parseJson('{"\\u0061":2,"\\u005f_proto__":{"x":1},"list":[{"\\n":"\\n"}]}');
     expect(Object.entries(value as object)).toEqual([
       ['a', 2],
       ['__proto__', { x: 1 }],
       ['list', [{ '\n': '\n' }]],
     ]);
+  });
+
+  it.each([
+    ['{"action":"a","action":"b"}', 'action'],
+    ['{"a":1,"\\u0061":2}', 'a'],
+    ['{"events":[{"a":1},{"b":{"c":[1,{"d":1,"x":{"d":1},"d":2}]}}]}', 'events.1.b.c.1.d'],
+    ['{"__proto__":1,"__proto__":2}', '__proto__'],
+    ['{"":1, "" :2}', ''],
+    ['[{"a":":\\"","a" :"{"}]', '0.a'],
+  ])('refuses %s, in which a member stands twice, and names it', (text, path) => {
+    const error = refusal(text);
+    expect(error.type).toBe('validation_error');
+    expect(error.errors).toEqual([{ path, message: expect.stringMatching(/occurs twice in its object$/) }]);
+  });
+
+  it('takes the same member in objects beside and inside each other', () => {
+    const text = '{"a":{"a":[{"a":1},{"a":":"}]},"b":{"a":null}}';
+    expect(parseJson(text)).toEqual(JSON.parse(text));
+  });
+
+  it.each([
+    ['[1e16]', /beyond ±\(2\^53 − 1\)/],
+    ['[1e20]', /beyond ±\(2\^53 − 1\)/],
+    ['[9007199254740993]', /beyond ±\(2\^53 − 1\)|rounding/],
+    ['[1234567890123456789012]', /without rounding/],
+    ['[1e400]', /too large/],
+    ['[1e-400]', /too small/],
+  ])('says of %s truly why it is refused', (text, message) => {
+    expect(refusal(text).errors[0]!.message).toMatch(message);
   });
 
   it.each(['{"a\\n":1,x', '{"a\\x":1}', '{"a\\n":1}}'])('says of %s what is wrong with it as it was given', (text) => {

@@ -135,7 +135,7 @@ describe('A queue in PostgreSQL', () => {
     await admin.query('drop role ringer');
     expect(found).toMatchObject({
       isAway: false,
-      message: expect.stringMatching(/refuses us: password authentication failed/),
+      message: expect.stringMatching(/rejects the connection: password authentication failed/),
     });
     expect(JSON.stringify(found)).not.toMatch(/hidden-guess/);
   });
@@ -157,7 +157,7 @@ describe('A queue in PostgreSQL', () => {
     const findings = await queue.inspect();
     expect(findings.filter(({ level }) => level !== 'ok')).toEqual([]);
     expect(findings.map(({ text }) => text).join('\n')).toMatch(
-      /PostgreSQL 1\d.*\n.*clock.*\n.*ms\n.*notifications come through/,
+      /PostgreSQL 1\d.*\n.*clock.*\n.*ms\n.*notifications arrive/,
     );
     await queue.close();
   });
@@ -168,7 +168,7 @@ describe('A queue in PostgreSQL', () => {
     pool.on('connect', (client) => void (client as EventEmitter).on('newListener', deafen));
     const queue = openPostgresQueue(pool as unknown as PgPool, silent);
     expect((await queue.inspect()).filter(({ level }) => level !== 'ok')).toEqual([
-      expect.objectContaining({ level: 'warning', text: expect.stringMatching(/do not come through/) }),
+      expect.objectContaining({ level: 'warning', text: expect.stringMatching(/do not arrive/) }),
     ]);
     const heard: string[] = [];
     const worker = await queue.consume('exports', 1, async (id) => {

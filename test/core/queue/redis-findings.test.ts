@@ -29,10 +29,10 @@ describe('The findings about a Redis', () => {
   it('are all well for one that is as it should be', () => {
     expect(redisFindings(good, false).map(({ level, text }) => `${level}: ${text}`)).toEqual([
       'ok: Redis 7.0.15 at 10.0.0.5:6379',
-      'ok: it evicts nothing (noeviction)',
+      'ok: it evicts no keys (noeviction)',
       'ok: 10.0 MiB of 100.0 MiB of memory used',
-      'ok: it keeps what waits on disk (append-only file)',
-      'ok: its clock is ours',
+      'ok: it persists waiting jobs (append-only file)',
+      'ok: its clock agrees with that of this machine',
       'ok: 10.0.0.5:6379 answers within 0.4 ms',
     ]);
   });
@@ -46,9 +46,9 @@ describe('The findings about a Redis', () => {
     [{ isClusterNode: true }, /^failure: .*node of a Redis Cluster/],
     [{ usedBytes: 100 * mib }, /^failure: .*is full/],
     [{ usedBytes: 85 * mib }, /^warning: .*nearly full: 85\.0 MiB of 100\.0 MiB/],
-    [{ writesLog: false, takesSnapshots: false }, /^warning: .*keeps nothing on disk/],
+    [{ writesLog: false, takesSnapshots: false }, /^warning: .*persists nothing/],
     [{ lastSnapshotFailed: true }, /^warning: .*could not write its last snapshot/],
-    [{ aheadMs: 61_000 }, /^warning: .*is 61 s before/],
+    [{ aheadMs: 61_000 }, /^warning: .*is 61 s ahead of/],
     [{ aheadMs: -61_000 }, /^warning: .*is 61 s behind/],
     [{ latencyMs: 80 }, /^warning: .*within 80\.0 ms/],
     [{ version: '', evictionPolicy: '' }, /^warning: .*may not call INFO/],

@@ -117,13 +117,21 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
   });
 
   it.each([
-    ['a wrong password', (port: number) => `redis://:hidden-guess@127.0.0.1:${port}`, /refuses us: WRONGPASS/],
-    ['no password', (port: number) => `redis://127.0.0.1:${port}`, /refuses us: NOAUTH/],
-    ['an unknown user', (port: number) => `redis://nobody:hidden-guess@127.0.0.1:${port}`, /refuses us: WRONGPASS/],
+    [
+      'a wrong password',
+      (port: number) => `redis://:hidden-guess@127.0.0.1:${port}`,
+      /rejects the connection: WRONGPASS/,
+    ],
+    ['no password', (port: number) => `redis://127.0.0.1:${port}`, /rejects the connection: NOAUTH/],
+    [
+      'an unknown user',
+      (port: number) => `redis://nobody:hidden-guess@127.0.0.1:${port}`,
+      /rejects the connection: WRONGPASS/,
+    ],
     [
       'a database that there is not',
       (port: number) => `redis://:right@127.0.0.1:${port}/99`,
-      /refuses us: ERR DB index/,
+      /rejects the connection: ERR DB index/,
     ],
   ])('is refused, which is no outage, with %s; nothing tells the password', async (_what, url, message) => {
     const redis = await start();
@@ -139,7 +147,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     const redis = await start({ cluster: true });
     await redis.command('CONFIG', 'SET', 'requirepass', 'right');
     const queue = open(`redis://:hidden-guess@127.0.0.1:${redis.port}?cluster=true`);
-    await expect.poll(async () => (await checked(queue)).error?.message).toMatch(/refuses us: WRONGPASS/);
+    await expect.poll(async () => (await checked(queue)).error?.message).toMatch(/rejects the connection: WRONGPASS/);
   });
 
   it('is served with the right user, password, database and prefix', async () => {
@@ -156,7 +164,7 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
     const queue = open(redis.url);
     expect(await checked(queue)).toEqual({ error: undefined, isAway: false });
     expect(await amiss(queue)).toEqual([
-      expect.objectContaining({ level: 'warning', text: expect.stringMatching(/keeps nothing on disk/) }),
+      expect.objectContaining({ level: 'warning', text: expect.stringMatching(/persists nothing/) }),
     ]);
     await redis.command('CONFIG', 'SET', 'appendonly', 'yes');
     expect(await amiss(queue)).toEqual([]);
@@ -202,11 +210,13 @@ describe.skipIf('missing' in redisThere)('A queue in Redis', () => {
         const parameters = cluster ? '?cluster=true' : '';
         expect(checkedBy(`rediss://localhost:${tlsPort}${parameters}`, environment)).toBe('ready');
         expect(checkedBy(`rediss://localhost:${tlsPort}${parameters}`, { PATH: process.env.PATH! })).toMatch(
-          /^Error: .*refuses us: .*(self-signed|certificate)/,
+          /^Error: .*rejects the connection: .*(self-signed|certificate)/,
         );
         // The certificate is for a name.
         if (!cluster)
-          expect(checkedBy(`rediss://127.0.0.1:${tlsPort}`, environment)).toMatch(/^Error: .*refuses us: .*altnames/);
+          expect(checkedBy(`rediss://127.0.0.1:${tlsPort}`, environment)).toMatch(
+            /^Error: .*rejects the connection: .*altnames/,
+          );
       },
     );
   });

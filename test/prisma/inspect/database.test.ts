@@ -43,9 +43,9 @@ describe('inspectDatabase', () => {
     expect(warnings(findings)).toEqual([]);
     expect(saying(findings, 'ok')).toEqual(
       expect.arrayContaining([
-        'no timeout of the server or the role ends an export',
-        expect.stringMatching(/^an API and a worker open up to 94 connections; \d+ of \d+ are there for them$/),
-        'the first process to start gives it its secret key',
+        'no timeout of the server or the role interrupts exports',
+        expect.stringMatching(/^an API and a worker open up to 94 connections; \d+ of \d+ are available$/),
+        'no secret key is registered; the first process registers its own',
         '0 exports run and 0 wait; 0 webhook deliveries are pending',
       ]),
     );
@@ -85,7 +85,9 @@ describe('inspectDatabase', () => {
 
   it('compares the secret key by its fingerprint', async () => {
     await client.query('insert into settings (name, value) values ($1, $2)', [fingerprintName, 'aaaabbbbccccdddd']);
-    expect(saying(await inspect({ fingerprint: 'aaaabbbbccccdddd' }), 'ok')).toContain('it knows the secret key');
+    expect(saying(await inspect({ fingerprint: 'aaaabbbbccccdddd' }), 'ok')).toContain(
+      'the secret key is the registered one',
+    );
     expect(saying(await inspect({ fingerprint: '0000111122223333' }), 'failure')).toEqual([
       'It was used with a secret key of the fingerprint aaaabbbbccccdddd; the one here has 0000111122223333',
     ]);
@@ -93,7 +95,7 @@ describe('inspectDatabase', () => {
   });
 
   it.each([
-    ['statement_timeout', '5s', 'warning', /^statement_timeout is 5000 ms: it ends exports/],
+    ['statement_timeout', '5s', 'warning', /^statement_timeout is 5000 ms: it interrupts exports/],
     ['idle_in_transaction_session_timeout', '10s', 'warning', /^idle_in_transaction_session_timeout is 10000 ms/],
     ['idle_session_timeout', '60s', 'warning', /^idle_session_timeout is 60000 ms/],
     ['default_transaction_read_only', 'on', 'failure', /read-only by default/],
@@ -107,14 +109,14 @@ describe('inspectDatabase', () => {
     await client.query(`alter database "${name}" set statement_timeout = '2h'`);
     const findings = await inspect();
     expect(warnings(findings)).toEqual([]);
-    expect(saying(findings, 'ok')).toContain('sessions run in UTC, as they ask for');
+    expect(saying(findings, 'ok')).toContain('sessions keep their settings');
   });
 
   it('counts the connections that are left for us', async () => {
     await client.query(`alter database "${name}" connection limit 40`);
     expect(warnings(await inspect())).toEqual([
       expect.stringMatching(
-        /^Connections may run out: an API and a worker open up to 94 connections; \d+ of 40 are there/,
+        /^Connections may run out: an API and a worker open up to 94 connections; \d+ of 40 are available/,
       ),
     ]);
     const without = (await inspect({ hasQueue: false })).map(({ text }) => text).join('\n');
@@ -123,7 +125,7 @@ describe('inspectDatabase', () => {
 
   it('asks for a management key, unless one is configured or kept', async () => {
     const none = { config: { ...config, LOGFERRY_ADMIN_KEY: undefined } };
-    expect(warnings(await inspect(none))).toEqual([expect.stringContaining('nobody can make tenants')]);
+    expect(warnings(await inspect(none))).toEqual([expect.stringContaining('nobody can create tenants')]);
     await client.query(
       `insert into api_keys (id, name, scopes, prefix, hash, created_at) values ($1, 'operator', '{}', 'p', '', now())`,
       [newId()],
@@ -188,7 +190,7 @@ describe('inspectDatabase by another role', () => {
     const empty = await createTestDatabase({ empty: true });
     const at = Object.assign(new URL(url), { pathname: new URL(empty.url).pathname }).href;
     expect(await failures('failure', at)).toEqual([
-      expect.stringMatching(/may not make tables in the schema public/),
+      expect.stringMatching(/may not create tables in the schema public/),
       'There are no tables yet',
     ]);
     await empty.drop();

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFileStore } from '../../../../core/storage/file/open-file.ts';
@@ -29,6 +29,17 @@ describe('The file storage on disk', () => {
     const upload = await store.beginUpload(freshKey(), 'text/csv');
     return { upload, part: await put(upload, text) };
   };
+
+  it('lets no other user of the machine read anything', async () => {
+    const { upload, part } = await begunWith('secret');
+    const modes = async (path: string): Promise<number[]> => {
+      const entries = await readdir(path, { recursive: true, withFileTypes: true });
+      return Promise.all(entries.map(async (entry) => (await stat(join(entry.parentPath, entry.name))).mode & 0o077));
+    };
+    expect(new Set(await modes(served.directory))).toEqual(new Set([0]));
+    await store.completeUpload(upload, [part]);
+    expect(new Set(await modes(served.directory))).toEqual(new Set([0]));
+  });
 
   describe('a completion that was killed', () => {
     it('can be called again when it was killed between the etag and the move', async () => {

@@ -26,16 +26,31 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
     proxy.disturb('list uploads', { what: 'answer', status, code });
   };
 
-  it('is one call when all is well', async () => {
+  it('tries once whether parts may have a checksum, and then is one call', async () => {
+    await disturbed.store.check();
+    expect(await disturbed.opened.store.listUploads()).toEqual([]);
     const before = proxy.seen.length;
     await disturbed.store.check();
     expect(proxy.seen.slice(before).map(({ call }) => call)).toEqual(['head bucket']);
   });
 
+  it('names S3_CHECKSUM when the server does not know checksums, at once, and asks again', async () => {
+    const store = disturbed.opened.open({ endpoint: proxy.url });
+    proxy.disturb('part', { what: 'answer', status: 501, code: 'NotImplemented' });
+    await expect(store.check()).rejects.toThrow(/cannot be used: .*501.*Set S3_CHECKSUM=none/);
+    expect(proxy.count('part')).toBeGreaterThan(0);
+    proxy.disturb('part', { what: 'answer', status: 501, code: 'NotImplemented' });
+    const upload = await store.beginUpload(`exports/${randomUUID()}`, 'text/csv');
+    const part = store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from('x')] });
+    await expect(part).rejects.toMatchObject({ status: 501 });
+    await store.abortUpload(upload);
+    await store.check();
+  });
+
   it('says that there is no such bucket', async () => {
     const none = disturbed.opened.open({ bucket: `none-${randomUUID()}` });
     await expect(none.check()).rejects.toThrow(
-      /none-\S+ cannot be used: there is none of that name.*remedy STORAGE_URL/,
+      /none-\S+ cannot be used: there is none of that name.*correct STORAGE_URL/,
     );
   });
 
@@ -62,7 +77,7 @@ describe.skipIf('missing' in s3)('The check of the S3 storage', () => {
     const endpoint = `http://127.0.0.1:${await findFreePort()}`;
     const before = performance.now();
     await expect(disturbed.opened.open({ endpoint }).check()).rejects.toThrow(
-      `nothing listens at ${endpoint}. Start it, or remedy S3_ENDPOINT.`,
+      `nothing listens at ${endpoint}. Start it, or correct S3_ENDPOINT.`,
     );
     expect(performance.now() - before).toBeLessThan(2000);
   });

@@ -47,7 +47,7 @@ describe.skipIf('missing' in s3)('A look at the S3 storage', () => {
     expect(found).toEqual(
       expect.arrayContaining([
         expect.stringMatching(/^ok: the bucket \S+ \(\S+, us-east-1, prefix "some\/prefix\/"\) can be reached/),
-        expect.stringMatching(/^ok: a file was written in parts, and a second one under its name was refused/),
+        expect.stringMatching(/^ok: a file was uploaded in parts, and a second one with the same name was rejected/),
         expect.stringMatching(/a download link to \S+ works/),
         expect.stringMatching(/^ok: the file was deleted/),
         expect.stringMatching(/^ok: the clock of this machine is \d s/),
@@ -108,8 +108,8 @@ describe.skipIf('missing' in s3)('A look at the S3 storage', () => {
   });
 
   it.each([
-    ['warns', 'warning', 300, 'before'],
-    ['fails', 'failure', 1800, 'before'],
+    ['warns', 'warning', 300, 'ahead of'],
+    ['fails', 'failure', 1800, 'ahead of'],
     ['warns', 'warning', -300, 'behind'],
   ])('%s of a clock that is wrong: %s, %i s', async (_, level, seconds, side) => {
     const Date_ = new Date(Date.now() - seconds * 1000).toUTCString();

@@ -52,6 +52,20 @@ describe.skipIf('missing' in s3)('A link to an object of S3', () => {
     expect(url).toMatch(expected);
   });
 
+  it('is signed for HEAD alone when that is asked for', async () => {
+    const upload = await disturbed.begin();
+    await disturbed.store.completeUpload(upload, [await disturbed.putText(upload, 'measured')]);
+    const { url } = await disturbed.store.signLink(upload.key, {
+      expiresInSeconds: 60,
+      contentType: 'text/csv',
+      contentDisposition: 'attachment',
+      method: 'HEAD',
+    });
+    const reply = await fetch(url, { method: 'HEAD' });
+    expect([reply.status, reply.headers.get('content-length')]).toEqual([200, '8']);
+    expect((await fetch(url)).status).toBe(403);
+  });
+
   it('asks for no checksum, which some servers refuse', async () => {
     const { url } = await sign(60);
     expect([...new URL(url).searchParams.keys()].filter((name) => /checksum/i.test(name))).toEqual([]);
