@@ -8,8 +8,10 @@ import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import type { SchemaCheck } from '../prisma/schema-check.ts';
+import type { Refusals } from './access/refusals.ts';
 import type { AppendEvents } from './ingest/append-events.ts';
 import type { EventBatcher } from './ingest/event-batcher.ts';
+import type { ServedFiles } from './served-files.ts';
 import type { EventStreams } from './streams/event-streams.ts';
 
 /** What the HTTP API is built from. */
@@ -27,6 +29,8 @@ export type AppDeps = {
   schema: Pick<SchemaCheck, 'check' | 'isUsable'>;
   /** Given by those who wait for them at the end. */
   streams?: EventStreams;
+  refusals?: Refusals;
+  servedFiles?: ServedFiles;
   /** Where all API processes count requests together; without it, each counts by itself. */
   counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */

@@ -1,6 +1,8 @@
 import querystring from 'node:querystring';
 import express, { type Express } from 'express';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
+import { openReading } from '../prisma/events/reading.ts';
+import { openLinkLog } from '../prisma/exports/link-log.ts';
 import { type Access, openAccess } from './access/access.ts';
 import { requireCaller, withTenants } from './access/tenant-route.ts';
 import type { AppDeps } from './app-deps.ts';
@@ -17,6 +19,7 @@ import { mount } from './mount.ts';
 import type { Group } from './openapi/document.ts';
 import { boardPath, boardRoutes } from './queues-board.ts';
 import { groupsOf, type RouteDeps, routesOf } from './routes.ts';
+import { openServedFiles } from './served-files.ts';
 import { openEventStreams } from './streams/event-streams.ts';
 import { openPlanChecks } from './v1/limits.ts';
 
@@ -64,6 +67,9 @@ function routeDepsOf(deps: AppDeps, access: Access, groups: readonly Group[]): R
     forget: access.forget,
     guard: webhookGuard({ allow: deps.config.LOGFERRY_WEBHOOK_ALLOW }),
     planChecks: openPlanChecks(deps),
+    reading: openReading(deps.database.pool),
+    linkLog: openLinkLog(deps.database.prisma, deps.clock),
+    servedFiles: deps.servedFiles ?? openServedFiles(deps.database.prisma, deps.log),
     groups,
   };
 }

@@ -11,11 +11,17 @@ import { openSignedPath } from '../core/storage/file/signed-path.ts';
 import { meterStream } from './http/metrics.ts';
 import { ifNoneMatch, range } from './openapi/parameters.ts';
 import type { Route } from './route.ts';
+import type { ServedFiles } from './served-files.ts';
 
 /** Headers that tell of the file, and so do not belong to an error. Content-Range comes back with the 416. */
 const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ETag', 'Last-Modified', 'Accept-Ranges'];
 
-type Deps = { config: Pick<Config, 'storageUrl'>; secretKey: Pick<SecretKey, 'linkKey'>; metrics: Metrics };
+type Deps = {
+  config: Pick<Config, 'storageUrl'>;
+  secretKey: Pick<SecretKey, 'linkKey'>;
+  metrics: Metrics;
+  servedFiles: ServedFiles;
+};
 
 const content = Object.fromEntries(
   storedContentTypes.map((type) => [
@@ -59,7 +65,7 @@ export const getFile: Route<Deps> = {
   handle: sendFile,
 };
 
-function sendFile({ config, secretKey, metrics }: Deps): RequestHandler {
+function sendFile({ config, secretKey, metrics, servedFiles }: Deps): RequestHandler {
   const directory = resolve(fileURLToPath(config.storageUrl));
   return async (request, response) => {
     meterStream(metrics, 'files', response);
@@ -72,8 +78,27 @@ function sendFile({ config, secretKey, metrics }: Deps): RequestHandler {
     response.setHeader('Content-Disposition', contentDisposition);
     response.setHeader('ETag', `"${object.etag}"`);
     request.headers.range = satisfiable(request.headers.range, object.bytes);
+    countBytes(request, response, (bytes) =>
+      servedFiles.served({ key, link: request.url, bytes, ip: request.ip ?? null }),
+    );
     await sendContent(response, object.folder);
   };
+}
+
+/** About as much is the head of a reply: what a client that went away had of the file is counted to within it. */
+const headBytes = 600;
+
+/** Says, when the reply has ended, how many bytes of the file went out. */
+function countBytes(request: Request, response: Response, tell: (bytes: number) => void): void {
+  if (request.method !== 'GET') return;
+  const { socket } = request;
+  const before = socket.bytesWritten;
+  response.once('close', () => {
+    if (response.statusCode !== 200 && response.statusCode !== 206) return;
+    const whole = Number(response.getHeader('Content-Length') ?? 0);
+    const written = Math.max(0, socket.bytesWritten - before - headBytes);
+    tell(response.writableFinished ? whole : Math.min(whole, written));
+  });
 }
 
 function openLink(linkKey: Buffer, request: Request) {

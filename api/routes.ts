@@ -1,6 +1,8 @@
 import type { Config } from '../core/config.ts';
 import { storageEngineOf } from '../core/engines.ts';
 import type { WebhookGuard } from '../core/webhooks/webhook-address.ts';
+import type { Reading } from '../prisma/events/reading.ts';
+import type { LinkLog } from '../prisma/exports/link-log.ts';
 import type { Access } from './access/access.ts';
 import type { Shared } from './app-deps.ts';
 import { getFile } from './files.ts';
@@ -15,11 +17,13 @@ import type { Group } from './openapi/document.ts';
 import { getOpenApi } from './openapi/send-document.ts';
 import { getBoard } from './queues-board.ts';
 import type { Route } from './route.ts';
+import type { ServedFiles } from './served-files.ts';
 import { apiKeyRoutes } from './v1/api-keys.ts';
 import { redeliverOne } from './v1/deliveries.ts';
 import { eventRoutes } from './v1/events.ts';
 import { exportRoutes } from './v1/exports/routes.ts';
 import { getLimits, type PlanChecks } from './v1/limits.ts';
+import { listManagementEvents } from './v1/management-events.ts';
 import { listRegions } from './v1/regions.ts';
 import { streamEvents } from './v1/stream-events.ts';
 import { tenantRoutes } from './v1/tenants.ts';
@@ -32,6 +36,9 @@ export type RouteDeps = Shared & {
   forget(): void;
   guard: WebhookGuard;
   planChecks: PlanChecks;
+  linkLog: LinkLog;
+  reading: Reading;
+  servedFiles: ServedFiles;
   groups: readonly Group[];
 };
 
@@ -47,7 +54,11 @@ export const groupsOf = (config: Pick<Config, 'storageUrl'>): readonly RouteGrou
   },
   { name: 'exports', description: 'Files of events, made as jobs', operations: exportRoutes },
   { name: 'webhooks', description: 'Who is told of exports', operations: [...webhookRoutes, redeliverOne] },
-  { name: 'tenants', description: 'Customers, for the management', operations: tenantRoutes },
+  {
+    name: 'tenants',
+    description: 'Customers, for the management',
+    operations: [...tenantRoutes, listManagementEvents],
+  },
   { name: 'api-keys', description: 'Who may do what', operations: apiKeyRoutes },
   { name: 'limits', description: 'What a caller has, and where', operations: [getLimits, listRegions] },
   { name: 'tokens', description: 'Tokens for API keys, as clients of Frontegg ask for them', operations: [getToken] },

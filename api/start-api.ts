@@ -9,9 +9,11 @@ import type { Log } from '../core/log.ts';
 import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
+import { openRefusals } from './access/refusals.ts';
 import { buildApp } from './app.ts';
 import { answerUnreadable, headLimitBytes } from './http/answer-unreadable.ts';
 import { watchRequests } from './http/requests-under-way.ts';
+import { openServedFiles } from './served-files.ts';
 import { openEventStreams } from './streams/event-streams.ts';
 
 export type RunningApi = {
@@ -22,6 +24,9 @@ export type RunningApi = {
    */
   stop(options?: { drainMs?: number }): Promise<void>;
 };
+
+/** Milliseconds that a client has to send the head of a request. */
+const headTimeoutMs = 10_000;
 
 /** Milliseconds that a stopping API gives requests under way, such as downloads and event streams. */
 const graceMs = 5_000;
@@ -45,11 +50,17 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
   const checks = [...readinessChecks(deployment, 'api'), stopping];
   const counter = openCounter(config, deployment.log);
   const streams = openEventStreams(deployment);
-  const server = createServer({ maxHeaderSize: headLimitBytes }, buildApp({ ...deployment, checks, streams, counter }));
+  const refusals = openRefusals(deployment);
+  const servedFiles = openServedFiles(deployment.database.prisma, deployment.log);
+  const server = createServer(
+    { maxHeaderSize: headLimitBytes, connectionsCheckingInterval: headTimeoutMs / 2 },
+    buildApp({ ...deployment, checks, streams, refusals, servedFiles, counter }),
+  );
   const requests = watchRequests(server);
   server.on('clientError', answerUnreadable);
   // Streams of events come for as long as their sender likes; a request's head and an idle connection have limits still.
   server.requestTimeout = 0;
+  server.headersTimeout = headTimeoutMs;
   // A load balancer that keeps a connection for longer than we do sends requests into one that is just being closed.
   server.keepAliveTimeout = config.LOGFERRY_KEEP_ALIVE_SECONDS * 1000;
   server.listen(config.PORT, config.HOST);
@@ -73,6 +84,7 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
       await closed;
       clearTimeout(timer);
       await streams.settled();
+      await Promise.all([refusals.flush(), servedFiles.flush()]);
       counter?.close();
     },
   };

@@ -157,6 +157,10 @@ export const variables = {
     default: '1000',
     about: 'requests a minute for each key; 0 = no limit',
   },
+  LOGFERRY_TENANT_RATE_LIMIT: {
+    read: integer(0, 1e9),
+    about: 'requests a minute for all keys, tokens and sessions of a tenant; 0 = no limit',
+  },
   LOGFERRY_TRUST_PROXY: {
     read: proxies,
     default: '',

@@ -15,25 +15,26 @@ export function recordPing(
 ): Promise<Delivery> {
   const { id, tenantId, url } = webhook;
   return client.delivery.create({
-    data: newDelivery({ tenantId, webhookId: id, url, exportId: null, type: 'ping', data: { webhook_id: id } }),
+    data: newDelivery({
+      tenantId,
+      webhookId: id,
+      url,
+      exportId: null,
+      type: 'ping',
+      data: JSON.stringify({ webhook_id: id }),
+    }),
   });
 }
 
-/** A delivery that is due at once. */
-export function newDelivery({
-  data,
-  ...delivery
-}: {
-  tenantId: string;
-  webhookId: string;
-  url: string;
-  exportId: string | null;
-  type: string;
-  data: object;
-}) {
+/** A delivery that is due at once; its message is its own `data`, or the news that others share. */
+export function newDelivery(
+  delivery: { tenantId: string; webhookId: string; url: string; exportId: string | null; type: string } & (
+    | { data: string }
+    | { newsId: string }
+  ),
+) {
   return {
     ...delivery,
-    data: JSON.stringify(data),
     id: newId(),
     attempts: [],
     createdAt: new Date(),

@@ -16,7 +16,7 @@ export type Attempt = {
 const keptAttempts = 50;
 
 /** The right to make the next attempt. `token` is what recordAttempt is guarded by. */
-export type ClaimedDelivery = Delivery & { webhook: Webhook; token: string };
+export type ClaimedDelivery = Omit<Delivery, 'data'> & { data: string; webhook: Webhook; token: string };
 
 /** Milliseconds by which a job may come early: queues round, and their clocks differ a little from the database's. */
 const earlyMs = 1_000;
@@ -44,8 +44,10 @@ export async function claimDelivery(prisma: Prisma, id: string, leaseMs: number)
         and o.next_attempt_at > clock_timestamp()) < ${tenantLimit}
     returning d.next_attempt_at::text as token`;
   if (!claim) return undefined;
-  const delivery = await prisma.delivery.findUnique({ where: { id }, include: { webhook: true } });
-  return delivery ? { ...delivery, token: claim.token } : undefined;
+  const delivery = await prisma.delivery.findUnique({ where: { id }, include: { webhook: true, news: true } });
+  if (!delivery) return undefined;
+  const { news, ...claimed } = delivery;
+  return { ...claimed, data: delivery.data ?? news!.data, token: claim.token };
 }
 
 /** The tenant's delivery that has been due longest, for who has just ended another one of it: its job may have been in vain. */

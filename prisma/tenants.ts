@@ -4,6 +4,8 @@ import { isUuid, newId } from '../core/ids.ts';
 import { findUnstorableText } from '../core/json/json.ts';
 import type { Plan, TenantChanges } from '../core/tenants.ts';
 import type { Prisma } from './client.ts';
+import { managementLogId, recorded } from './control-log.ts';
+import type { AuditContext } from './exports/audit.ts';
 import type { Tenant } from './generated/client.ts';
 
 export type TenantRow = Tenant;
@@ -15,14 +17,26 @@ export type TenantRow = Tenant;
 export async function createTenant(
   prisma: Prisma,
   tenant: { name: string; plan: Plan; region: string; externalId: string | null },
+  { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
   if (tenant.externalId !== null) await refuseTakenId(prisma, tenant.externalId);
   const chainHead = { create: { sequenceNumber: 0, hash: new Uint8Array(32) } };
-  return await namingConflict(
-    prisma.tenant.create({ data: { id: newId(), ...tenant, createdAt: new Date(), chainHead } }),
-    tenant.externalId,
-  );
+  const id = newId();
+  const create = recorded(prisma, { log: toManagement ? managementLogId : id, by }, async (tx, record) => {
+    record({ action: 'logferry.tenant.created', target: { type: 'tenant', id }, metadata: told(tenant) });
+    return tx.tenant.create({ data: { id, ...tenant, createdAt: new Date(), chainHead } });
+  });
+  return await namingConflict(create, tenant.externalId);
 }
+
+/** Who does it, for the log of the tenant; or for that of the management, where the tenant's is not here or not its clients' own. */
+type Recording = { by?: AuditContext; toManagement?: boolean };
+
+const told = ({ name, plan, externalId }: { name?: string; plan?: Plan; externalId?: string | null }) => ({
+  ...(name !== undefined && { name }),
+  ...(plan !== undefined && { plan }),
+  ...(externalId !== undefined && { external_id: externalId }),
+});
 
 /**
  * Changes what is given and leaves the rest.
@@ -32,20 +46,22 @@ export async function updateTenant(
   prisma: Prisma,
   tenantId: string,
   { external_id, ...changes }: TenantChanges,
+  { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
   if (external_id) await refuseTakenId(prisma, external_id);
   const data = external_id === undefined ? changes : { ...changes, externalId: external_id };
-  const [updated] = await namingConflict(
-    prisma.tenant.updateManyAndReturn({ where: { id: tenantId }, data }),
-    external_id ?? null,
-  );
-  if (!updated) throw notFound('tenant');
-  return updated;
+  const update = recorded(prisma, { log: toManagement ? managementLogId : tenantId, by }, async (tx, record) => {
+    const [updated] = await tx.tenant.updateManyAndReturn({ where: { AND: [listed, { id: tenantId }] }, data });
+    if (!updated) throw notFound('tenant');
+    record({ action: 'logferry.tenant.changed', target: { type: 'tenant', id: tenantId }, metadata: told(data) });
+    return updated;
+  });
+  return await namingConflict(update, external_id ?? null);
 }
 
 /** The tenant of this id, or else of this external id. */
 export async function findTenant(prisma: Prisma, idOrExternalId: string): Promise<TenantRow | undefined> {
-  if (isUuid(idOrExternalId)) {
+  if (isUuid(idOrExternalId) && idOrExternalId !== managementLogId) {
     const tenant = await prisma.tenant.findUnique({ where: { id: idOrExternalId.toLowerCase() } });
     if (tenant) return tenant;
   }
@@ -60,10 +76,13 @@ export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise
   return tenant;
 }
 
+/** All but the one that stands for the management. */
+const listed = { id: { not: managementLogId } };
+
 /** Newest first; one more than `limit`, if there is one. */
 export async function listTenants(prisma: Prisma, { limit, afterId }: IdPage): Promise<TenantRow[]> {
   return await prisma.tenant.findMany({
-    where: afterId ? { id: { lt: afterId } } : {},
+    where: afterId ? { AND: [listed, { id: { lt: afterId } }] } : listed,
     orderBy: { id: 'desc' },
     take: limit + 1,
   });

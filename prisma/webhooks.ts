@@ -1,11 +1,15 @@
 import { notFound } from '../core/errors.ts';
+import { type PlanLimits, refuseBeyond } from '../core/exports/plan-limits.ts';
 import { matchesGlob } from '../core/glob.ts';
 import type { IdPage } from '../core/id-page.ts';
 import { newId } from '../core/ids.ts';
 import type { WebhookPatch, WebhookRequest } from '../core/webhooks/webhooks.ts';
 import type { Prisma, PrismaTransaction } from './client.ts';
+import { type ControlRecord, recorded } from './control-log.ts';
 import { newDelivery } from './deliveries.ts';
+import type { AuditContext } from './exports/audit.ts';
 import type { Webhook } from './generated/client.ts';
+import { countHoldingsLocked } from './holdings.ts';
 
 export type { Webhook } from './generated/client.ts';
 
@@ -20,17 +24,30 @@ const visible = (tenantId: string, id?: string) => ({
   ...(id ? { id } : {}),
 });
 
-/** @param secret sealed with core/secret-key.ts */
+/** @param secret sealed with core/secret-key.ts @throws AppError plan_limit_exceeded */
 export function createWebhook(
-  client: PrismaTransaction,
+  prisma: Prisma,
   tenantId: string,
   { include_download_url: includeDownloadUrl, ...request }: WebhookRequest,
   secret: Uint8Array<ArrayBuffer>,
+  { by, limits }: { by?: AuditContext; limits?: PlanLimits } = {},
 ): Promise<Webhook> {
-  return client.webhook.create({
-    data: { ...request, id: newId(), tenantId, includeDownloadUrl, secret, createdAt: new Date() },
+  const id = newId();
+  return recorded(prisma, { log: tenantId, by }, async (tx, record) => {
+    if (limits) {
+      const { webhooks } = await countHoldingsLocked(tx, tenantId);
+      refuseBeyond(limits, { webhooks }, Date.now());
+    }
+    record(aboutWebhook('created', id, { url: request.url, events: request.events }));
+    return tx.webhook.create({ data: { ...request, id, tenantId, includeDownloadUrl, secret, createdAt: new Date() } });
   });
 }
+
+const aboutWebhook = (verb: string, id: string, metadata = {}): ControlRecord => ({
+  action: `logferry.webhook.${verb}`,
+  target: { type: 'webhook', id },
+  metadata,
+});
 
 /** The webhook of one export: told of all that happens to this export, and of nothing else. Gives its id. */
 export async function createExportWebhook(
@@ -47,7 +64,7 @@ export async function createExportWebhook(
   return id;
 }
 
-/** What happened to an export. `data` is kept as it is now: all attempts send the same. */
+/** What happened to an export. `data` is kept as it is now, once: all attempts of all webhooks send the same. */
 export type ExportNews = {
   tenantId: string;
   exportId: string;
@@ -66,9 +83,13 @@ export async function recordDeliveries(transaction: PrismaTransaction, news: Exp
     where: { tenantId, deletedAt: null, status: 'enabled', OR: [{ exportId: null }, { exportId }] },
     select: { id: true, url: true, events: true },
   });
-  const deliveries = webhooks
-    .filter((webhook) => webhook.events.some((pattern) => matchesGlob(pattern, type)))
-    .map(({ id, url }) => newDelivery({ tenantId, webhookId: id, url, exportId, type, data: news.data }));
+  const listening = webhooks.filter((webhook) => webhook.events.some((pattern) => matchesGlob(pattern, type)));
+  if (listening.length === 0) return [];
+  const newsId = newId();
+  await transaction.news.create({ data: { id: newsId, tenantId, data: JSON.stringify(news.data) } });
+  const deliveries = listening.map(({ id, url }) =>
+    newDelivery({ tenantId, webhookId: id, url, exportId, type, newsId }),
+  );
   await transaction.delivery.createMany({ data: deliveries });
   return deliveries.map((delivery) => delivery.id);
 }
@@ -96,17 +117,24 @@ export async function getWebhook(client: PrismaTransaction, tenantId: string, id
  * be redelivered once it is enabled.
  * @throws AppError not_found
  */
-export function updateWebhook(prisma: Prisma, tenantId: string, id: string, patch: WebhookPatch): Promise<Webhook> {
+export function updateWebhook(
+  prisma: Prisma,
+  tenantId: string,
+  { id, by }: { id: string; by?: AuditContext },
+  patch: WebhookPatch,
+): Promise<Webhook> {
   const { include_download_url: includeDownloadUrl, status, ...rest } = patch;
   const statusChange =
     status === undefined ? {} : { status, disabledReason: status === 'enabled' ? null : 'Disabled by a request.' };
-  return prisma.$transaction(async (transaction) => {
+  return recorded(prisma, { log: tenantId, by }, async (transaction, record) => {
     const changed = await transaction.webhook.updateManyAndReturn({
       where: visible(tenantId, id),
       data: { ...rest, ...statusChange, ...(includeDownloadUrl === undefined ? {} : { includeDownloadUrl }) },
     });
     if (status === 'disabled') await failPendingDeliveries(transaction, tenantId, id);
-    return one(changed[0]);
+    const webhook = one(changed[0]);
+    record(aboutWebhook('changed', id, patch));
+    return webhook;
   });
 }
 
@@ -128,13 +156,14 @@ export async function disableWebhook(
  * Takes it out of every list; the row stays for its deliveries' sake. What was waiting for it ends as failed.
  * @throws AppError not_found
  */
-export async function deleteWebhook(prisma: Prisma, tenantId: string, id: string): Promise<void> {
-  await prisma.$transaction(async (transaction) => {
+export async function deleteWebhook(prisma: Prisma, tenantId: string, id: string, by?: AuditContext): Promise<void> {
+  await recorded(prisma, { log: tenantId, by }, async (transaction, record) => {
     const { count } = await transaction.webhook.updateMany({
       where: visible(tenantId, id),
       data: { deletedAt: new Date() },
     });
     if (count === 0) throw notFound('webhook');
+    record(aboutWebhook('deleted', id));
     await failPendingDeliveries(transaction, tenantId, id);
   });
 }
@@ -147,16 +176,18 @@ export async function deleteWebhook(prisma: Prisma, tenantId: string, id: string
 export function rotateWebhookSecret(
   prisma: Prisma,
   tenantId: string,
-  id: string,
+  { id, by }: { id: string; by?: AuditContext },
   sealedSecret: Uint8Array<ArrayBuffer>,
 ): Promise<Webhook> {
-  return prisma.$transaction(async (transaction) => {
+  return recorded(prisma, { log: tenantId, by }, async (transaction, record) => {
     // In SQL, so that of two rotations at once neither loses the other's secret.
     await transaction.$executeRaw`
       update webhooks set previous_secret = secret, secret = ${sealedSecret},
         previous_secret_expires_at = clock_timestamp() + make_interval(hours => ${rotationHours})
       where id = ${id}::uuid and tenant_id = ${tenantId}::uuid and export_id is null and deleted_at is null`;
-    return getWebhook(transaction, tenantId, id);
+    const webhook = await getWebhook(transaction, tenantId, id);
+    record(aboutWebhook('secret_rotated', id));
+    return webhook;
   });
 }
 

@@ -193,14 +193,16 @@ describe('The documents', () => {
 
   test('name the limits of each plan', () => {
     const rows = read('docs/api.md').matchAll(
-      /^\| `(free|pro|enterprise)` \| ([\d,]+) \| (\d+)( billion)? \| (\d+)( TiB)? \|$/gm,
+      /^\| `(free|pro|enterprise)` \| ([\d,]+) \| (\d+)( billion)? \| (\d+)( TiB)? \| (\d+) \| (\d+) \|$/gm,
     );
-    const told = [...rows].map(([, plan, exports, events, billion, bytes, tebibytes]) => [
+    const told = [...rows].map(([, plan, exports, events, billion, bytes, tebibytes, keys, webhooks]) => [
       plan,
       {
         unfinished_exports: Number(exports!.replaceAll(',', '')),
         exported_rows_per_day: Number(events) * (billion ? 1e9 : 1),
         exported_bytes_per_day: Number(bytes) * (tebibytes ? 2 ** 40 : 1),
+        api_keys: Number(keys),
+        webhooks: Number(webhooks),
       },
     ]);
     expect(Object.fromEntries(told)).toEqual(Object.fromEntries(plans.map((plan) => [plan, limitsOf(plan, {})])));

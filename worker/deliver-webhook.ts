@@ -16,6 +16,7 @@ import {
   type Outcome,
   recordAttempt,
 } from '../prisma/delivery-attempts.ts';
+import { recordLinks } from '../prisma/exports/link-log.ts';
 import type { Link } from '../prisma/exports/view.ts';
 import { type PostResult, postWebhook } from './post-webhook.ts';
 import { signWebhook } from './sign-webhook.ts';
@@ -32,6 +33,8 @@ export type DeliveryDependencies = {
   guard: WebhookGuard;
   /** A fresh link to the file of an export that is completed at this moment, else undefined. */
   linkFor(exportId: string): Promise<Link | undefined>;
+  /** Of the API, without a slash at its end. */
+  publicUrl: string;
   log: Log;
   metrics: Metrics;
   deadlineMs?: number;
@@ -119,13 +122,26 @@ async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, 
 }
 
 /** The link is made for this attempt: one from the first attempt would be dead by the last. */
-async function composeBody({ linkFor }: DeliveryDependencies, claim: ClaimedDelivery): Promise<string> {
-  const { id, type, exportId, createdAt, webhook } = claim;
+async function composeBody(
+  { prisma, linkFor, publicUrl }: DeliveryDependencies,
+  claim: ClaimedDelivery,
+): Promise<string> {
+  const { id, tenantId, type, exportId, createdAt, webhook } = claim;
   const wantsLink = type === 'export.completed' && exportId !== null && webhook.includeDownloadUrl;
   const link = wantsLink ? await linkFor(exportId) : undefined;
-  const data = { ...(parseJson(claim.data) as object), ...link };
+  if (link) await recordLinks(prisma, { tenantId, exportIds: [exportId!], by: webhookAsActor(claim) });
+  const told = parseJson(claim.data) as { filter?: object | null };
+  // A filter that was too long to travel is to be had there.
+  const where = told.filter === null && exportId !== null ? { url: `${publicUrl}/v1/exports/${exportId}` } : {};
+  const data = { ...told, ...where, ...link };
   return JSON.stringify({ id, type, timestamp: formatTimestamp(createdAt), data });
 }
+
+/** Whom a link is sent to, for the tenant's log. */
+const webhookAsActor = ({ webhookId, url }: ClaimedDelivery) => ({
+  actor: { id: webhookId, type: 'webhook', name: new URL(url).host },
+  context: { ip: null, user_agent: null },
+});
 
 /** The secret, and the one before it as long as it still signs. */
 function secretsOf({ webhook }: ClaimedDelivery, secretKey: Pick<SecretKey, 'open'>, at: Date): string[] {

@@ -1,5 +1,7 @@
 import { within } from '../core/async/within.ts';
+import { attemptLimits } from '../core/exports/exports.ts';
 import type { JobResult } from '../core/queue/queue.ts';
+import { announce } from '../prisma/exports/end.ts';
 import {
   CancelRequestedError,
   endExport,
@@ -7,8 +9,10 @@ import {
   heldUpload,
   LeaseLostError,
   requeueFailed,
+  tellNobody,
 } from '../prisma/exports/runs.ts';
 import { type ExportError, requestOf } from '../prisma/exports/view.ts';
+import { savepoint } from '../prisma/savepoint.ts';
 import type { EndedRun, ExportRun } from './export-run.ts';
 import { HandBackError } from './hold-lease.ts';
 import { countRun, meterCompletion } from './meter-run.ts';
@@ -84,13 +88,26 @@ async function giveUp(
 ): Promise<JobResult> {
   const { deps, row, run } = ended;
   await forgetUpload(ended);
-  const deliveries = await endExport(deps.database.prisma, run, end);
+  const deliveries = await endExport(deps.database.prisma, run, end, tellerOf(ended));
   countRun(deps.metrics, end.status);
   deps.metrics.add('logferry_exports_ended_total', 1, { outcome: end.status });
   // One may stand there complete. Not before the end is written: a newer run could be about to need it.
   await removed(ended, 'the deletion of the file', deps.store.deleteObject(row.storageKey));
   await enqueueDeliveries(ended, deliveries);
   return { outcome: 'done' };
+}
+
+/**
+ * Who died once more after the last attempt died of telling that it failed. And what cannot be told must not keep the export
+ * from its end.
+ */
+function tellerOf({ row, log }: EndedRun): typeof announce {
+  if (row.crashes > attemptLimits.crashes) return tellNobody;
+  return (tx, ended) =>
+    savepoint(tx, () => announce(tx, ended)).catch((err) => {
+      log.error({ err }, 'webhooks are not told of the end of the export');
+      return [];
+    });
 }
 
 /** Gives the parts of an export that ends back. @throws LeaseLostError */

@@ -65,6 +65,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     log,
     metrics,
     signal: cut.signal,
+    publicUrl: config.publicUrl,
     guard: webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW }),
     linkFor: (exportId: string) =>
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),

@@ -7,14 +7,15 @@ import { findKey, findKeyById } from '../../prisma/api-keys.ts';
 import { findTenant, type TenantRow } from '../../prisma/tenants.ts';
 import type { AppDeps } from '../app-deps.ts';
 import { type Identity, identify, makeIdentity } from './identify.ts';
-import { limitRate } from './rate-limit.ts';
+import { limitRate, ratesOf } from './rate-limit.ts';
+import { openRefusals } from './refusals.ts';
 
 /** What every request goes through that is for more than the public. */
 export type Access = {
   /** Finds out who calls, then limits how often. It refuses no caller for being unknown: requireCaller() does. */
   enter: RequestHandler[];
   /** The second half alone, for those who find out by themselves who calls. */
-  limit: RequestHandler;
+  limit: RequestHandler[];
   identity: Identity;
   keyTokens: KeyTokens;
   /** Tenants by id or external id, at most a few seconds old. */
@@ -40,7 +41,9 @@ const keepPrivate: RequestHandler = (_request, response, next) => {
 };
 
 /** Opens access control once for every route behind it, so that guesses at keys count together wherever they are tried. */
-export function openAccess({ config, database: { prisma }, log, metrics, secretKey, counter, clock }: AppDeps): Access {
+export function openAccess(deps: AppDeps): Access {
+  const { config, database, log, metrics, secretKey, counter, clock, refusals = openRefusals(deps) } = deps;
+  const { prisma } = database;
   // By their text or, for tokens made for them, by their id: no key is a UUID.
   const findEither = (name: string) => (isUuid(name) ? findKeyById(prisma, name) : findKey(prisma, name));
   const keys = keepRecent(findEither, { maxAgeMs: recentMs, clock });
@@ -53,16 +56,18 @@ export function openAccess({ config, database: { prisma }, log, metrics, secretK
   const keyTokens = openKeyTokens(secretKey.tokenKey, clock);
   const identity = makeIdentity({
     config,
+    // Who wants no limits has none of these, either.
+    refusals: config.LOGFERRY_RATE_LIMIT === 0 ? undefined : refusals,
     keys,
     tenants,
     keyTokens,
     userTokens: openUserTokens(config, log, clock),
     clock,
   });
-  const limit = limitRate({ perMinute: config.LOGFERRY_RATE_LIMIT, metrics, log, counter });
+  const limit = limitRate({ ...ratesOf(config), metrics, log, counter });
   return {
     // Who calls is found out first, as limits count by key.
-    enter: [keepPrivate, identify(identity), limit],
+    enter: [keepPrivate, identify(identity), ...limit],
     limit,
     identity,
     keyTokens,

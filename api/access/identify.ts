@@ -12,6 +12,7 @@ import type { KnownKey } from '../../prisma/api-keys.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { type Caller, callerOfConfiguredKey, callerOfKey, callerOfUser } from './caller.ts';
 import { type Locals, localsOf } from './locals.ts';
+import type { Refusals } from './refusals.ts';
 import { unauthorized } from './tenant-route.ts';
 
 export type IdentifyDeps = {
@@ -21,16 +22,21 @@ export type IdentifyDeps = {
   /** Tenants by id or external id, as old. */
   tenants: Recent<TenantRow>;
   keyTokens: KeyTokens;
+  /** Where refused ones are counted, if they are. */
+  refusals?: Refusals;
   /** Undefined where users' tokens are refused. */
   userTokens: UserTokens | undefined;
   /** Milliseconds, for tests. */
   clock?: () => number;
 };
 
-/** Finds out whose a key or a token is. Both fail with AppError: authentication_error, or unavailable. */
+/**
+ * Finds out whose a key or a token is. Both fail with AppError: authentication_error, unavailable, or rate_limit_exceeded for
+ * an address from which too many were refused.
+ */
 export type Identity = {
-  ofKey(key: string): Promise<Caller>;
-  ofKeyOrToken(text: string): Promise<Caller>;
+  ofKey(key: string, address: string | undefined): Promise<Caller>;
+  ofKeyOrToken(text: string, address: string | undefined): Promise<Caller>;
 };
 
 /**
@@ -41,7 +47,10 @@ export const identify =
   (identity: Identity): RequestHandler =>
   async (request, response, next) => {
     const text = bearerToken(request) ?? accessToken(request);
-    await rememberCaller(localsOf(response), text === undefined ? missing(request) : () => identity.ofKeyOrToken(text));
+    await rememberCaller(
+      localsOf(response),
+      text === undefined ? missing(request) : () => identity.ofKeyOrToken(text, request.ip),
+    );
     next();
   };
 
@@ -53,20 +62,20 @@ export async function rememberCaller(
   try {
     locals.caller = await find();
   } catch (error) {
-    if (!(error instanceof AppError && error.status < 500)) throw error;
+    if (!(error instanceof AppError && error.status === 401)) throw error;
     locals.refusal = error;
   }
 }
 
 export function makeIdentity(deps: IdentifyDeps): Identity {
-  const { config, keys, tenants, keyTokens, userTokens, clock = Date.now } = deps;
+  const { config, keys, tenants, keyTokens, refusals, userTokens, clock = Date.now } = deps;
   const configured = config.LOGFERRY_ADMIN_KEY === undefined ? undefined : hashApiKey(config.LOGFERRY_ADMIN_KEY);
 
   async function ofKey(text: string): Promise<Caller> {
     if (configured && sameHash(hashApiKey(text), configured)) return callerOfConfiguredKey('api_key');
     const key = isWellFormedApiKey(text) ? await keys.get(text) : undefined;
     if (!key) throw unauthorized('The API key is unknown: mistyped, revoked, or from another deployment.');
-    refuseExpired(key);
+    refuseEnded(key);
     return callerOfKey(key);
   }
 
@@ -74,7 +83,7 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
     if (configured && subject === keyTokens.subjectOf(configured)) return callerOfConfiguredKey('environment_token');
     const key = isUuid(subject) ? await keys.get(subject) : undefined;
     if (!key) throw unauthorized('The API key behind this token was revoked or replaced.');
-    refuseExpired(key);
+    refuseEnded(key);
     return callerOfKey(key, { byToken: true });
   }
 
@@ -87,19 +96,45 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
     return callerOfUser(user, await tenants.get(user.tenantName));
   }
 
-  function refuseExpired({ expiresAt }: KnownKey): void {
+  function refuseEnded({ expiresAt, revokedAt, tenantId }: KnownKey): void {
+    if (revokedAt) throw new EndedKeyError('The API key was revoked.', tenantId);
     if (!expiresAt || expiresAt.getTime() > clock()) return;
-    throw unauthorized(`The API key expired at ${expiresAt.toISOString()}. Make a new one with POST /v1/api-keys.`);
+    const message = `The API key expired at ${expiresAt.toISOString()}. Make a new one with POST /v1/api-keys.`;
+    throw new EndedKeyError(message, tenantId);
+  }
+
+  /** Counts what is refused, and looks nothing up for who was refused too often. */
+  async function counted(text: string, address: string | undefined, find: () => Promise<Caller>): Promise<Caller> {
+    refusals?.gate(address, text);
+    try {
+      const caller = await find();
+      refusals?.accepted(text);
+      return caller;
+    } catch (error) {
+      const isRefused = error instanceof AppError && error.status === 401;
+      if (isRefused) refusals?.refused(address, (error instanceof EndedKeyError && error.tenantId) || undefined);
+      throw error;
+    }
   }
 
   return {
-    ofKey,
+    ofKey: (text, address) => counted(text, address, () => ofKey(text)),
     // Whatever it looks like, LOGFERRY_ADMIN_KEY is a key.
-    async ofKeyOrToken(text) {
+    ofKeyOrToken(text, address) {
       const isToken = looksLikeToken(text) && !(configured && sameHash(hashApiKey(text), configured));
-      return await (isToken ? ofToken(text).catch(explain) : ofKey(text));
+      return counted(text, address, () => (isToken ? ofToken(text).catch(explain) : ofKey(text)));
     },
   };
+}
+
+/** A key that there was: its tenant's log tells of it. */
+class EndedKeyError extends AppError {
+  readonly tenantId: string | null;
+
+  constructor(message: string, tenantId: string | null) {
+    super('authentication_error', message, { headers: { 'WWW-Authenticate': 'Bearer' } });
+    this.tenantId = tenantId;
+  }
 }
 
 function explain(error: unknown): never {

@@ -9,7 +9,7 @@ import { rememberCaller } from '../access/identify.ts';
 import { localsOf } from '../access/locals.ts';
 import { requireHere } from '../access/tenancy.ts';
 import { callerOf, requireCaller, unauthorized, withTenants } from '../access/tenant-route.ts';
-import { bodyError, jsonBody, parse } from '../http/body.ts';
+import { beforeDeadline, bodyError, jsonBody, parse } from '../http/body.ts';
 import { ref } from '../openapi/components.ts';
 import { reply } from '../openapi/described.ts';
 import type { Route } from '../route.ts';
@@ -67,12 +67,12 @@ function postCredentials(deps: Deps): RequestHandler[] {
     const token = await issue(caller, deps);
     response.set('Cache-Control', 'no-store').json({ token, expiresIn: keyTokenSeconds });
   };
-  return [identify, access.limit, requireCaller, lookup, sendToken];
+  return [identify, ...access.limit, requireCaller, lookup, sendToken];
 }
 
 async function callerOfCredentials(request: Request, { identity }: Access): Promise<Caller> {
   const { clientId, secret } = parse(credentialsSchema, request.body);
-  const caller = await identity.ofKey(secret.trim());
+  const caller = await identity.ofKey(secret.trim(), request.ip);
   if (caller.keyId !== null && caller.keyId !== clientId.trim().toLowerCase()) throw wrong();
   return caller;
 }
@@ -94,6 +94,7 @@ function readJsonOrForm(): RequestHandler {
   const readJson = jsonBody(bodyLimitBytes);
   return (request, response, next) => {
     if (!formType.test(request.headers['content-type'] ?? '')) return readJson(request, response, next);
-    readForm(request, response, (error?: unknown) => next(error && bodyError(error, bodyLimitBytes)));
+    const inTime = beforeDeadline(request, bodyLimitBytes, next);
+    readForm(request, response, (error?: unknown) => inTime() && next(error && bodyError(error, bodyLimitBytes)));
   };
 }

@@ -3,7 +3,6 @@ import type { Event } from '../../core/events/events.ts';
 import { type AuditQuery, readAuditQuery } from '../../core/frontegg/audit-query.ts';
 import { auditView } from '../../core/frontegg/audit-view.ts';
 import { parseJson } from '../../core/json/json.ts';
-import { pgSql } from '../../prisma/client.ts';
 import { countAcross, listAcross } from '../../prisma/events/list-across-tenants.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { reply } from '../openapi/described.ts';
@@ -35,8 +34,7 @@ function list({ most, ...described }: { id: string; path: string; summary: strin
   };
 }
 
-function getAudits({ database, config, secretKey }: AuditDeps, mostCount: number): RequestHandler {
-  const sql = pgSql(database.pool);
+function getAudits({ database, config, secretKey, reading }: AuditDeps, mostCount: number): RequestHandler {
   return async (request, response) => {
     const query = readAuditQuery(request.query, mostCount);
     const region = config.LOGFERRY_REGION;
@@ -48,10 +46,14 @@ function getAudits({ database, config, secretKey }: AuditDeps, mostCount: number
     const names = new Map(tenants.map((tenant) => [tenant.id, tenantNameOf(tenant)]));
     const tenantIds = [...names.keys()];
     if (tenantIds.length === 0) return { data: [], total: 0 };
-    const rows = await listAcross(sql, { ...query, tenantIds, count: query.count ?? pageLimits.default });
+    const asked = { ...query, tenantIds, count: query.count ?? pageLimits.default };
+    const [rows, total] = await reading(tenantIds[0]!, query.filter, async (sql) => [
+      await listAcross(sql, asked),
+      await countAcross(sql, asked),
+    ]);
     const data = rows.map(({ tenantId, json }) =>
       auditView(parseJson(json) as Event, { tenantId: names.get(tenantId)!, vendorId: secretKey.environmentId }),
     );
-    return { data, total: await countAcross(sql, { ...query, tenantIds }) };
+    return { data, total };
   }
 }

@@ -19,7 +19,9 @@ export function jsonBody(limitBytes = bodyLimitBytes): RequestHandler {
   const raw = express.raw({ type: () => true, limit: limitBytes });
   return (request, response, next) => {
     if (hasBody(request) && !isJson(request.headers['content-type'])) return next(notJson(request));
+    const inTime = beforeDeadline(request, limitBytes, next);
     raw(request, response, (error?: unknown) => {
+      if (!inTime()) return;
       if (error) return next(bodyError(error, limitBytes));
       try {
         request.body = fromBytes(request.body);
@@ -28,6 +30,28 @@ export function jsonBody(limitBytes = bodyLimitBytes): RequestHandler {
       }
       next();
     });
+  };
+}
+
+/** A body has so long, and a second more for so many bytes of it: half-sent ones must not be held for ever. */
+const bodyDeadline = { ms: 30_000, bytesPerSecond: 16 * 1024 };
+
+/** Gives up a body that does not come in time. The returned function ends the wait, and says whether it was in time. */
+export function beforeDeadline(request: Request, limitBytes: number, giveUp: (error: AppError) => void): () => boolean {
+  const bytes = Math.min(Number(request.headers['content-length'] ?? limitBytes), limitBytes);
+  const ms = bodyDeadline.ms + (bytes / bodyDeadline.bytesPerSecond) * 1000;
+  let isLate = false;
+  const timer = setTimeout(() => {
+    isLate = true;
+    giveUp(
+      new AppError('bad_request', `The body did not come within ${Math.round(ms / 1000)} s.`, {
+        headers: { Connection: 'close' },
+      }),
+    );
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    return !isLate;
   };
 }
 

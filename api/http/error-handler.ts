@@ -107,7 +107,7 @@ function toAppError(thrown: unknown): AppError {
   }
   if (isTimeout(thrown)) {
     const message =
-      'This took the database too long, and was given up. Try again in a few seconds; narrow a list by "from" and "to".';
+      'This took the database too long and was given up. Narrow it by "from" and "to", or create an export, which may take as long as it needs.';
     const headers = { 'Retry-After': String(outageRetrySeconds) };
     return new AppError('unavailable', message, { cause: thrown, headers });
   }

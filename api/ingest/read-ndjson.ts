@@ -1,15 +1,19 @@
 import type { Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import type { Request } from 'express';
-import { AppError } from '../../core/errors.ts';
+import { AppError, invalid } from '../../core/errors.ts';
 
 /** One line of an NDJSON body without its line break, and its number, counted from 1, blank lines included. */
 export type Line = { number: number; bytes: Buffer };
 
 /** Bytes that one line may have. */
 export const lineLimitBytes = 16 * 1024 * 1024;
-/** A client that sends nothing for so long has gone, even if its connection still stands. */
-const silenceMs = 60_000;
+/** In each span of so long, a client must send so much: one that has gone, or is slower than any that means it, holds a place. */
+const leastRate = { spanMs: 30_000, bytes: 30 * 1024 };
+/** How much longer than what was sent it may be when unpacked, beyond the first bytes: a bomb is refused, text is not. */
+const unpacking = { mostRatio: 200, freeBytes: 16 * 1024 * 1024 };
+/** Blank lines one after the other. */
+const mostBlank = 10_000;
 /** What a client goes on sending after the reply is read and thrown away for so long; then the connection is cut. */
 const lingerMs = 10_000;
 
@@ -31,12 +35,15 @@ export async function* readLines(request: Request, limitBytes = lineLimitBytes):
   let number = 0;
   let begun: Buffer[] = [];
   let begunBytes = 0;
+  let blank = 0;
   const take = (bytes: Buffer, lines: Line[]) => {
     number++;
     const whole = begunBytes === 0 ? bytes : Buffer.concat([...begun, bytes]);
     if (whole.length > limitBytes) throw lineTooLong(number, limitBytes);
     [begun, begunBytes] = [[], 0];
     if (!isBlank(whole)) lines.push({ number, bytes: whole });
+    blank = isBlank(whole) ? blank + 1 : 0;
+    if (blank > mostBlank) throw invalid([{ path: `line ${number}`, message: `follows ${mostBlank} blank lines` }]);
   };
   for await (const chunk of readChunks(request)) {
     const lines: Line[] = [];
@@ -66,12 +73,22 @@ const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 ||
 async function* readChunks(request: Request): AsyncGenerator<Buffer> {
   const body = unpacked(request);
   const chunks = body.iterator({ destroyOnReturn: false });
+  // Only what the client has us wait for counts: how long we take for what it sent is our own affair.
+  const span = { waitedMs: 0, bytes: 0 };
+  let unpackedBytes = 0;
   try {
     for (;;) {
-      const timer = setTimeout(() => body.destroy(silent()), silenceMs);
+      const timer = setTimeout(() => body.destroy(tooSlow()), leastRate.spanMs - span.waitedMs);
+      const askedAt = performance.now();
       const next = await chunks.next().finally(() => clearTimeout(timer));
       if (next.done) return;
-      yield next.value;
+      const chunk = next.value as Buffer;
+      span.waitedMs += performance.now() - askedAt;
+      span.bytes += chunk.length;
+      if (span.bytes >= leastRate.bytes) Object.assign(span, { waitedMs: 0, bytes: 0 });
+      unpackedBytes += chunk.length;
+      if (body !== request) refuseBomb(unpackedBytes, (body as zlib.Gunzip).bytesWritten);
+      yield chunk;
     }
   } catch (error) {
     throw error instanceof AppError ? error : unreadable(request, error);
@@ -98,7 +115,17 @@ function unpacked(request: Request): Readable {
   return request.pipe(decoder);
 }
 
-const silent = () => new AppError('bad_request', `The client sent nothing for ${silenceMs / 1000} seconds.`);
+const tooSlow = () => {
+  const { spanMs, bytes } = leastRate;
+  return new AppError('bad_request', `The client sent less than ${bytes} bytes in ${spanMs / 1000} seconds.`);
+};
+
+/** @throws AppError payload_too_large for a body that unpacks to far more than events are compressed by */
+function refuseBomb(unpackedBytes: number, packedBytes: number): void {
+  const { mostRatio, freeBytes } = unpacking;
+  if (unpackedBytes <= freeBytes || unpackedBytes <= mostRatio * packedBytes) return;
+  throw new AppError('payload_too_large', `The body unpacks to more than ${mostRatio} times its size.`);
+}
 
 const unreadable = (request: Request, cause: unknown): AppError =>
   request.destroyed && !request.complete

@@ -104,6 +104,7 @@ export const queuedExportExample: ExportView = {
   download_url_expires_at: null,
   attempt: 1,
   error: null,
+  created_by: { type: 'api_key', id: '019a0000-0000-7000-8000-00000000000a', name: 'nightly', email: null },
   created_at: time,
   started_at: null,
   completed_at: null,

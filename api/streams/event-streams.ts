@@ -8,7 +8,7 @@ import type { Log } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../../prisma/client.ts';
 import { recordStream, type StreamRecord } from '../../prisma/exports/audit.ts';
-import { getHeadSequence } from '../../prisma/exports/find.ts';
+import { boundOf } from '../../prisma/exports/find.ts';
 import { type StreamReader, streamReader } from '../../prisma/rows/read-stream.ts';
 import { untilReachable } from '../../prisma/until-reachable.ts';
 import { auditContext } from '../access/tenant-route.ts';
@@ -102,7 +102,7 @@ async function sendStream(deps: SendDeps, { request, response, wanted }: Exchang
   const { tenantId, content, status = 200, fileName } = wanted;
   const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace(tenantId);
   try {
-    const asOfSequence = await getHeadSequence(deps.database.prisma, tenantId);
+    const asOfSequence = await boundOf(deps.database.prisma, tenantId, content.filter);
     setStreamHeaders(response.status(status), { content, asOfSequence, fileName });
     if (request.method === 'HEAD') return void response.end();
     meterStream(deps.metrics, 'events_out', response);

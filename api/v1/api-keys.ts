@@ -1,6 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { newApiKeySchema, type Scope } from '../../core/access/api-keys.ts';
+import type { Config } from '../../core/config.ts';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
+import { limitsOf } from '../../core/exports/plan-limits.ts';
 import { formatTimestamp, now } from '../../core/times.ts';
 import {
   type ApiKeyRow,
@@ -11,8 +13,9 @@ import {
   revokeApiKey,
 } from '../../prisma/api-keys.ts';
 import type { Database } from '../../prisma/client.ts';
+import { getTenant } from '../../prisma/tenants.ts';
 import { findTenantByName, isNameOf, requireHere } from '../access/tenancy.ts';
-import { callerOf, tenancy } from '../access/tenant-route.ts';
+import { auditContext, callerOf, tenancy } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { idPageOf, readIdPage } from '../http/paging.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
@@ -21,6 +24,7 @@ import { idOf, ofTenant, paging } from '../openapi/parameters.ts';
 import type { Route } from '../route.ts';
 
 type Deps = {
+  config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;
   database: Database;
   /** Called after a key was revoked, so that this process refuses it at once. */
   forget(): void;
@@ -40,7 +44,7 @@ export const apiKeyRoutes: readonly Route<Deps>[] = [
     path: '/v1/api-keys',
     summary: 'Make an API key',
     description:
-      'A key of a tenant makes one for its tenant, with no scope that it lacks itself. A management key makes a management key, unless it names a tenant. The key is shown in this reply alone.',
+      'A key of a tenant makes one for its tenant, with no scope that it lacks itself; it ends with the key that made it. A management key makes a management key, unless it names a tenant. The key is shown in this reply alone.',
     by: 'key management',
     body: jsonContent('NewApiKey', { key: { name: 'laptop', tenant_id: 'acme', scopes: ['events:write'] } }),
     replies: {
@@ -50,6 +54,7 @@ export const apiKeyRoutes: readonly Route<Deps>[] = [
         headers: ['Location', 'Cache-Control'],
       }),
     },
+    errors: ['plan_limit_exceeded'],
     handle: postApiKey,
   },
   {
@@ -85,17 +90,24 @@ export const apiKeyRoutes: readonly Route<Deps>[] = [
   },
 ];
 
-function postApiKey({ database: { prisma } }: Deps): RequestHandler {
+function postApiKey({ config, database: { prisma } }: Deps): RequestHandler {
   return async (request, response) => {
     const asked = parse(newApiKeySchema, request.body);
     const owner = await ownerOf(request, response, asked.tenant_id);
     if (asked.expires_at && asked.expires_at <= now()) {
       throw invalid([{ path: 'expires_at', message: 'is not in the future' }]);
     }
-    const { row, key } = await createApiKey(prisma, owner ?? null, {
+    const { management, keyId } = callerOf(response);
+    const plan = owner && (await getTenant(prisma, owner)).plan;
+    const wanted = {
       name: asked.name,
       scopes: grantable(response, asked.scopes),
       expiresAt: asked.expires_at ?? null,
+    };
+    const { row, key } = await createApiKey(prisma, owner ?? null, wanted, {
+      by: auditContext(request, response),
+      parentId: management ? undefined : (keyId ?? undefined),
+      limits: plan ? limitsOf(plan, config.LOGFERRY_PLAN_LIMITS) : undefined,
     });
     // The only reply that holds the key: no cache may keep it.
     response.location(`/v1/api-keys/${row.id}`);
@@ -126,7 +138,7 @@ function getOne({ database: { prisma } }: Deps): RequestHandler {
 function revoke({ database: { prisma }, forget }: Deps): RequestHandler {
   return async (request, response) => {
     const owner = await ownerOf(request, response, undefined);
-    await revokeApiKey(prisma, owner, String(request.params.id));
+    await revokeApiKey(prisma, owner, String(request.params.id), auditContext(request, response));
     forget();
     response.status(204).end();
   };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { parseEventPath } from '../../core/events/event-path.ts';
@@ -8,6 +8,8 @@ import type { Sort } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { findEvent, listEvents, newestFirst } from '../../prisma/events/list.ts';
+import type { Reading } from '../../prisma/events/reading.ts';
+import { boundOf } from '../../prisma/exports/find.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { decodeCursor, pageOf, readPage } from '../http/paging.ts';
@@ -16,7 +18,11 @@ import { eventExample, pageExample } from '../openapi/examples.ts';
 import { filterParameters, idOf, paging, perPage, sort } from '../openapi/parameters.ts';
 import type { Route } from '../route.ts';
 
-type Deps = { database: Database };
+type Deps = { database: Database; reading: Reading };
+
+/** What lists of events take. */
+export const listParameters = [...filterParameters(), sort, ...paging, perPage];
+
 type Query = Record<string, unknown>;
 
 /** Reading events. Writing them is api/ingest/write-events.ts. */
@@ -28,8 +34,9 @@ export const eventRoutes: readonly Route<Deps>[] = [
     summary: 'List events',
     description: 'Newest first, unless `sort` says otherwise. All filters that are given must hold.',
     by: 'events:read',
-    parameters: [...filterParameters(), sort, ...paging, perPage],
+    parameters: listParameters,
     replies: { 200: reply('One page', { schema: 'EventPage', example: pageExample(eventExample) }) },
+    errors: ['conflict'],
     handle: getEvents,
   },
   {
@@ -44,15 +51,27 @@ export const eventRoutes: readonly Route<Deps>[] = [
   },
 ];
 
-function getEvents({ database }: Deps): RequestHandler {
-  const sql = pgSql(database.pool);
-  return async (request, response) => {
+function getEvents(deps: Deps): RequestHandler {
+  const list = listOf(deps);
+  return (request, response) => list(tenantOf(response).id, request, response);
+}
+
+/** Answers with a page of the log of this tenant. */
+export function listOf({ database, reading }: Deps) {
+  return async (tenantId: string, request: Request, response: Response): Promise<void> => {
     const { filter, sort, limit, cursor } = readListQuery(request.query);
     const fingerprint = fingerprintOf(filter, sort);
     const after = cursor === undefined ? undefined : readCursor(cursor, fingerprint);
-    const rows = await listEvents(sql, tenantOf(response).id, { filter, sort, limit: limit + 1, after });
+    if (filter.after_sequence !== undefined) await boundOf(database.prisma, tenantId, filter);
+    const query = { filter, sort, limit: limit + 1, after };
+    const rows = await reading(tenantId, filter, (sql) => listEvents(sql, tenantId, query));
     if (!rows) throw unknownCursor();
-    const { data, meta } = pageOf(rows, limit, (last) => ({ after: last.sequenceNumber, query: fingerprint }));
+    // Large events make a page shorter than was asked for.
+    const fitting = rows.filter(({ json }) => json !== null).length;
+    const { data, meta } = pageOf(rows, Math.min(limit, fitting), (last) => ({
+      after: last.sequenceNumber,
+      query: fingerprint,
+    }));
     response
       .type('json')
       .send(`{"data":[${data.map((event) => event.json).join(',')}],"meta":${JSON.stringify(meta)}}`);

@@ -5,6 +5,7 @@ import { hasRoom, limitNames, limits, limitsOf, nextDay, type PlanLimits } from 
 import { formatTimestamp } from '../../core/times.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { readUsage } from '../../prisma/exports/usage.ts';
+import { countHoldings } from '../../prisma/holdings.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import { rateOf } from '../access/rate-limit.ts';
 import { tenancy } from '../access/tenant-route.ts';
@@ -61,7 +62,8 @@ function tellLimits({ config, database, clock = Date.now }: LimitsDeps): Request
     if (tenant) {
       const now = clock();
       const planLimits = limitsOf(tenant.plan, config.LOGFERRY_PLAN_LIMITS);
-      const used = await readUsage(pgSql(database.pool), tenant.id, now);
+      const sql = pgSql(database.pool);
+      const used = { ...(await readUsage(sql, tenant.id, now)), ...(await countHoldings(sql, tenant.id)) };
       for (const name of limitNames) {
         resources[name] = shown(planLimits[name], used[name], limits[name].isDaily ? nextDay(now) : undefined);
       }

@@ -36,6 +36,7 @@ export const streamEvents: Route<Deps> = {
       },
     },
   },
+  errors: ['conflict'],
   handle: sendEvents,
 };
 

@@ -7,6 +7,7 @@ import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
 import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } from '../../prisma/tenants.ts';
+import { auditContext } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { idPageOf, readIdPage } from '../http/paging.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
@@ -77,12 +78,15 @@ function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
   return async (request, response) => {
     const { name, plan, region, external_id } = parse(newTenantSchema, request.body);
     refuseUnknownRegion(config, region);
-    const tenant = await createTenant(prisma, {
+    const here = config.LOGFERRY_REGION;
+    const wanted = {
       name,
       plan: plan ?? config.LOGFERRY_DEFAULT_PLAN,
-      region: region ?? config.LOGFERRY_REGION,
+      region: region ?? here,
       externalId: external_id ?? null,
-    });
+    };
+    const by = auditContext(request, response);
+    const tenant = await createTenant(prisma, wanted, { by, toManagement: wanted.region !== here });
     response.status(201).location(`/v1/tenants/${tenant.id}`).json(presentTenant(tenant));
   };
 }
@@ -101,10 +105,13 @@ function getOne({ database: { prisma } }: Deps): RequestHandler {
   };
 }
 
-function patchTenant({ database: { prisma }, forget }: Deps): RequestHandler {
+function patchTenant({ config, database: { prisma }, forget }: Deps): RequestHandler {
   return async (request, response) => {
-    const { id } = await getTenant(prisma, String(request.params.id));
-    const tenant = await updateTenant(prisma, id, parse(tenantChangesSchema, request.body));
+    const { id, region } = await getTenant(prisma, String(request.params.id));
+    const tenant = await updateTenant(prisma, id, parse(tenantChangesSchema, request.body), {
+      by: auditContext(request, response),
+      toManagement: region !== config.LOGFERRY_REGION,
+    });
     forget();
     response.json(presentTenant(tenant));
   };

@@ -1,5 +1,7 @@
 import type { RequestHandler } from 'express';
+import type { Config } from '../../core/config.ts';
 import { invalid } from '../../core/errors.ts';
+import { limitsOf } from '../../core/exports/plan-limits.ts';
 import type { Log } from '../../core/log.ts';
 import type { Queue } from '../../core/queue/queue.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
@@ -17,7 +19,7 @@ import {
   updateWebhook,
   type Webhook,
 } from '../../prisma/webhooks.ts';
-import { tenantOf } from '../access/tenant-route.ts';
+import { auditContext, tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { idPageOf, readIdPage } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
@@ -35,6 +37,7 @@ import { presentDeliveries, presentDelivery } from './deliveries.ts';
 import { enqueueDelivery } from './enqueue.ts';
 
 type Deps = {
+  config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;
   database: Database;
   queue: Queue;
   secretKey: SecretKey;
@@ -63,6 +66,7 @@ export const webhookRoutes: readonly Route<Deps>[] = [
         headers: ['Location'],
       }),
     },
+    errors: ['plan_limit_exceeded'],
     handle: postWebhook,
   },
   {
@@ -142,12 +146,16 @@ export const webhookRoutes: readonly Route<Deps>[] = [
   },
 ];
 
-function postWebhook({ database: { prisma }, secretKey, guard }: Deps): RequestHandler {
+function postWebhook({ config, database: { prisma }, secretKey, guard }: Deps): RequestHandler {
   return async (request, response) => {
     const wanted = parse(webhookRequestSchema, request.body);
     await refuseForbiddenUrl(guard, wanted.url);
     const secret = newWebhookSecret();
-    const webhook = await createWebhook(prisma, tenantOf(response).id, wanted, secretKey.seal(secret));
+    const { id, plan } = tenantOf(response);
+    const webhook = await createWebhook(prisma, id, wanted, secretKey.seal(secret), {
+      by: auditContext(request, response),
+      limits: limitsOf(plan, config.LOGFERRY_PLAN_LIMITS),
+    });
     response.status(201).location(`/v1/webhooks/${webhook.id}`).json(presentWebhook(webhook, secret));
   };
 }
@@ -172,13 +180,16 @@ function patchWebhook({ database: { prisma }, guard }: Deps): RequestHandler {
     const { id } = await getWebhook(prisma, tenantId, uuidOf(request, 'webhook'));
     const patch = parse(webhookPatchSchema, request.body);
     if (patch.url !== undefined) await refuseForbiddenUrl(guard, patch.url);
-    response.json(presentWebhook(await updateWebhook(prisma, tenantId, id, patch)));
+    response.json(
+      presentWebhook(await updateWebhook(prisma, tenantId, { id, by: auditContext(request, response) }, patch)),
+    );
   };
 }
 
 function deleteOne({ database: { prisma } }: Deps): RequestHandler {
   return async (request, response) => {
-    await deleteWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'));
+    const by = auditContext(request, response);
+    await deleteWebhook(prisma, tenantOf(response).id, uuidOf(request, 'webhook'), by);
     response.status(204).end();
   };
 }
@@ -187,7 +198,8 @@ function rotateSecret({ database: { prisma }, secretKey }: Deps): RequestHandler
   return async (request, response) => {
     const secret = newWebhookSecret();
     const sealed = secretKey.seal(secret);
-    const webhook = await rotateWebhookSecret(prisma, tenantOf(response).id, uuidOf(request, 'webhook'), sealed);
+    const which = { id: uuidOf(request, 'webhook'), by: auditContext(request, response) };
+    const webhook = await rotateWebhookSecret(prisma, tenantOf(response).id, which, sealed);
     response.json(presentWebhook(webhook, secret));
   };
 }

@@ -124,7 +124,7 @@ export const eventInput = strictObject({
     .string({ error: (issue) => (issue.input === undefined ? 'is required' : 'must be text') })
     .min(1, 'must not be empty')
     .max(256, 'must have at most 256 characters')
-    .meta(storable),
+    .meta({ pattern: storableTextPattern.replace('^', '^(?!logferry\\.)') }),
   severity: z
     .string({ error: 'must be text' })
     .meta({ pattern: severityPattern, description: `${severities.join(', ')}, in any case`, default: severities[0] })

@@ -131,6 +131,15 @@ function checkOperator(
     refuse([path, name], 'must be a number or a text');
 }
 
+/** Words of a search: each is looked for in every row. */
+export const mostSearchWords = 8;
+
+export const wordsOf = (search: string): string[] => search.split(/\s+/).filter(Boolean);
+
+const searchText = storedText
+  .max(256, 'must have at most 256 characters')
+  .refine((text) => wordsOf(text).length <= mostSearchWords, { error: `must have at most ${mostSearchWords} words` });
+
 const members = {
   action: oneOrMany(storedText).optional(),
   actor_id: oneOrMany(storedText).optional(),
@@ -151,7 +160,7 @@ const members = {
   to: time('end').optional(),
   after_sequence: sequence.optional(),
   through_sequence: sequence.optional(),
-  search: storedText.max(256, 'must have at most 256 characters').optional(),
+  search: searchText.optional(),
   metadata: criteriaSchema.optional(),
 };
 

@@ -2,6 +2,7 @@ import type { FieldError } from '../errors.ts';
 import { fieldErrors } from '../field-errors.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson } from '../json/canonical-json.ts';
+import { countMembers } from '../json/duplicate-members.ts';
 import { findUnstorable, isTooDeep } from '../json/json.ts';
 import { now, parseTimestamp, type Timestamp } from '../times.ts';
 import type { NewEvent } from './event-columns.ts';
@@ -10,18 +11,55 @@ import { type EventInput, eventInput } from './events.ts';
 
 type Read = { event: NewEvent } | { errors: FieldError[] };
 
+/** Actions that begin so are events of Logferry itself: nobody outside may write them, so none of them is forged. */
+const systemActions = 'logferry.';
+const reserved = {
+  path: 'action',
+  message: `must not begin with "${systemActions}", which is reserved for events of Logferry`,
+};
+
 /**
  * Checks one event from outside and completes it. `path` stands before the path of each mistake (`events.500`).
  * Gives either the event or all mistakes found.
  */
 export function readNewEvent(value: unknown, path = ''): Read {
-  const parsed = eventInput.safeParse(value);
-  const read = parsed.success ? completeEvent(parsed.data) : { errors: parsed.error.issues.flatMap(fieldErrors) };
-  if ('event' in read) return read;
-  return { errors: read.errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
+  const read = readEvent(value);
+  const isForged = 'event' in read && read.event.action.startsWith(systemActions);
+  if ('event' in read && !isForged) return read;
+  const errors = 'event' in read ? [reserved] : read.errors;
+  return { errors: errors.map((error) => ({ ...error, path: [path, error.path].filter(Boolean).join('.') })) };
 }
 
+/** Completes an event of Logferry's own. @throws Error for one that is not valid, which is a mistake of ours */
+export function systemEvent(event: { action: `logferry.${string}` } & Record<string, unknown>): NewEvent {
+  const read = readEvent(event);
+  if ('errors' in read) throw new Error(`The event of the system is not valid: ${JSON.stringify(read.errors)}`);
+  return read.event;
+}
+
+function readEvent(value: unknown): Read {
+  const parsed = eventInput.safeParse(value);
+  return parsed.success ? completeEvent(parsed.data) : { errors: parsed.error.issues.flatMap(fieldErrors) };
+}
+
+/** Bytes that one event may have as canonical JSON: a list, a batch or a row of a file holds whole events in memory. */
+export const eventLimitBytes = 1024 * 1024;
+
+/** Members of one event, at all levels: sorting them takes time that others wait. */
+const mostMembers = 20_000;
+const tooManyMembers: FieldError = { path: '', message: `has more than ${mostMembers} members` };
+
+/** A character has three bytes at most, so most texts need not be measured. */
+const isTooLarge = (canonical: string): boolean =>
+  canonical.length * 3 > eventLimitBytes && Buffer.byteLength(canonical) > eventLimitBytes;
+
+const tooLarge: FieldError = {
+  path: '',
+  message: `has more than ${eventLimitBytes} bytes as canonical JSON, the most that one event may have`,
+};
+
 function completeEvent(input: EventInput): Read {
+  if (countMembers(input) > mostMembers) return { errors: [tooManyMembers] };
   const received_at = now();
   const occurred_at = input.occurred_at == null ? received_at : parseTimestamp(input.occurred_at);
   const errors = beyondTheSchema(input, occurred_at);
@@ -33,6 +71,7 @@ function completeEvent(input: EventInput): Read {
     const unstorable = unstorableIn(input);
     if (unstorable.length > 0) return { errors: unstorable };
   }
+  if (isTooLarge(canonical)) return { errors: [tooLarge] };
   event.digest = digestOf(canonical);
   return { event };
 }

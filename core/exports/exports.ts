@@ -19,6 +19,9 @@ export const attemptLimits = { failures: 5, crashes: 20 };
 
 const delimiters = [',', ';', '\t', '|'] as const;
 
+/** Bytes of a filter that is repeated elsewhere: in events of the audit log and in webhooks. A longer one stands in the export alone. */
+export const filterLimitBytes = 4096;
+
 /** How a CSV is written. The defaults are RFC 4180, and read back cell by cell. */
 export const csvSchema = strictObject({
   delimiter: oneOf('delimiter', delimiters).default(','),

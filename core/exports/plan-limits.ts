@@ -6,35 +6,68 @@ import { dayMs } from '../times.ts';
 
 const gibibyte = 2 ** 30;
 
+/** What a tenant has used is read at different places: exports when one is made, keys and webhooks when one of them is. */
+export type LimitSubject = 'exports' | 'keys' | 'webhooks';
+
 /**
  * What a plan bounds, with what to say when it is used up, and `soon`: more than a tenant can use within a few seconds. Days
  * are those of UTC.
  */
 export const limits = {
-  unfinished_exports: { isDaily: false, soon: 5_000, told: 'exports that are queued or running at a time' },
-  exported_rows_per_day: { isDaily: true, soon: 100e6, told: 'rows in exports made on one day (UTC)' },
+  unfinished_exports: {
+    of: 'exports',
+    isDaily: false,
+    soon: 5_000,
+    told: 'exports that are queued or running at a time',
+    advice: 'Wait for one to end, or cancel one',
+  },
+  exported_rows_per_day: { of: 'exports', isDaily: true, soon: 100e6, told: 'rows in exports made on one day (UTC)' },
   exported_bytes_per_day: {
+    of: 'exports',
     isDaily: true,
     soon: 100 * gibibyte,
     told: 'bytes in files of exports made on one day (UTC)',
   },
-} as const;
+  api_keys: { of: 'keys', isDaily: false, soon: 0, told: 'API keys', advice: 'Revoke one that is not used' },
+  webhooks: { of: 'webhooks', isDaily: false, soon: 0, told: 'webhooks', advice: 'Delete one that is not used' },
+} as const satisfies Record<string, Limit>;
+
+type Limit = { of: LimitSubject; soon: number; told: string } & (
+  | { isDaily: true }
+  | { isDaily: false; advice: string }
+);
 
 export type LimitName = keyof typeof limits;
 export const limitNames = Object.keys(limits) as LimitName[];
 
 /** How much of each a plan has; null is without limit. */
 export type PlanLimits = Readonly<Record<LimitName, number | null>>;
-/** How much of each a tenant has used. */
-export type Usage = Readonly<Record<LimitName, number>>;
+/** How much of each a tenant has used; of those that were asked for. */
+export type Usage = Readonly<Partial<Record<LimitName, number>>>;
+
+export const limitsOfSubject = (subject: LimitSubject): LimitName[] =>
+  limitNames.filter((name) => limits[name].of === subject);
 
 const tebibyte = 1024 * gibibyte;
 
+/** Each webhook is told of each export, and each key has a share of the requests. */
+const inEveryPlan = { api_keys: 100, webhooks: 50 };
+
 /** They keep a program that runs wild from filling a deployment, and are far from what people need. */
 const defaults: Record<Plan, PlanLimits> = {
-  free: { unfinished_exports: 0, exported_rows_per_day: 0, exported_bytes_per_day: 0 },
-  pro: { unfinished_exports: 20_000, exported_rows_per_day: 10e9, exported_bytes_per_day: 10 * tebibyte },
-  enterprise: { unfinished_exports: 200_000, exported_rows_per_day: 100e9, exported_bytes_per_day: 100 * tebibyte },
+  free: { unfinished_exports: 0, exported_rows_per_day: 0, exported_bytes_per_day: 0, ...inEveryPlan },
+  pro: {
+    unfinished_exports: 20_000,
+    exported_rows_per_day: 10e9,
+    exported_bytes_per_day: 10 * tebibyte,
+    ...inEveryPlan,
+  },
+  enterprise: {
+    unfinished_exports: 200_000,
+    exported_rows_per_day: 100e9,
+    exported_bytes_per_day: 100 * tebibyte,
+    ...inEveryPlan,
+  },
 };
 
 const amount = z.int().min(0).nullable().optional();
@@ -63,20 +96,21 @@ const soonSeconds = 10;
 export const hasRoom = (planLimits: PlanLimits, used: Usage): boolean =>
   limitNames.every((name) => {
     const limit = planLimits[name] ?? Infinity;
-    return used[name] <= limit * 0.9 && used[name] + limits[name].soon < limit;
+    const amount = used[name] ?? 0;
+    return amount <= limit * 0.9 && amount + limits[name].soon < limit;
   });
 
 /** @throws AppError plan_limit_exceeded, with Retry-After, for the first limit of which nothing is left */
 export function refuseBeyond(planLimits: PlanLimits, used: Usage, now: number): void {
   for (const name of limitNames) {
-    const limit = planLimits[name];
-    if (limit === null || used[name] < limit) continue;
-    const { isDaily, told } = limits[name];
-    const seconds = isDaily ? Math.ceil((nextDay(now) - now) / 1000) : soonSeconds;
-    const advice = isDaily ? `Try again in ${seconds} s` : 'Wait for one to end, or cancel one';
-    throw new AppError('plan_limit_exceeded', `The plan has ${limit} ${told}, and they are used. ${advice}.`, {
+    const [limit, amount] = [planLimits[name], used[name]];
+    if (limit === null || amount === undefined || amount < limit) continue;
+    const bound = limits[name];
+    const seconds = bound.isDaily ? Math.ceil((nextDay(now) - now) / 1000) : soonSeconds;
+    const advice = bound.isDaily ? `Try again in ${seconds} s` : bound.advice;
+    throw new AppError('plan_limit_exceeded', `The plan has ${limit} ${bound.told}, and they are used. ${advice}.`, {
       headers: { 'Retry-After': String(seconds) },
-      members: { limit: { name, limit, used: used[name] } },
+      members: { limit: { name, limit, used: amount } },
     });
   }
 }

@@ -36,6 +36,10 @@ export const objectKey = (
   content: Pick<ExportContent, 'format' | 'compression'>,
 ): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
 
-/** The id in a key of objectKey(), or undefined for any other key. */
-export const exportIdOfKey = (key: string): string | undefined =>
-  /^exports\/[0-9a-f-]{36}\/([0-9a-f-]{36})\/events\.[a-z.]+$/.exec(key)?.[1];
+const keyPattern = /^exports\/([0-9a-f-]{36})\/([0-9a-f-]{36})\/events\.[a-z.]+$/;
+
+/** The id of the export in a key of objectKey(), or undefined for any other key. */
+export const exportIdOfKey = (key: string): string | undefined => keyPattern.exec(key)?.[2];
+
+/** The id of its tenant. */
+export const tenantIdOfKey = (key: string): string | undefined => keyPattern.exec(key)?.[1];

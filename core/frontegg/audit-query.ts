@@ -1,5 +1,6 @@
 import { type FieldError, invalid } from '../errors.ts';
 import type { RowFilter } from '../events/field-criteria.ts';
+import { mostSearchWords, wordsOf } from '../events/filter.ts';
 import type { Sort } from '../exports/exports.ts';
 import { findUnstorable } from '../json/json.ts';
 import { readTimeRange } from './created-at.ts';
@@ -92,5 +93,7 @@ function readSearch(parameters: Parameters): Read<string> {
   if (text.trim() === '') return { value: undefined };
   if (text.length > mostFilter)
     return { error: { path: 'filter', message: `must have at most ${mostFilter} characters` } };
+  if (wordsOf(text).length > mostSearchWords)
+    return { error: { path: 'filter', message: `must have at most ${mostSearchWords} words` } };
   return { value: text };
 }

@@ -7,6 +7,9 @@ import { endOfString } from './scan-json.ts';
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
 
+/** Members of all objects of one text, and those of them whose keys are written with escapes: each takes time that others wait. */
+const mostKeys = { inAll: 500_000, escaped: 10_000 };
+
 /** An event in a batch stands two levels deeper than alone and must be taken alike: findUnstorable() counts exactly. */
 const enclosingLevels = 8;
 
@@ -80,9 +83,11 @@ function inspect(text: string): Findings {
       if (backslash < 0 || backslash > i) continue;
       colon.lastIndex = i + 1;
       if (colon.test(text)) found.escapedKeys.push({ start, end: i + 1 });
+      if (found.escapedKeys.length > mostKeys.escaped) throw tooMany(mostKeys.escaped, ' whose names hold escapes');
       backslash = text.indexOf('\\', i);
-    } else if (code === 0x3a) found.keys++;
-    else if (code === 0x7b || code === 0x5b) {
+    } else if (code === 0x3a) {
+      if (++found.keys > mostKeys.inAll) throw tooMany(mostKeys.inAll);
+    } else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
     } else if (code === 0x7d || code === 0x5d) depth--;
     else if (code >= 0x30 && code <= 0x39) {
@@ -100,6 +105,9 @@ function refuseDuplicates(text: string): never {
   const name = path.at(-1)!.slice(0, 80).toWellFormed();
   throw invalid([{ path: path.join('.'), message: `the member "${name}" occurs twice in its object` }]);
 }
+
+const tooMany = (most: number, which = ''): AppError =>
+  invalid([{ path: '', message: `has more than ${most} members${which}` }]);
 
 /** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
 function refuseRoundedNumbers(text: string): void {

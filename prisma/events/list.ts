@@ -12,6 +12,9 @@ export const newestFirst: Sort = [{ field: 'occurred_at', direction: 'desc' }];
 /** An event as the JSON text that GET answers, and its place in the chain. */
 export type ListedEvent = { sequenceNumber: number; json: string };
 
+/** One of a page: null where the page is full, and this event begins the next. */
+export type PagedEvent = { sequenceNumber: number; json: string | null };
+
 export type EventQuery = {
   filter: RowFilter;
   /** At most one direction in all: its keys are compared as one row. */
@@ -21,6 +24,9 @@ export type EventQuery = {
   after?: number;
 };
 
+/** Bytes of events after which a page ends. */
+export const pageBytes = 8 * 1024 * 1024;
+
 type Row = { sequence_number: unknown; json: string };
 
 /**
@@ -28,12 +34,13 @@ type Row = { sequence_number: unknown; json: string };
  * the last page costs what the first does.
  * @returns undefined when there is no event with the sequence number `after`
  */
-export async function listEvents(sql: Sql, tenantId: string, query: EventQuery): Promise<ListedEvent[] | undefined> {
+export async function listEvents(sql: Sql, tenantId: string, query: EventQuery): Promise<PagedEvent[] | undefined> {
   const keys = sortKeys(query.sort);
   const position = query.after === undefined ? [] : await readPosition(sql, tenantId, keys, query.after);
   if (!position) return undefined;
   const { text, values } = listStatement(tenantId, query, position);
-  return (await sql<Row>(text, values)).map(listed);
+  const rows = await sql<{ sequence_number: unknown; json: string | null }>(text, values);
+  return rows.map(({ sequence_number, json }) => ({ sequenceNumber: Number(sequence_number), json }));
 }
 
 /** The statement of a page; `position` are the sort keys of the event before it, as text. For tests to look at its plan. */
@@ -46,8 +53,15 @@ export function listStatement(
   const { bind, values } = parameters();
   const conditions = [`tenant_id = ${bind(tenantId, 'uuid')}`, ...filterConditions(filter, bind)];
   if (position.length > 0) conditions.push(afterPosition(keys, position, bind));
-  const text = `select sequence_number, ${wholeEventJson} as json from events
+  const page = `select sequence_number, ${wholeEventJson} as json from events
     where ${conditions.join(' and ')} order by ${orderBy(keys)} limit ${bind(String(limit), 'bigint')}`;
+  // The whole page is held in memory, here and by who asks: beyond so many bytes an event is named and not printed. A window
+  // without an order takes the rows as they come.
+  const text = `select sequence_number, case when before < ${pageBytes} then json end as json from (
+      select sequence_number, json,
+        coalesce(sum(octet_length(json)) over (rows between unbounded preceding and 1 preceding), 0) as before
+      from (${page}) as page
+    ) as measured`;
   return { text, values };
 }
 

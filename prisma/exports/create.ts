@@ -12,6 +12,7 @@ import { inChainOrder, lockChainHead } from '../events/append.ts';
 import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
+import { refuseAheadOf } from './find.ts';
 import { readUsage } from './usage.ts';
 import { type ExportRow, queuedProgress } from './view.ts';
 
@@ -48,6 +49,7 @@ export async function createExport(
     const head = await lockChainHead(prismaSql(tx), tenantId);
     const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
     if (earlier) return { row: earlier, replayed: true };
+    refuseAheadOf(head.sequenceNumber, input.request.filter.after_sequence);
     // Under the lock, so that no two exports both take the last that is left.
     if (input.limits) refuseBeyond(input.limits, await readUsage(prismaSql(tx), tenantId, Date.now()), Date.now());
     const row = await insertExport(tx, tenantId, head.sequenceNumber, input);

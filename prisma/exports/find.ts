@@ -1,4 +1,5 @@
-import { notFound } from '../../core/errors.ts';
+import { AppError, notFound } from '../../core/errors.ts';
+import type { RowFilter } from '../../core/events/field-criteria.ts';
 import type { IdPage } from '../../core/id-page.ts';
 import { isUuid } from '../../core/ids.ts';
 import type { Prisma } from '../client.ts';
@@ -22,6 +23,30 @@ export async function getExport(prisma: Prisma, tenantId: string, id: string): P
 export async function getHeadSequence(prisma: Prisma, tenantId: string): Promise<number> {
   const head = await prisma.chainHead.findUniqueOrThrow({ where: { tenantId } });
   return Number(head.sequenceNumber);
+}
+
+/**
+ * The tenant's last sequence number, as getHeadSequence().
+ * @throws AppError conflict for a filter that begins behind it: the client has seen events which are not there any more
+ */
+export async function boundOf(
+  prisma: Prisma,
+  tenantId: string,
+  { after_sequence: after }: Pick<RowFilter, 'after_sequence'>,
+): Promise<number> {
+  const head = await getHeadSequence(prisma, tenantId);
+  refuseAheadOf(head, after);
+  return head;
+}
+
+/** @throws AppError conflict if `after` is beyond the last sequence number */
+export function refuseAheadOf(head: number, after: number | undefined): void {
+  if (after === undefined || after <= head) return;
+  throw new AppError(
+    'conflict',
+    `The log ends at ${head}, before "after_sequence" (${after}): it is behind what you have seen, as after the restore of a backup. ` +
+      'Ask the operator, and compare the last hash that you have kept.',
+  );
 }
 
 /** Newest first; one more than `limit`, if there is one. */

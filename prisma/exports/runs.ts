@@ -120,10 +120,16 @@ export type End =
 /**
  * Ends the export, once: status, figures and one delivery for each webhook are one transaction. Somebody who was told
  * that the export is being canceled is not given it completed or failed.
+ * @param tell tells the webhooks, inside the transaction; for an export that has killed those who did, tellNobody
  * @returns ids of the deliveries to enqueue
  * @throws LeaseLostError, CancelRequestedError
  */
-export async function endExport(prisma: Prisma, run: Run, end: End): Promise<string[]> {
+export async function endExport(
+  prisma: Prisma,
+  run: Run,
+  end: End,
+  tell: (tx: PrismaTransaction, row: ExportRow) => Promise<string[]> = announce,
+): Promise<string[]> {
   return prisma.$transaction(async (tx) => {
     const figures =
       end.status === 'completed'
@@ -145,9 +151,12 @@ export async function endExport(prisma: Prisma, run: Run, end: End): Promise<str
     if (count === 0) throw await refusal(tx, run);
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
     const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
-    return announce(tx, row);
+    return tell(tx, row);
   });
 }
+
+/** For an export that must end by a way that does nothing else. */
+export const tellNobody = async (): Promise<string[]> => [];
 
 /** Puts the export back into the queue after a failed run, which counts. @throws LeaseLostError, CancelRequestedError */
 export async function requeueFailed(prisma: Prisma, run: Run, error: ExportError, retryAt: Date): Promise<void> {

@@ -8,8 +8,12 @@ import type { Sql } from '../client.ts';
  * hold nothing.
  * @param now milliseconds since 1970
  */
-export async function readUsage(sql: Sql, tenantId: string, now: number): Promise<Usage> {
-  const [row] = await sql<Record<keyof Usage, unknown>>(usageSql, [tenantId, firstIdOf(startOfDay(now))]);
+export async function readUsage(
+  sql: Sql,
+  tenantId: string,
+  now: number,
+): Promise<Required<Pick<Usage, 'unfinished_exports' | 'exported_rows_per_day' | 'exported_bytes_per_day'>>> {
+  const [row] = await sql<Record<string, unknown>>(usageSql, [tenantId, firstIdOf(startOfDay(now))]);
   return {
     unfinished_exports: Number(row!.unfinished_exports),
     exported_rows_per_day: Number(row!.exported_rows_per_day),

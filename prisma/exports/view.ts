@@ -2,6 +2,7 @@ import { contentOf, type ExportRequest } from '../../core/exports/exports.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Export } from '../generated/client.ts';
+import type { AuditContext } from './audit-context.ts';
 
 export type ExportRow = Export;
 
@@ -65,11 +66,18 @@ export function exportView(row: ExportRow, link?: Link) {
     download_url_expires_at: link?.download_url_expires_at ?? null,
     attempt: 1 + row.failures + row.crashes,
     error: row.error as ExportError | null,
+    created_by: createdBy(row),
     created_at: formatTimestamp(row.createdAt),
     started_at: time(row.startedAt),
     completed_at: time(row.completedAt),
     expires_at: time(row.expiresAt),
   };
+}
+
+/** Who made it: a key, a user, or the management. */
+function createdBy(row: ExportRow) {
+  const { type, id, name, email = null } = (row.createdBy as AuditContext).actor;
+  return { type, id, name, email };
 }
 
 export type ExportView = ReturnType<typeof exportView>;

@@ -87,6 +87,11 @@ export type Webhook = Prisma.WebhookModel
  */
 export type Delivery = Prisma.DeliveryModel
 /**
+ * Model News
+ * What webhooks are told of an export: once for all of them.
+ */
+export type News = Prisma.NewsModel
+/**
  * Model Setting
  * Facts about the installation, such as the fingerprint of its secret key.
  */

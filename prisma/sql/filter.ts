@@ -1,7 +1,7 @@
 import { splitPath } from '../../core/events/event-path.ts';
 import { parseSeverity } from '../../core/events/events.ts';
 import type { RowFilter } from '../../core/events/field-criteria.ts';
-import type { Criteria, Operator } from '../../core/events/filter.ts';
+import { type Criteria, type Operator, wordsOf } from '../../core/events/filter.ts';
 import { parseTimestamp } from '../../core/times.ts';
 import type { Bind } from './bind.ts';
 import { fieldCondition } from './field-criteria.ts';
@@ -82,13 +82,10 @@ const likePattern = (pattern: string): string => escapeLike(pattern).replaceAll(
 /** Every word must be found somewhere, in any case: `alice login` finds action user.login of actor Alice. */
 function allWords(search: string, bind: Bind): string[] {
   const text = `concat_ws(' ', ${searchedColumns.join(', ')})`;
-  return search
-    .split(/\s+/)
-    .filter(Boolean)
-    .map((word) => {
-      const pattern = bind(`%${escapeLike(word)}%`, 'text');
-      return isAscii(word) ? `${text} ilike ${pattern}` : `${foldCase(text)} like ${foldCase(pattern)}`;
-    });
+  return wordsOf(search).map((word) => {
+    const pattern = bind(`%${escapeLike(word)}%`, 'text');
+    return isAscii(word) ? `${text} ilike ${pattern}` : `${foldCase(text)} like ${foldCase(pattern)}`;
+  });
 }
 
 const isAscii = (word: string): boolean => /^[\0-\x7f]*$/.test(word);

@@ -26,9 +26,10 @@ export async function serveFiles() {
         .set(error.headers ?? {})
         .send(error.message);
   };
+  const noLog = { served() {}, async flush() {} };
   const app = express();
   const config = { storageUrl: pathToFileURL(directory).href };
-  mount(app, [getFile], { config, secretKey: { linkKey }, metrics: makeMetrics() });
+  mount(app, [getFile], { config, secretKey: { linkKey }, metrics: makeMetrics(), servedFiles: noLog });
   const server = app.use(noRoute, answerError).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { AppDeps } from '../../api/app-deps.ts';
 import { headLimitBytes } from '../../api/http/answer-unreadable.ts';
-import type { Scope } from '../../core/access/api-keys.ts';
+import { scopes as allScopes, type Scope } from '../../core/access/api-keys.ts';
 import { readConfig } from '../../core/config.ts';
 import { makeLog } from '../../core/log.ts';
 import { makeMetrics } from '../../core/metrics.ts';
@@ -13,8 +13,10 @@ import type { Queue } from '../../core/queue/queue.ts';
 import { secretKey } from '../../core/secret-key.ts';
 import { openStore } from '../../core/storage/open-store.ts';
 import type { Plan } from '../../core/tenants.ts';
+import { createApiKey } from '../../prisma/api-keys.ts';
 import { openDatabase } from '../../prisma/client.ts';
 import { schemaCheck } from '../../prisma/schema-check.ts';
+import { createTenant } from '../../prisma/tenants.ts';
 import { createTestDatabase } from '../database.ts';
 import { openTestStorage } from '../engines.ts';
 
@@ -96,11 +98,16 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     caller,
     /** A tenant with a key of its own (all scopes unless told otherwise), and a call with that key. */
     async newTenant({ plan = 'pro', scopes, ...more }: { plan?: Plan; scopes?: Scope[]; external_id?: string } = {}) {
-      const body = { name: `Tenant ${++tenants}`, plan, ...more };
-      const tenant = await created<Tenant>(admin('/v1/tenants', { json: body }));
-      const { key } = await created<{ key: string }>(
-        admin('/v1/api-keys', { json: { name: 'test', tenant_id: tenant.id, scopes } }),
-      );
+      // Past the API, which would write both into the tenant's log.
+      const { id } = await createTenant(database.prisma, {
+        name: `Tenant ${++tenants}`,
+        plan,
+        region: config.LOGFERRY_REGION,
+        externalId: more.external_id ?? null,
+      });
+      const wanted = { name: 'test', scopes: scopes ?? allScopes, expiresAt: null };
+      const { key } = await createApiKey(database.prisma, id, wanted);
+      const tenant = (await bodyOf(admin(`/v1/tenants/${id}`))) as Tenant;
       return { tenant, key, call: caller(key) };
     },
     async close() {
@@ -114,12 +121,6 @@ export async function startApp(environment: Record<string, string> = {}, overrid
 }
 
 export type App = Awaited<ReturnType<typeof startApp>>;
-
-async function created<T>(replying: Promise<Response>): Promise<T> {
-  const reply = await replying;
-  if (reply.status !== 201) throw new Error(`${reply.status} ${await reply.text()}`);
-  return (await reply.json()) as T;
-}
 
 /** A queue that only writes down who was enqueued: nothing answers in these tests, and rows say what is to be done. */
 const writtenDown = (jobs: { exports: string[]; deliveries: string[] }): Queue => ({

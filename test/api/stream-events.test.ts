@@ -110,9 +110,9 @@ describe('POST /v1/events/batch with NDJSON', () => {
     expect(await actions(tenant.id)).toEqual([]);
   });
 
-  it('answers 413 for a line over 16 MiB, and takes one below', async () => {
+  it('answers 413 for a line over 16 MiB, and takes one below whose event is small', async () => {
     const { call } = await app.newTenant();
-    const line = (bytes: number) => `{"action":"a","description":"${'x'.repeat(bytes)}"}\n`;
+    const line = (bytes: number) => `{"action":"a"${' '.repeat(bytes)}}\n`;
     expect((await stream(call, line(16 * 1024 * 1024))).status).toBe(413);
     expect((await stream(call, line(15 * 1024 * 1024))).status).toBe(201);
   });

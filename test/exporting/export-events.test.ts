@@ -244,6 +244,7 @@ describe('GET /v1/events/export', () => {
         format: 'csv',
         compression: 'none',
         filter: { action: 'user.login' },
+        filter_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
         columns: 0,
         as_of_sequence: count,
         rows: 20,

@@ -47,13 +47,13 @@ describe('Tenants', () => {
 
   it('with one small export wait for two slots at most, behind two hundred of another', async () => {
     const [many, one] = [await tenantWith(500), await tenantWith(10)];
-    const queued = await Promise.all(Array.from({ length: 200 }, () => queueExport(many, { format: 'csv' })));
+    await Promise.all(Array.from({ length: 200 }, () => queueExport(many, { format: 'csv' })));
     const small = await queueExport(one, { format: 'csv' });
     const worker = await app.work();
     await endedExport(one, small);
     expect((await startedIds()).indexOf(small)).toBeLessThanOrEqual(2);
-    await Promise.all(queued.map((id) => endedExport(many, id)));
     await worker.stop();
+    await app.database.pool.query(`update exports set status = 'canceled' where status in ('queued', 'running')`);
   }, 60_000);
 
   it('that are equal get equal shares of the rows, whoever came first', async () => {

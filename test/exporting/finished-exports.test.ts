@@ -43,7 +43,8 @@ describe('An export that has ended', () => {
   const actions = async (id: string) =>
     (
       await app.database.pool.query(
-        'select action from events where tenant_id = $1 and target_id = $2 order by sequence_number',
+        `select action from events where tenant_id = $1 and target_id = $2
+           and action not in ('logferry.export.link_minted', 'logferry.export.served') order by sequence_number`,
         [tenantId, id],
       )
     ).rows.map((row) => row.action.replace('logferry.export.', ''));
@@ -115,6 +116,24 @@ describe('An export that has ended', () => {
     const reply = await call(`/v1/exports/${view.id}/download`, { method: 'HEAD' });
     expect([reply.status, reply.headers.get('content-length')]).toEqual([200, String(view.bytes)]);
     expect(await actions(view.id)).toEqual(['created']);
+  });
+
+  it('has the log tell who was shown a link: once a minute for each export and caller, and of a list once with all', async () => {
+    const { call: by } = await app.newTenant();
+    const minted = async () => {
+      const { data } = await bodyOf(by('/v1/events?action=logferry.export.link_minted&sort=sequence_number'));
+      return data.map((event: { metadata: { export_ids: string[] } }) => event.metadata.export_ids);
+    };
+    const first = await exportFile(by, { format: 'csv' });
+    const second = await exportFile(by, { format: 'json' });
+    const [a, b] = [first.view.id, second.view.id];
+    for (let i = 0; i < 3; i++) await by(`/v1/exports/${a}`);
+    expect(await minted()).toEqual([[a], [b]]);
+    expect((await by(`/v1/exports/${a}`, { method: 'HEAD' })).status).toBe(200);
+    const second_key = await bodyOf(by('/v1/api-keys', { json: { name: 'other' } }));
+    await app.caller(second_key.key)('/v1/exports');
+    await app.caller(second_key.key)('/v1/exports');
+    expect(await minted()).toEqual([[a], [b], [b, a]]);
   });
 
   it('answers 409 for a cancel, and stays completed', async () => {

@@ -84,7 +84,10 @@ const csvOptions: fc.Arbitrary<CsvOptions> = fc.record({
 });
 
 /** What the contract calls the first character of a formula. */
-const isFormula = (text: string) => ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'].includes(text[0]!);
+const isFormula = (text: string) => {
+  const visible = text.replace(/^[\p{Cc}\p{Cf}\p{Zs}\p{Zl}\p{Zp}]+/u, '');
+  return '=+-@﹢﹣﹦﹫＋－＝＠'.includes(visible[0] ?? '?') || '\t\r\n'.includes(text[0] ?? '?');
+};
 
 /** All records as cells; a cell that is not quoted and has the null text is null. */
 function readCsv(bytes: Buffer, options: CsvOptions): (string | null)[][] {
@@ -119,7 +122,18 @@ describe('The file of an export', () => {
     const rows: Row[] = [
       ...nasty.map((text) => ({ name: text, description: text, note: text })),
       { name: null, description: null, note: null },
-      { name: '"\r\n,'.repeat(250), description: `"${'x,\r\n"'.repeat(200_000)}`, note: '='.repeat(1_000_000) },
+      { name: '"\r\n,'.repeat(250), description: `"${'x,\r\n"'.repeat(60_000)}`, note: '='.repeat(400_000) },
+      ...[
+        '\u00a0=1',
+        '\u200b+1',
+        '\u202e-1',
+        '\ufeff@x',
+        ' \u3000＝1',
+        '\u0085﹦1',
+        '\u{e0020}=1',
+        '\u2028\u00ad-2',
+        ' x=1',
+      ].map((text) => ({ name: text, description: text, note: text })),
       ...fc.sample(fc.record<Row>({ name: cell, description: cell, note: cell }), { numRuns: 300, seed: 20251122 }),
     ];
     let call: Call;
@@ -194,7 +208,7 @@ describe('The file of an export', () => {
       ]);
       expect(await read('neutralize')).toEqual([
         [`'=Action`, `'+Number`, `'＠Text`, 'metadata.list', `'@x`, 'metadata.safe', 'description', 'metadata.none'],
-        [`'=action`, '-5', `'-5`, '["=1"]', `'=1`, 'a=1', ' =1', ''],
+        [`'=action`, '-5', `'-5`, '["=1"]', `'=1`, 'a=1', `' =1`, ''],
       ]);
     });
 

@@ -52,9 +52,11 @@ const isServerThere = (folder: string): boolean =>
 test('prints lines that write an event and export it when pasted, and finds tenant and events at the second start', async () => {
   const first = await start('kept');
   const [write, download] = curlLines(first);
-  expect(JSON.parse(paste(write!)).data).toMatchObject({ action: 'user.login', sequence_number: 1 });
+  expect(JSON.parse(paste(write!)).data).toMatchObject({ action: 'user.login', sequence_number: 3 });
   expect(paste(download!).split('\r\n')).toEqual([
     expect.stringMatching(/^id,sequence_number,occurred_at,/),
+    expect.stringContaining(',logferry.tenant.created,'),
+    expect.stringContaining(',logferry.key.created,'),
     expect.stringContaining(',user.login,'),
     '',
   ]);

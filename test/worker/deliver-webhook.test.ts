@@ -47,7 +47,14 @@ beforeEach(async () => {
   jobs = [];
   tenantId = newId();
   await database.prisma.tenant.create({
-    data: { id: tenantId, name: 'Test', plan: 'pro', region: 'eu', createdAt: new Date() },
+    data: {
+      id: tenantId,
+      name: 'Test',
+      plan: 'pro',
+      region: 'eu',
+      createdAt: new Date(),
+      chainHead: { create: { sequenceNumber: 0, hash: new Uint8Array(32) } },
+    },
   });
 });
 
@@ -93,6 +100,7 @@ const deliver = (
       secretKey: key,
       guard: webhookGuard({ allow: ['127.0.0.0/8'] }),
       linkFor: async () => link,
+      publicUrl: 'https://logs.example.com',
       log: makeLog('silent'),
       metrics: makeMetrics(),
       ...overrides,
@@ -272,7 +280,7 @@ test('signs with both secrets for 24 hours after a rotation, then with the new o
   const { url, received } = await receiver((response) => response.writeHead(500).end());
   const { id: webhookId, plainSecret: old } = await register(url);
   const fresh = newWebhookSecret();
-  await rotateWebhookSecret(database.prisma, tenantId, webhookId, key.seal(fresh));
+  await rotateWebhookSecret(database.prisma, tenantId, { id: webhookId }, key.seal(fresh));
   const id = await record();
   await deliver(id);
   for (const secret of [fresh, old]) new Verifier(secret).verify(received[0]!.body, received[0]!.headers);
@@ -395,9 +403,9 @@ test('sends nothing for a webhook that was disabled or deleted in the meantime',
   const { url, received } = await receiver();
   const { id: webhookId } = await register(url);
   const first = await record();
-  await updateWebhook(database.prisma, tenantId, webhookId, { status: 'disabled' });
+  await updateWebhook(database.prisma, tenantId, { id: webhookId }, { status: 'disabled' });
   await deliver(first);
-  await updateWebhook(database.prisma, tenantId, webhookId, { status: 'enabled' });
+  await updateWebhook(database.prisma, tenantId, { id: webhookId }, { status: 'enabled' });
   const second = await record();
   await deleteWebhook(database.prisma, tenantId, webhookId);
   await makeDue(second);
@@ -413,7 +421,7 @@ test('sends to the new URL once the webhook has one', async () => {
   const id = await record();
   await deliver(id);
   const repaired = await receiver();
-  await updateWebhook(database.prisma, tenantId, webhookId, { url: repaired.url });
+  await updateWebhook(database.prisma, tenantId, { id: webhookId }, { url: repaired.url });
   await makeDue(id);
   await deliver(id);
   expect(await rowOf(id)).toMatchObject({ status: 'delivered', url: repaired.url });

@@ -53,6 +53,9 @@ export const exportSchema = z.object({
   download_url_expires_at: timestamp.nullable(),
   attempt: z.int().min(1),
   error: errorSchema.nullable(),
+  created_by: z
+    .object({ type: z.string(), id: z.string().nullable(), name: z.string().nullable(), email: z.string().nullable() })
+    .meta({ description: 'Who made it' }),
   created_at: timestamp,
   started_at: timestamp.nullable(),
   completed_at: timestamp.nullable(),

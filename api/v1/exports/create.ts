@@ -60,7 +60,7 @@ export const createOne: Route<Deps> = {
       headers: ['Location', 'Retry-After', 'Preference-Applied', 'Idempotency-Replayed'],
     }),
   },
-  errors: ['plan_limit_exceeded', 'idempotency_mismatch'],
+  errors: ['conflict', 'plan_limit_exceeded', 'idempotency_mismatch'],
   handle: postExport,
 };
 

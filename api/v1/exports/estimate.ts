@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import type { RequestHandler } from 'express';
+import { sharedSlots } from '../../../core/async/shared-slots.ts';
 import { columnsOf } from '../../../core/exports/columns.ts';
 import {
   contentOf,
@@ -12,7 +13,7 @@ import { fileFormats } from '../../../core/exports/file-formats.ts';
 import { warningsOf } from '../../../core/exports/warnings.ts';
 import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
 import type { Database } from '../../../prisma/client.ts';
-import { getHeadSequence } from '../../../prisma/exports/find.ts';
+import { boundOf } from '../../../prisma/exports/find.ts';
 import { countRows } from '../../../prisma/rows/count.ts';
 import { firstCells, firstLines } from '../../../prisma/rows/preview.ts';
 import { tenantOf } from '../../access/tenant-route.ts';
@@ -36,15 +37,21 @@ export const estimateOne: Route<Deps> = {
   plan: 'pro',
   body: exportRequestBody,
   replies: { 200: reply('The estimate', { schema: 'Estimate', example: estimateExample }) },
+  errors: ['conflict'],
   handle: postEstimate,
 };
 
+/** Each looks at many rows: one of a tenant at a time, and few in all. */
+const mostEstimated = { inAll: 4, ofOneTenant: 1 };
+
 function postEstimate({ database, guard }: Deps): RequestHandler {
+  const inSlot = sharedSlots(mostEstimated.inAll, mostEstimated.ofOneTenant);
   return async (request, response) => {
     const wanted = parse(exportRequestSchema, request.body);
     // What could not be made is refused here too.
     await webhookSecret(guard, wanted);
-    response.json(await estimateExport(database, tenantOf(response).id, wanted));
+    const { id } = tenantOf(response);
+    response.json(await inSlot(id, () => estimateExport(database, id, wanted)));
   };
 }
 
@@ -64,7 +71,7 @@ const startSeconds = 0.1;
  */
 async function estimateExport(database: Database, tenantId: string, request: ExportRequest): Promise<Estimate> {
   const content = contentOf(request);
-  const rows = { tenantId, asOfSequence: await getHeadSequence(database.prisma, tenantId), content };
+  const rows = { tenantId, asOfSequence: await boundOf(database.prisma, tenantId, content.filter), content };
   const [count, sample, lines, cells] = await Promise.all([
     countRows(database, rows, countLimitMs),
     firstLines(database, rows, { count: sampleRows, limitMs: sampleLimitMs }),

@@ -13,7 +13,7 @@ import { deliveryExample, exportExample, pageExample } from '../../openapi/examp
 import { exportStatus, idOf, lastEventId, paging } from '../../openapi/parameters.ts';
 import type { Route } from '../../route.ts';
 import { presentDeliveries } from '../deliveries.ts';
-import { answerExport, exportIdOf, type PresentDeps, presentExport } from './present.ts';
+import { answerExport, exportIdOf, type PresentDeps, presentExport, presentExports } from './present.ts';
 import { streamProgress } from './stream-progress.ts';
 
 type Deps = PresentDeps & { database: Database; metrics: Metrics };
@@ -85,7 +85,7 @@ function getExports(deps: Deps): RequestHandler {
     const status = readStatuses(request.query.status);
     const rows = await listExports(deps.database.prisma, tenantOf(response).id, { ...page, status });
     const { data, meta } = idPageOf(rows, page);
-    response.json({ data: await Promise.all(data.map((row) => presentExport(deps, row))), meta });
+    response.json({ data: await presentExports(deps, response, data), meta });
   };
 }
 
@@ -103,7 +103,7 @@ function watch(deps: Deps): RequestHandler {
     meterStream(deps.metrics, 'progress', response);
     await streamProgress(row, response, {
       reload: () => getExport(prisma, row.tenantId, row.id),
-      view: (each) => presentExport(deps, each),
+      view: (each) => presentExport(deps, response, each),
     });
   };
 }

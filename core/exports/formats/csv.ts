@@ -2,12 +2,7 @@ import { stringify } from 'csv-stringify/sync';
 import { columnsOf } from '../columns.ts';
 import type { ExportContent } from '../exports.ts';
 import type { FileFormat } from './file-format.ts';
-
-/**
- * First characters by which a spreadsheet takes a text for a formula: = + - @ and their full-width forms, tab, CR, LF.
- * https://owasp.org/www-community/attacks/CSV_Injection
- */
-export const formulaStart = /^[=+\-@\t\r\n＝＋－＠]/;
+import { formulaStart } from './formulas.ts';
 
 /** RFC 4180, by default: a BOM if one was asked for, and the titles of the columns. */
 export const csvFile: FileFormat = {
@@ -32,13 +27,15 @@ export function csvLine(cells: (string | null)[], { csv }: Pick<ExportContent, '
   return stringify([cells.map((cell) => cell ?? unquotedNull)], {
     delimiter: csv.delimiter,
     record_delimiter: csv.line_ending === 'crlf' ? '\r\n' : '\n',
+    // As COPY does with force_quote: where every cell is quoted, no other delimiter splits a file of one column.
+    quoted: csv.formulas === 'neutralize',
     quoted_match: needsQuotes(csv, cells.length),
     // COPY quotes an empty text only where it would read as null.
-    quoted_empty: csv.null === '',
+    quoted_empty: csv.null === '' || csv.formulas === 'neutralize',
     cast: {
       string: (value) =>
         value === unquotedNull
-          ? { value: csv.null, quote: false, quoted_empty: false, quoted_match: undefined }
+          ? { value: csv.null, quote: false, quoted: false, quoted_empty: false, quoted_match: undefined }
           : value,
     },
   });

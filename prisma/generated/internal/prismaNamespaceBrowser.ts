@@ -60,6 +60,7 @@ export const ModelName = {
   IdempotencyKey: 'IdempotencyKey',
   Webhook: 'Webhook',
   Delivery: 'Delivery',
+  News: 'News',
   Setting: 'Setting'
 } as const
 
@@ -109,7 +110,8 @@ export const ApiKeyScalarFieldEnum = {
   hash: 'hash',
   createdAt: 'createdAt',
   expiresAt: 'expiresAt',
-  revokedAt: 'revokedAt'
+  revokedAt: 'revokedAt',
+  parentId: 'parentId'
 } as const
 
 export type ApiKeyScalarFieldEnum = (typeof ApiKeyScalarFieldEnum)[keyof typeof ApiKeyScalarFieldEnum]
@@ -233,6 +235,7 @@ export const DeliveryScalarFieldEnum = {
   type: 'type',
   url: 'url',
   data: 'data',
+  newsId: 'newsId',
   status: 'status',
   attempts: 'attempts',
   tries: 'tries',
@@ -242,6 +245,15 @@ export const DeliveryScalarFieldEnum = {
 } as const
 
 export type DeliveryScalarFieldEnum = (typeof DeliveryScalarFieldEnum)[keyof typeof DeliveryScalarFieldEnum]
+
+
+export const NewsScalarFieldEnum = {
+  id: 'id',
+  tenantId: 'tenantId',
+  data: 'data'
+} as const
+
+export type NewsScalarFieldEnum = (typeof NewsScalarFieldEnum)[keyof typeof NewsScalarFieldEnum]
 
 
 export const SettingScalarFieldEnum = {

@@ -33,6 +33,7 @@ export type ApiKeyMinAggregateOutputType = {
   createdAt: Date | null
   expiresAt: Date | null
   revokedAt: Date | null
+  parentId: string | null
 }
 
 export type ApiKeyMaxAggregateOutputType = {
@@ -44,6 +45,7 @@ export type ApiKeyMaxAggregateOutputType = {
   createdAt: Date | null
   expiresAt: Date | null
   revokedAt: Date | null
+  parentId: string | null
 }
 
 export type ApiKeyCountAggregateOutputType = {
@@ -56,6 +58,7 @@ export type ApiKeyCountAggregateOutputType = {
   createdAt: number
   expiresAt: number
   revokedAt: number
+  parentId: number
   _all: number
 }
 
@@ -69,6 +72,7 @@ export type ApiKeyMinAggregateInputType = {
   createdAt?: true
   expiresAt?: true
   revokedAt?: true
+  parentId?: true
 }
 
 export type ApiKeyMaxAggregateInputType = {
@@ -80,6 +84,7 @@ export type ApiKeyMaxAggregateInputType = {
   createdAt?: true
   expiresAt?: true
   revokedAt?: true
+  parentId?: true
 }
 
 export type ApiKeyCountAggregateInputType = {
@@ -92,6 +97,7 @@ export type ApiKeyCountAggregateInputType = {
   createdAt?: true
   expiresAt?: true
   revokedAt?: true
+  parentId?: true
   _all?: true
 }
 
@@ -177,6 +183,7 @@ export type ApiKeyGroupByOutputType = {
   createdAt: Date
   expiresAt: Date | null
   revokedAt: Date | null
+  parentId: string | null
   _count: ApiKeyCountAggregateOutputType | null
   _min: ApiKeyMinAggregateOutputType | null
   _max: ApiKeyMaxAggregateOutputType | null
@@ -210,7 +217,10 @@ export type ApiKeyWhereInput = {
   createdAt?: Prisma.DateTimeFilter<"ApiKey"> | Date | string
   expiresAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
   revokedAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
+  parentId?: Prisma.UuidNullableFilter<"ApiKey"> | string | null
   tenant?: Prisma.XOR<Prisma.TenantNullableScalarRelationFilter, Prisma.TenantWhereInput> | null
+  parent?: Prisma.XOR<Prisma.ApiKeyNullableScalarRelationFilter, Prisma.ApiKeyWhereInput> | null
+  children?: Prisma.ApiKeyListRelationFilter
 }
 
 export type ApiKeyOrderByWithRelationInput = {
@@ -223,7 +233,10 @@ export type ApiKeyOrderByWithRelationInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   revokedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  parentId?: Prisma.SortOrderInput | Prisma.SortOrder
   tenant?: Prisma.TenantOrderByWithRelationInput
+  parent?: Prisma.ApiKeyOrderByWithRelationInput
+  children?: Prisma.ApiKeyOrderByRelationAggregateInput
 }
 
 export type ApiKeyWhereUniqueInput = Prisma.AtLeast<{
@@ -239,7 +252,10 @@ export type ApiKeyWhereUniqueInput = Prisma.AtLeast<{
   createdAt?: Prisma.DateTimeFilter<"ApiKey"> | Date | string
   expiresAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
   revokedAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
+  parentId?: Prisma.UuidNullableFilter<"ApiKey"> | string | null
   tenant?: Prisma.XOR<Prisma.TenantNullableScalarRelationFilter, Prisma.TenantWhereInput> | null
+  parent?: Prisma.XOR<Prisma.ApiKeyNullableScalarRelationFilter, Prisma.ApiKeyWhereInput> | null
+  children?: Prisma.ApiKeyListRelationFilter
 }, "id" | "prefix">
 
 export type ApiKeyOrderByWithAggregationInput = {
@@ -252,6 +268,7 @@ export type ApiKeyOrderByWithAggregationInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   revokedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  parentId?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ApiKeyCountOrderByAggregateInput
   _max?: Prisma.ApiKeyMaxOrderByAggregateInput
   _min?: Prisma.ApiKeyMinOrderByAggregateInput
@@ -270,6 +287,7 @@ export type ApiKeyScalarWhereWithAggregatesInput = {
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"ApiKey"> | Date | string
   expiresAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ApiKey"> | Date | string | null
   revokedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ApiKey"> | Date | string | null
+  parentId?: Prisma.UuidNullableWithAggregatesFilter<"ApiKey"> | string | null
 }
 
 export type ApiKeyCreateInput = {
@@ -282,6 +300,8 @@ export type ApiKeyCreateInput = {
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
   tenant?: Prisma.TenantCreateNestedOneWithoutApiKeysInput
+  parent?: Prisma.ApiKeyCreateNestedOneWithoutChildrenInput
+  children?: Prisma.ApiKeyCreateNestedManyWithoutParentInput
 }
 
 export type ApiKeyUncheckedCreateInput = {
@@ -294,6 +314,8 @@ export type ApiKeyUncheckedCreateInput = {
   createdAt: Date | string
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
+  parentId?: string | null
+  children?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutParentInput
 }
 
 export type ApiKeyUpdateInput = {
@@ -306,6 +328,8 @@ export type ApiKeyUpdateInput = {
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneWithoutApiKeysNestedInput
+  parent?: Prisma.ApiKeyUpdateOneWithoutChildrenNestedInput
+  children?: Prisma.ApiKeyUpdateManyWithoutParentNestedInput
 }
 
 export type ApiKeyUncheckedUpdateInput = {
@@ -318,6 +342,8 @@ export type ApiKeyUncheckedUpdateInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  children?: Prisma.ApiKeyUncheckedUpdateManyWithoutParentNestedInput
 }
 
 export type ApiKeyCreateManyInput = {
@@ -330,6 +356,7 @@ export type ApiKeyCreateManyInput = {
   createdAt: Date | string
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
+  parentId?: string | null
 }
 
 export type ApiKeyUpdateManyMutationInput = {
@@ -353,6 +380,7 @@ export type ApiKeyUncheckedUpdateManyInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
 export type ApiKeyListRelationFilter = {
@@ -373,6 +401,11 @@ export type StringNullableListFilter<$PrismaModel = never> = {
   isEmpty?: boolean
 }
 
+export type ApiKeyNullableScalarRelationFilter = {
+  is?: Prisma.ApiKeyWhereInput | null
+  isNot?: Prisma.ApiKeyWhereInput | null
+}
+
 export type ApiKeyCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   tenantId?: Prisma.SortOrder
@@ -383,6 +416,7 @@ export type ApiKeyCountOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   revokedAt?: Prisma.SortOrder
+  parentId?: Prisma.SortOrder
 }
 
 export type ApiKeyMaxOrderByAggregateInput = {
@@ -394,6 +428,7 @@ export type ApiKeyMaxOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   revokedAt?: Prisma.SortOrder
+  parentId?: Prisma.SortOrder
 }
 
 export type ApiKeyMinOrderByAggregateInput = {
@@ -405,6 +440,7 @@ export type ApiKeyMinOrderByAggregateInput = {
   createdAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   revokedAt?: Prisma.SortOrder
+  parentId?: Prisma.SortOrder
 }
 
 export type ApiKeyCreateNestedManyWithoutTenantInput = {
@@ -453,6 +489,26 @@ export type ApiKeyCreatescopesInput = {
   set: string[]
 }
 
+export type ApiKeyCreateNestedOneWithoutChildrenInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutChildrenInput, Prisma.ApiKeyUncheckedCreateWithoutChildrenInput>
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutChildrenInput
+  connect?: Prisma.ApiKeyWhereUniqueInput
+}
+
+export type ApiKeyCreateNestedManyWithoutParentInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput> | Prisma.ApiKeyCreateWithoutParentInput[] | Prisma.ApiKeyUncheckedCreateWithoutParentInput[]
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutParentInput | Prisma.ApiKeyCreateOrConnectWithoutParentInput[]
+  createMany?: Prisma.ApiKeyCreateManyParentInputEnvelope
+  connect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+}
+
+export type ApiKeyUncheckedCreateNestedManyWithoutParentInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput> | Prisma.ApiKeyCreateWithoutParentInput[] | Prisma.ApiKeyUncheckedCreateWithoutParentInput[]
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutParentInput | Prisma.ApiKeyCreateOrConnectWithoutParentInput[]
+  createMany?: Prisma.ApiKeyCreateManyParentInputEnvelope
+  connect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+}
+
 export type ApiKeyUpdatescopesInput = {
   set?: string[]
   push?: string | string[]
@@ -460,6 +516,44 @@ export type ApiKeyUpdatescopesInput = {
 
 export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
+}
+
+export type ApiKeyUpdateOneWithoutChildrenNestedInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutChildrenInput, Prisma.ApiKeyUncheckedCreateWithoutChildrenInput>
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutChildrenInput
+  upsert?: Prisma.ApiKeyUpsertWithoutChildrenInput
+  disconnect?: Prisma.ApiKeyWhereInput | boolean
+  delete?: Prisma.ApiKeyWhereInput | boolean
+  connect?: Prisma.ApiKeyWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ApiKeyUpdateToOneWithWhereWithoutChildrenInput, Prisma.ApiKeyUpdateWithoutChildrenInput>, Prisma.ApiKeyUncheckedUpdateWithoutChildrenInput>
+}
+
+export type ApiKeyUpdateManyWithoutParentNestedInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput> | Prisma.ApiKeyCreateWithoutParentInput[] | Prisma.ApiKeyUncheckedCreateWithoutParentInput[]
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutParentInput | Prisma.ApiKeyCreateOrConnectWithoutParentInput[]
+  upsert?: Prisma.ApiKeyUpsertWithWhereUniqueWithoutParentInput | Prisma.ApiKeyUpsertWithWhereUniqueWithoutParentInput[]
+  createMany?: Prisma.ApiKeyCreateManyParentInputEnvelope
+  set?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  disconnect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  delete?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  connect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  update?: Prisma.ApiKeyUpdateWithWhereUniqueWithoutParentInput | Prisma.ApiKeyUpdateWithWhereUniqueWithoutParentInput[]
+  updateMany?: Prisma.ApiKeyUpdateManyWithWhereWithoutParentInput | Prisma.ApiKeyUpdateManyWithWhereWithoutParentInput[]
+  deleteMany?: Prisma.ApiKeyScalarWhereInput | Prisma.ApiKeyScalarWhereInput[]
+}
+
+export type ApiKeyUncheckedUpdateManyWithoutParentNestedInput = {
+  create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput> | Prisma.ApiKeyCreateWithoutParentInput[] | Prisma.ApiKeyUncheckedCreateWithoutParentInput[]
+  connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutParentInput | Prisma.ApiKeyCreateOrConnectWithoutParentInput[]
+  upsert?: Prisma.ApiKeyUpsertWithWhereUniqueWithoutParentInput | Prisma.ApiKeyUpsertWithWhereUniqueWithoutParentInput[]
+  createMany?: Prisma.ApiKeyCreateManyParentInputEnvelope
+  set?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  disconnect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  delete?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  connect?: Prisma.ApiKeyWhereUniqueInput | Prisma.ApiKeyWhereUniqueInput[]
+  update?: Prisma.ApiKeyUpdateWithWhereUniqueWithoutParentInput | Prisma.ApiKeyUpdateWithWhereUniqueWithoutParentInput[]
+  updateMany?: Prisma.ApiKeyUpdateManyWithWhereWithoutParentInput | Prisma.ApiKeyUpdateManyWithWhereWithoutParentInput[]
+  deleteMany?: Prisma.ApiKeyScalarWhereInput | Prisma.ApiKeyScalarWhereInput[]
 }
 
 export type ApiKeyCreateWithoutTenantInput = {
@@ -471,6 +565,8 @@ export type ApiKeyCreateWithoutTenantInput = {
   createdAt: Date | string
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
+  parent?: Prisma.ApiKeyCreateNestedOneWithoutChildrenInput
+  children?: Prisma.ApiKeyCreateNestedManyWithoutParentInput
 }
 
 export type ApiKeyUncheckedCreateWithoutTenantInput = {
@@ -482,6 +578,8 @@ export type ApiKeyUncheckedCreateWithoutTenantInput = {
   createdAt: Date | string
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
+  parentId?: string | null
+  children?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutParentInput
 }
 
 export type ApiKeyCreateOrConnectWithoutTenantInput = {
@@ -523,6 +621,127 @@ export type ApiKeyScalarWhereInput = {
   createdAt?: Prisma.DateTimeFilter<"ApiKey"> | Date | string
   expiresAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
   revokedAt?: Prisma.DateTimeNullableFilter<"ApiKey"> | Date | string | null
+  parentId?: Prisma.UuidNullableFilter<"ApiKey"> | string | null
+}
+
+export type ApiKeyCreateWithoutChildrenInput = {
+  id: string
+  name: string
+  scopes?: Prisma.ApiKeyCreatescopesInput | string[]
+  prefix: string
+  hash: runtime.Bytes
+  createdAt: Date | string
+  expiresAt?: Date | string | null
+  revokedAt?: Date | string | null
+  tenant?: Prisma.TenantCreateNestedOneWithoutApiKeysInput
+  parent?: Prisma.ApiKeyCreateNestedOneWithoutChildrenInput
+}
+
+export type ApiKeyUncheckedCreateWithoutChildrenInput = {
+  id: string
+  tenantId?: string | null
+  name: string
+  scopes?: Prisma.ApiKeyCreatescopesInput | string[]
+  prefix: string
+  hash: runtime.Bytes
+  createdAt: Date | string
+  expiresAt?: Date | string | null
+  revokedAt?: Date | string | null
+  parentId?: string | null
+}
+
+export type ApiKeyCreateOrConnectWithoutChildrenInput = {
+  where: Prisma.ApiKeyWhereUniqueInput
+  create: Prisma.XOR<Prisma.ApiKeyCreateWithoutChildrenInput, Prisma.ApiKeyUncheckedCreateWithoutChildrenInput>
+}
+
+export type ApiKeyCreateWithoutParentInput = {
+  id: string
+  name: string
+  scopes?: Prisma.ApiKeyCreatescopesInput | string[]
+  prefix: string
+  hash: runtime.Bytes
+  createdAt: Date | string
+  expiresAt?: Date | string | null
+  revokedAt?: Date | string | null
+  tenant?: Prisma.TenantCreateNestedOneWithoutApiKeysInput
+  children?: Prisma.ApiKeyCreateNestedManyWithoutParentInput
+}
+
+export type ApiKeyUncheckedCreateWithoutParentInput = {
+  id: string
+  tenantId?: string | null
+  name: string
+  scopes?: Prisma.ApiKeyCreatescopesInput | string[]
+  prefix: string
+  hash: runtime.Bytes
+  createdAt: Date | string
+  expiresAt?: Date | string | null
+  revokedAt?: Date | string | null
+  children?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutParentInput
+}
+
+export type ApiKeyCreateOrConnectWithoutParentInput = {
+  where: Prisma.ApiKeyWhereUniqueInput
+  create: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput>
+}
+
+export type ApiKeyCreateManyParentInputEnvelope = {
+  data: Prisma.ApiKeyCreateManyParentInput | Prisma.ApiKeyCreateManyParentInput[]
+  skipDuplicates?: boolean
+}
+
+export type ApiKeyUpsertWithoutChildrenInput = {
+  update: Prisma.XOR<Prisma.ApiKeyUpdateWithoutChildrenInput, Prisma.ApiKeyUncheckedUpdateWithoutChildrenInput>
+  create: Prisma.XOR<Prisma.ApiKeyCreateWithoutChildrenInput, Prisma.ApiKeyUncheckedCreateWithoutChildrenInput>
+  where?: Prisma.ApiKeyWhereInput
+}
+
+export type ApiKeyUpdateToOneWithWhereWithoutChildrenInput = {
+  where?: Prisma.ApiKeyWhereInput
+  data: Prisma.XOR<Prisma.ApiKeyUpdateWithoutChildrenInput, Prisma.ApiKeyUncheckedUpdateWithoutChildrenInput>
+}
+
+export type ApiKeyUpdateWithoutChildrenInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  scopes?: Prisma.ApiKeyUpdatescopesInput | string[]
+  prefix?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  tenant?: Prisma.TenantUpdateOneWithoutApiKeysNestedInput
+  parent?: Prisma.ApiKeyUpdateOneWithoutChildrenNestedInput
+}
+
+export type ApiKeyUncheckedUpdateWithoutChildrenInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  scopes?: Prisma.ApiKeyUpdatescopesInput | string[]
+  prefix?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+}
+
+export type ApiKeyUpsertWithWhereUniqueWithoutParentInput = {
+  where: Prisma.ApiKeyWhereUniqueInput
+  update: Prisma.XOR<Prisma.ApiKeyUpdateWithoutParentInput, Prisma.ApiKeyUncheckedUpdateWithoutParentInput>
+  create: Prisma.XOR<Prisma.ApiKeyCreateWithoutParentInput, Prisma.ApiKeyUncheckedCreateWithoutParentInput>
+}
+
+export type ApiKeyUpdateWithWhereUniqueWithoutParentInput = {
+  where: Prisma.ApiKeyWhereUniqueInput
+  data: Prisma.XOR<Prisma.ApiKeyUpdateWithoutParentInput, Prisma.ApiKeyUncheckedUpdateWithoutParentInput>
+}
+
+export type ApiKeyUpdateManyWithWhereWithoutParentInput = {
+  where: Prisma.ApiKeyScalarWhereInput
+  data: Prisma.XOR<Prisma.ApiKeyUpdateManyMutationInput, Prisma.ApiKeyUncheckedUpdateManyWithoutParentInput>
 }
 
 export type ApiKeyCreateManyTenantInput = {
@@ -534,6 +753,7 @@ export type ApiKeyCreateManyTenantInput = {
   createdAt: Date | string
   expiresAt?: Date | string | null
   revokedAt?: Date | string | null
+  parentId?: string | null
 }
 
 export type ApiKeyUpdateWithoutTenantInput = {
@@ -545,6 +765,8 @@ export type ApiKeyUpdateWithoutTenantInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parent?: Prisma.ApiKeyUpdateOneWithoutChildrenNestedInput
+  children?: Prisma.ApiKeyUpdateManyWithoutParentNestedInput
 }
 
 export type ApiKeyUncheckedUpdateWithoutTenantInput = {
@@ -556,6 +778,8 @@ export type ApiKeyUncheckedUpdateWithoutTenantInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  children?: Prisma.ApiKeyUncheckedUpdateManyWithoutParentNestedInput
 }
 
 export type ApiKeyUncheckedUpdateManyWithoutTenantInput = {
@@ -567,8 +791,88 @@ export type ApiKeyUncheckedUpdateManyWithoutTenantInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  parentId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
 }
 
+export type ApiKeyCreateManyParentInput = {
+  id: string
+  tenantId?: string | null
+  name: string
+  scopes?: Prisma.ApiKeyCreatescopesInput | string[]
+  prefix: string
+  hash: runtime.Bytes
+  createdAt: Date | string
+  expiresAt?: Date | string | null
+  revokedAt?: Date | string | null
+}
+
+export type ApiKeyUpdateWithoutParentInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  scopes?: Prisma.ApiKeyUpdatescopesInput | string[]
+  prefix?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  tenant?: Prisma.TenantUpdateOneWithoutApiKeysNestedInput
+  children?: Prisma.ApiKeyUpdateManyWithoutParentNestedInput
+}
+
+export type ApiKeyUncheckedUpdateWithoutParentInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  scopes?: Prisma.ApiKeyUpdatescopesInput | string[]
+  prefix?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  children?: Prisma.ApiKeyUncheckedUpdateManyWithoutParentNestedInput
+}
+
+export type ApiKeyUncheckedUpdateManyWithoutParentInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  scopes?: Prisma.ApiKeyUpdatescopesInput | string[]
+  prefix?: Prisma.StringFieldUpdateOperationsInput | string
+  hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+}
+
+
+/**
+ * Count Type ApiKeyCountOutputType
+ */
+
+export type ApiKeyCountOutputType = {
+  children: number
+}
+
+export type ApiKeyCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  children?: boolean | ApiKeyCountOutputTypeCountChildrenArgs
+}
+
+/**
+ * ApiKeyCountOutputType without action
+ */
+export type ApiKeyCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ApiKeyCountOutputType
+   */
+  select?: Prisma.ApiKeyCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * ApiKeyCountOutputType without action
+ */
+export type ApiKeyCountOutputTypeCountChildrenArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ApiKeyWhereInput
+}
 
 
 export type ApiKeySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -581,7 +885,11 @@ export type ApiKeySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   createdAt?: boolean
   expiresAt?: boolean
   revokedAt?: boolean
+  parentId?: boolean
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
+  children?: boolean | Prisma.ApiKey$childrenArgs<ExtArgs>
+  _count?: boolean | Prisma.ApiKeyCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["apiKey"]>
 
 export type ApiKeySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -594,7 +902,9 @@ export type ApiKeySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   createdAt?: boolean
   expiresAt?: boolean
   revokedAt?: boolean
+  parentId?: boolean
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
 }, ExtArgs["result"]["apiKey"]>
 
 export type ApiKeySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -607,7 +917,9 @@ export type ApiKeySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   createdAt?: boolean
   expiresAt?: boolean
   revokedAt?: boolean
+  parentId?: boolean
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
 }, ExtArgs["result"]["apiKey"]>
 
 export type ApiKeySelectScalar = {
@@ -620,23 +932,31 @@ export type ApiKeySelectScalar = {
   createdAt?: boolean
   expiresAt?: boolean
   revokedAt?: boolean
+  parentId?: boolean
 }
 
-export type ApiKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "name" | "scopes" | "prefix" | "hash" | "createdAt" | "expiresAt" | "revokedAt", ExtArgs["result"]["apiKey"]>
+export type ApiKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "name" | "scopes" | "prefix" | "hash" | "createdAt" | "expiresAt" | "revokedAt" | "parentId", ExtArgs["result"]["apiKey"]>
 export type ApiKeyInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
+  children?: boolean | Prisma.ApiKey$childrenArgs<ExtArgs>
+  _count?: boolean | Prisma.ApiKeyCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type ApiKeyIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
 }
 export type ApiKeyIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.ApiKey$tenantArgs<ExtArgs>
+  parent?: boolean | Prisma.ApiKey$parentArgs<ExtArgs>
 }
 
 export type $ApiKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "ApiKey"
   objects: {
     tenant: Prisma.$TenantPayload<ExtArgs> | null
+    parent: Prisma.$ApiKeyPayload<ExtArgs> | null
+    children: Prisma.$ApiKeyPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -648,6 +968,10 @@ export type $ApiKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     createdAt: Date
     expiresAt: Date | null
     revokedAt: Date | null
+    /**
+     * The tenant's key that made it, and with which it ends.
+     */
+    parentId: string | null
   }, ExtArgs["result"]["apiKey"]>
   composites: {}
 }
@@ -1043,6 +1367,8 @@ readonly fields: ApiKeyFieldRefs;
 export interface Prisma__ApiKeyClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
   tenant<T extends Prisma.ApiKey$tenantArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ApiKey$tenantArgs<ExtArgs>>): Prisma.Prisma__TenantClient<runtime.Types.Result.GetResult<Prisma.$TenantPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  parent<T extends Prisma.ApiKey$parentArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ApiKey$parentArgs<ExtArgs>>): Prisma.Prisma__ApiKeyClient<runtime.Types.Result.GetResult<Prisma.$ApiKeyPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  children<T extends Prisma.ApiKey$childrenArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.ApiKey$childrenArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ApiKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1081,6 +1407,7 @@ export interface ApiKeyFieldRefs {
   readonly createdAt: Prisma.FieldRef<"ApiKey", 'DateTime'>
   readonly expiresAt: Prisma.FieldRef<"ApiKey", 'DateTime'>
   readonly revokedAt: Prisma.FieldRef<"ApiKey", 'DateTime'>
+  readonly parentId: Prisma.FieldRef<"ApiKey", 'String'>
 }
     
 
@@ -1498,6 +1825,49 @@ export type ApiKey$tenantArgs<ExtArgs extends runtime.Types.Extensions.InternalA
    */
   include?: Prisma.TenantInclude<ExtArgs> | null
   where?: Prisma.TenantWhereInput
+}
+
+/**
+ * ApiKey.parent
+ */
+export type ApiKey$parentArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ApiKey
+   */
+  select?: Prisma.ApiKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ApiKey
+   */
+  omit?: Prisma.ApiKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ApiKeyInclude<ExtArgs> | null
+  where?: Prisma.ApiKeyWhereInput
+}
+
+/**
+ * ApiKey.children
+ */
+export type ApiKey$childrenArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ApiKey
+   */
+  select?: Prisma.ApiKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ApiKey
+   */
+  omit?: Prisma.ApiKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ApiKeyInclude<ExtArgs> | null
+  where?: Prisma.ApiKeyWhereInput
+  orderBy?: Prisma.ApiKeyOrderByWithRelationInput | Prisma.ApiKeyOrderByWithRelationInput[]
+  cursor?: Prisma.ApiKeyWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ApiKeyScalarFieldEnum | Prisma.ApiKeyScalarFieldEnum[]
 }
 
 /**

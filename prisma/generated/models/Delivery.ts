@@ -42,6 +42,7 @@ export type DeliveryMinAggregateOutputType = {
   type: string | null
   url: string | null
   data: string | null
+  newsId: string | null
   status: $Enums.DeliveryStatus | null
   tries: number | null
   nextAttemptAt: Date | null
@@ -57,6 +58,7 @@ export type DeliveryMaxAggregateOutputType = {
   type: string | null
   url: string | null
   data: string | null
+  newsId: string | null
   status: $Enums.DeliveryStatus | null
   tries: number | null
   nextAttemptAt: Date | null
@@ -72,6 +74,7 @@ export type DeliveryCountAggregateOutputType = {
   type: number
   url: number
   data: number
+  newsId: number
   status: number
   attempts: number
   tries: number
@@ -98,6 +101,7 @@ export type DeliveryMinAggregateInputType = {
   type?: true
   url?: true
   data?: true
+  newsId?: true
   status?: true
   tries?: true
   nextAttemptAt?: true
@@ -113,6 +117,7 @@ export type DeliveryMaxAggregateInputType = {
   type?: true
   url?: true
   data?: true
+  newsId?: true
   status?: true
   tries?: true
   nextAttemptAt?: true
@@ -128,6 +133,7 @@ export type DeliveryCountAggregateInputType = {
   type?: true
   url?: true
   data?: true
+  newsId?: true
   status?: true
   attempts?: true
   tries?: true
@@ -230,7 +236,8 @@ export type DeliveryGroupByOutputType = {
   exportId: string | null
   type: string
   url: string
-  data: string
+  data: string | null
+  newsId: string | null
   status: $Enums.DeliveryStatus
   attempts: runtime.JsonValue
   tries: number
@@ -269,7 +276,8 @@ export type DeliveryWhereInput = {
   exportId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   type?: Prisma.StringFilter<"Delivery"> | string
   url?: Prisma.StringFilter<"Delivery"> | string
-  data?: Prisma.StringFilter<"Delivery"> | string
+  data?: Prisma.StringNullableFilter<"Delivery"> | string | null
+  newsId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   status?: Prisma.EnumDeliveryStatusFilter<"Delivery"> | $Enums.DeliveryStatus
   attempts?: Prisma.JsonFilter<"Delivery">
   tries?: Prisma.IntFilter<"Delivery"> | number
@@ -277,6 +285,7 @@ export type DeliveryWhereInput = {
   claimed?: Prisma.BoolFilter<"Delivery"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Delivery"> | Date | string
   webhook?: Prisma.XOR<Prisma.WebhookScalarRelationFilter, Prisma.WebhookWhereInput>
+  news?: Prisma.XOR<Prisma.NewsNullableScalarRelationFilter, Prisma.NewsWhereInput> | null
 }
 
 export type DeliveryOrderByWithRelationInput = {
@@ -286,7 +295,8 @@ export type DeliveryOrderByWithRelationInput = {
   exportId?: Prisma.SortOrderInput | Prisma.SortOrder
   type?: Prisma.SortOrder
   url?: Prisma.SortOrder
-  data?: Prisma.SortOrder
+  data?: Prisma.SortOrderInput | Prisma.SortOrder
+  newsId?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   tries?: Prisma.SortOrder
@@ -294,6 +304,7 @@ export type DeliveryOrderByWithRelationInput = {
   claimed?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   webhook?: Prisma.WebhookOrderByWithRelationInput
+  news?: Prisma.NewsOrderByWithRelationInput
 }
 
 export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
@@ -306,7 +317,8 @@ export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
   exportId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   type?: Prisma.StringFilter<"Delivery"> | string
   url?: Prisma.StringFilter<"Delivery"> | string
-  data?: Prisma.StringFilter<"Delivery"> | string
+  data?: Prisma.StringNullableFilter<"Delivery"> | string | null
+  newsId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   status?: Prisma.EnumDeliveryStatusFilter<"Delivery"> | $Enums.DeliveryStatus
   attempts?: Prisma.JsonFilter<"Delivery">
   tries?: Prisma.IntFilter<"Delivery"> | number
@@ -314,6 +326,7 @@ export type DeliveryWhereUniqueInput = Prisma.AtLeast<{
   claimed?: Prisma.BoolFilter<"Delivery"> | boolean
   createdAt?: Prisma.DateTimeFilter<"Delivery"> | Date | string
   webhook?: Prisma.XOR<Prisma.WebhookScalarRelationFilter, Prisma.WebhookWhereInput>
+  news?: Prisma.XOR<Prisma.NewsNullableScalarRelationFilter, Prisma.NewsWhereInput> | null
 }, "id">
 
 export type DeliveryOrderByWithAggregationInput = {
@@ -323,7 +336,8 @@ export type DeliveryOrderByWithAggregationInput = {
   exportId?: Prisma.SortOrderInput | Prisma.SortOrder
   type?: Prisma.SortOrder
   url?: Prisma.SortOrder
-  data?: Prisma.SortOrder
+  data?: Prisma.SortOrderInput | Prisma.SortOrder
+  newsId?: Prisma.SortOrderInput | Prisma.SortOrder
   status?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   tries?: Prisma.SortOrder
@@ -347,7 +361,8 @@ export type DeliveryScalarWhereWithAggregatesInput = {
   exportId?: Prisma.UuidNullableWithAggregatesFilter<"Delivery"> | string | null
   type?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
   url?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
-  data?: Prisma.StringWithAggregatesFilter<"Delivery"> | string
+  data?: Prisma.StringNullableWithAggregatesFilter<"Delivery"> | string | null
+  newsId?: Prisma.UuidNullableWithAggregatesFilter<"Delivery"> | string | null
   status?: Prisma.EnumDeliveryStatusWithAggregatesFilter<"Delivery"> | $Enums.DeliveryStatus
   attempts?: Prisma.JsonWithAggregatesFilter<"Delivery">
   tries?: Prisma.IntWithAggregatesFilter<"Delivery"> | number
@@ -362,7 +377,7 @@ export type DeliveryCreateInput = {
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
@@ -370,6 +385,7 @@ export type DeliveryCreateInput = {
   claimed?: boolean
   createdAt: Date | string
   webhook: Prisma.WebhookCreateNestedOneWithoutDeliveriesInput
+  news?: Prisma.NewsCreateNestedOneWithoutDeliveriesInput
 }
 
 export type DeliveryUncheckedCreateInput = {
@@ -379,7 +395,8 @@ export type DeliveryUncheckedCreateInput = {
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
+  newsId?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
@@ -394,7 +411,7 @@ export type DeliveryUpdateInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -402,6 +419,7 @@ export type DeliveryUpdateInput = {
   claimed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   webhook?: Prisma.WebhookUpdateOneRequiredWithoutDeliveriesNestedInput
+  news?: Prisma.NewsUpdateOneWithoutDeliveriesNestedInput
 }
 
 export type DeliveryUncheckedUpdateInput = {
@@ -411,7 +429,8 @@ export type DeliveryUncheckedUpdateInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  newsId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -427,7 +446,8 @@ export type DeliveryCreateManyInput = {
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
+  newsId?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
@@ -442,7 +462,7 @@ export type DeliveryUpdateManyMutationInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -458,7 +478,8 @@ export type DeliveryUncheckedUpdateManyInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  newsId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -485,6 +506,7 @@ export type DeliveryCountOrderByAggregateInput = {
   type?: Prisma.SortOrder
   url?: Prisma.SortOrder
   data?: Prisma.SortOrder
+  newsId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   attempts?: Prisma.SortOrder
   tries?: Prisma.SortOrder
@@ -505,6 +527,7 @@ export type DeliveryMaxOrderByAggregateInput = {
   type?: Prisma.SortOrder
   url?: Prisma.SortOrder
   data?: Prisma.SortOrder
+  newsId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   tries?: Prisma.SortOrder
   nextAttemptAt?: Prisma.SortOrder
@@ -520,6 +543,7 @@ export type DeliveryMinOrderByAggregateInput = {
   type?: Prisma.SortOrder
   url?: Prisma.SortOrder
   data?: Prisma.SortOrder
+  newsId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   tries?: Prisma.SortOrder
   nextAttemptAt?: Prisma.SortOrder
@@ -577,19 +601,62 @@ export type EnumDeliveryStatusFieldUpdateOperationsInput = {
   set?: $Enums.DeliveryStatus
 }
 
+export type DeliveryCreateNestedManyWithoutNewsInput = {
+  create?: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput> | Prisma.DeliveryCreateWithoutNewsInput[] | Prisma.DeliveryUncheckedCreateWithoutNewsInput[]
+  connectOrCreate?: Prisma.DeliveryCreateOrConnectWithoutNewsInput | Prisma.DeliveryCreateOrConnectWithoutNewsInput[]
+  createMany?: Prisma.DeliveryCreateManyNewsInputEnvelope
+  connect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+}
+
+export type DeliveryUncheckedCreateNestedManyWithoutNewsInput = {
+  create?: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput> | Prisma.DeliveryCreateWithoutNewsInput[] | Prisma.DeliveryUncheckedCreateWithoutNewsInput[]
+  connectOrCreate?: Prisma.DeliveryCreateOrConnectWithoutNewsInput | Prisma.DeliveryCreateOrConnectWithoutNewsInput[]
+  createMany?: Prisma.DeliveryCreateManyNewsInputEnvelope
+  connect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+}
+
+export type DeliveryUpdateManyWithoutNewsNestedInput = {
+  create?: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput> | Prisma.DeliveryCreateWithoutNewsInput[] | Prisma.DeliveryUncheckedCreateWithoutNewsInput[]
+  connectOrCreate?: Prisma.DeliveryCreateOrConnectWithoutNewsInput | Prisma.DeliveryCreateOrConnectWithoutNewsInput[]
+  upsert?: Prisma.DeliveryUpsertWithWhereUniqueWithoutNewsInput | Prisma.DeliveryUpsertWithWhereUniqueWithoutNewsInput[]
+  createMany?: Prisma.DeliveryCreateManyNewsInputEnvelope
+  set?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  disconnect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  delete?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  connect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  update?: Prisma.DeliveryUpdateWithWhereUniqueWithoutNewsInput | Prisma.DeliveryUpdateWithWhereUniqueWithoutNewsInput[]
+  updateMany?: Prisma.DeliveryUpdateManyWithWhereWithoutNewsInput | Prisma.DeliveryUpdateManyWithWhereWithoutNewsInput[]
+  deleteMany?: Prisma.DeliveryScalarWhereInput | Prisma.DeliveryScalarWhereInput[]
+}
+
+export type DeliveryUncheckedUpdateManyWithoutNewsNestedInput = {
+  create?: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput> | Prisma.DeliveryCreateWithoutNewsInput[] | Prisma.DeliveryUncheckedCreateWithoutNewsInput[]
+  connectOrCreate?: Prisma.DeliveryCreateOrConnectWithoutNewsInput | Prisma.DeliveryCreateOrConnectWithoutNewsInput[]
+  upsert?: Prisma.DeliveryUpsertWithWhereUniqueWithoutNewsInput | Prisma.DeliveryUpsertWithWhereUniqueWithoutNewsInput[]
+  createMany?: Prisma.DeliveryCreateManyNewsInputEnvelope
+  set?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  disconnect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  delete?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  connect?: Prisma.DeliveryWhereUniqueInput | Prisma.DeliveryWhereUniqueInput[]
+  update?: Prisma.DeliveryUpdateWithWhereUniqueWithoutNewsInput | Prisma.DeliveryUpdateWithWhereUniqueWithoutNewsInput[]
+  updateMany?: Prisma.DeliveryUpdateManyWithWhereWithoutNewsInput | Prisma.DeliveryUpdateManyWithWhereWithoutNewsInput[]
+  deleteMany?: Prisma.DeliveryScalarWhereInput | Prisma.DeliveryScalarWhereInput[]
+}
+
 export type DeliveryCreateWithoutWebhookInput = {
   id: string
   tenantId: string
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
   nextAttemptAt?: Date | string | null
   claimed?: boolean
   createdAt: Date | string
+  news?: Prisma.NewsCreateNestedOneWithoutDeliveriesInput
 }
 
 export type DeliveryUncheckedCreateWithoutWebhookInput = {
@@ -598,7 +665,8 @@ export type DeliveryUncheckedCreateWithoutWebhookInput = {
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
+  newsId?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
@@ -643,7 +711,8 @@ export type DeliveryScalarWhereInput = {
   exportId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   type?: Prisma.StringFilter<"Delivery"> | string
   url?: Prisma.StringFilter<"Delivery"> | string
-  data?: Prisma.StringFilter<"Delivery"> | string
+  data?: Prisma.StringNullableFilter<"Delivery"> | string | null
+  newsId?: Prisma.UuidNullableFilter<"Delivery"> | string | null
   status?: Prisma.EnumDeliveryStatusFilter<"Delivery"> | $Enums.DeliveryStatus
   attempts?: Prisma.JsonFilter<"Delivery">
   tries?: Prisma.IntFilter<"Delivery"> | number
@@ -652,13 +721,72 @@ export type DeliveryScalarWhereInput = {
   createdAt?: Prisma.DateTimeFilter<"Delivery"> | Date | string
 }
 
+export type DeliveryCreateWithoutNewsInput = {
+  id: string
+  tenantId: string
+  exportId?: string | null
+  type: string
+  url: string
+  data?: string | null
+  status?: $Enums.DeliveryStatus
+  attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: number
+  nextAttemptAt?: Date | string | null
+  claimed?: boolean
+  createdAt: Date | string
+  webhook: Prisma.WebhookCreateNestedOneWithoutDeliveriesInput
+}
+
+export type DeliveryUncheckedCreateWithoutNewsInput = {
+  id: string
+  tenantId: string
+  webhookId: string
+  exportId?: string | null
+  type: string
+  url: string
+  data?: string | null
+  status?: $Enums.DeliveryStatus
+  attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: number
+  nextAttemptAt?: Date | string | null
+  claimed?: boolean
+  createdAt: Date | string
+}
+
+export type DeliveryCreateOrConnectWithoutNewsInput = {
+  where: Prisma.DeliveryWhereUniqueInput
+  create: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput>
+}
+
+export type DeliveryCreateManyNewsInputEnvelope = {
+  data: Prisma.DeliveryCreateManyNewsInput | Prisma.DeliveryCreateManyNewsInput[]
+  skipDuplicates?: boolean
+}
+
+export type DeliveryUpsertWithWhereUniqueWithoutNewsInput = {
+  where: Prisma.DeliveryWhereUniqueInput
+  update: Prisma.XOR<Prisma.DeliveryUpdateWithoutNewsInput, Prisma.DeliveryUncheckedUpdateWithoutNewsInput>
+  create: Prisma.XOR<Prisma.DeliveryCreateWithoutNewsInput, Prisma.DeliveryUncheckedCreateWithoutNewsInput>
+}
+
+export type DeliveryUpdateWithWhereUniqueWithoutNewsInput = {
+  where: Prisma.DeliveryWhereUniqueInput
+  data: Prisma.XOR<Prisma.DeliveryUpdateWithoutNewsInput, Prisma.DeliveryUncheckedUpdateWithoutNewsInput>
+}
+
+export type DeliveryUpdateManyWithWhereWithoutNewsInput = {
+  where: Prisma.DeliveryScalarWhereInput
+  data: Prisma.XOR<Prisma.DeliveryUpdateManyMutationInput, Prisma.DeliveryUncheckedUpdateManyWithoutNewsInput>
+}
+
 export type DeliveryCreateManyWebhookInput = {
   id: string
   tenantId: string
   exportId?: string | null
   type: string
   url: string
-  data: string
+  data?: string | null
+  newsId?: string | null
   status?: $Enums.DeliveryStatus
   attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: number
@@ -673,13 +801,14 @@ export type DeliveryUpdateWithoutWebhookInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
   nextAttemptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   claimed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  news?: Prisma.NewsUpdateOneWithoutDeliveriesNestedInput
 }
 
 export type DeliveryUncheckedUpdateWithoutWebhookInput = {
@@ -688,7 +817,8 @@ export type DeliveryUncheckedUpdateWithoutWebhookInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  newsId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -703,7 +833,72 @@ export type DeliveryUncheckedUpdateManyWithoutWebhookInput = {
   exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   type?: Prisma.StringFieldUpdateOperationsInput | string
   url?: Prisma.StringFieldUpdateOperationsInput | string
-  data?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  newsId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
+  attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  nextAttemptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+}
+
+export type DeliveryCreateManyNewsInput = {
+  id: string
+  tenantId: string
+  webhookId: string
+  exportId?: string | null
+  type: string
+  url: string
+  data?: string | null
+  status?: $Enums.DeliveryStatus
+  attempts: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: number
+  nextAttemptAt?: Date | string | null
+  claimed?: boolean
+  createdAt: Date | string
+}
+
+export type DeliveryUpdateWithoutNewsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  type?: Prisma.StringFieldUpdateOperationsInput | string
+  url?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
+  attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  nextAttemptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  webhook?: Prisma.WebhookUpdateOneRequiredWithoutDeliveriesNestedInput
+}
+
+export type DeliveryUncheckedUpdateWithoutNewsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  webhookId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  type?: Prisma.StringFieldUpdateOperationsInput | string
+  url?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
+  attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  tries?: Prisma.IntFieldUpdateOperationsInput | number
+  nextAttemptAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  claimed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+}
+
+export type DeliveryUncheckedUpdateManyWithoutNewsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  webhookId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  type?: Prisma.StringFieldUpdateOperationsInput | string
+  url?: Prisma.StringFieldUpdateOperationsInput | string
+  data?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   status?: Prisma.EnumDeliveryStatusFieldUpdateOperationsInput | $Enums.DeliveryStatus
   attempts?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   tries?: Prisma.IntFieldUpdateOperationsInput | number
@@ -722,6 +917,7 @@ export type DeliverySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   type?: boolean
   url?: boolean
   data?: boolean
+  newsId?: boolean
   status?: boolean
   attempts?: boolean
   tries?: boolean
@@ -729,6 +925,7 @@ export type DeliverySelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   claimed?: boolean
   createdAt?: boolean
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -739,6 +936,7 @@ export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   type?: boolean
   url?: boolean
   data?: boolean
+  newsId?: boolean
   status?: boolean
   attempts?: boolean
   tries?: boolean
@@ -746,6 +944,7 @@ export type DeliverySelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exte
   claimed?: boolean
   createdAt?: boolean
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -756,6 +955,7 @@ export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   type?: boolean
   url?: boolean
   data?: boolean
+  newsId?: boolean
   status?: boolean
   attempts?: boolean
   tries?: boolean
@@ -763,6 +963,7 @@ export type DeliverySelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exte
   claimed?: boolean
   createdAt?: boolean
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }, ExtArgs["result"]["delivery"]>
 
 export type DeliverySelectScalar = {
@@ -773,6 +974,7 @@ export type DeliverySelectScalar = {
   type?: boolean
   url?: boolean
   data?: boolean
+  newsId?: boolean
   status?: boolean
   attempts?: boolean
   tries?: boolean
@@ -781,21 +983,25 @@ export type DeliverySelectScalar = {
   createdAt?: boolean
 }
 
-export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "webhookId" | "exportId" | "type" | "url" | "data" | "status" | "attempts" | "tries" | "nextAttemptAt" | "claimed" | "createdAt", ExtArgs["result"]["delivery"]>
+export type DeliveryOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "webhookId" | "exportId" | "type" | "url" | "data" | "newsId" | "status" | "attempts" | "tries" | "nextAttemptAt" | "claimed" | "createdAt", ExtArgs["result"]["delivery"]>
 export type DeliveryInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }
 export type DeliveryIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }
 export type DeliveryIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   webhook?: boolean | Prisma.WebhookDefaultArgs<ExtArgs>
+  news?: boolean | Prisma.Delivery$newsArgs<ExtArgs>
 }
 
 export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Delivery"
   objects: {
     webhook: Prisma.$WebhookPayload<ExtArgs>
+    news: Prisma.$NewsPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -805,9 +1011,10 @@ export type $DeliveryPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     type: string
     url: string
     /**
-     * `data` of the message, as it was when the event happened, without a link.
+     * `data` of the message, as it was when the event happened, without a link; that of an export is in its news.
      */
-    data: string
+    data: string | null
+    newsId: string | null
     status: $Enums.DeliveryStatus
     attempts: runtime.JsonValue
     /**
@@ -1215,6 +1422,7 @@ readonly fields: DeliveryFieldRefs;
 export interface Prisma__DeliveryClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
   webhook<T extends Prisma.WebhookDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.WebhookDefaultArgs<ExtArgs>>): Prisma.Prisma__WebhookClient<runtime.Types.Result.GetResult<Prisma.$WebhookPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
+  news<T extends Prisma.Delivery$newsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Delivery$newsArgs<ExtArgs>>): Prisma.Prisma__NewsClient<runtime.Types.Result.GetResult<Prisma.$NewsPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1251,6 +1459,7 @@ export interface DeliveryFieldRefs {
   readonly type: Prisma.FieldRef<"Delivery", 'String'>
   readonly url: Prisma.FieldRef<"Delivery", 'String'>
   readonly data: Prisma.FieldRef<"Delivery", 'String'>
+  readonly newsId: Prisma.FieldRef<"Delivery", 'String'>
   readonly status: Prisma.FieldRef<"Delivery", 'DeliveryStatus'>
   readonly attempts: Prisma.FieldRef<"Delivery", 'Json'>
   readonly tries: Prisma.FieldRef<"Delivery", 'Int'>
@@ -1655,6 +1864,25 @@ export type DeliveryDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Inte
    * Limit how many Deliveries to delete.
    */
   limit?: number
+}
+
+/**
+ * Delivery.news
+ */
+export type Delivery$newsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the News
+   */
+  select?: Prisma.NewsSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the News
+   */
+  omit?: Prisma.NewsOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.NewsInclude<ExtArgs> | null
+  where?: Prisma.NewsWhereInput
 }
 
 /**

@@ -193,6 +193,7 @@ export type TenantWhereInput = {
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
+  news?: Prisma.NewsListRelationFilter
 }
 
 export type TenantOrderByWithRelationInput = {
@@ -205,6 +206,7 @@ export type TenantOrderByWithRelationInput = {
   chainHead?: Prisma.ChainHeadOrderByWithRelationInput
   apiKeys?: Prisma.ApiKeyOrderByRelationAggregateInput
   exports?: Prisma.ExportOrderByRelationAggregateInput
+  news?: Prisma.NewsOrderByRelationAggregateInput
 }
 
 export type TenantWhereUniqueInput = Prisma.AtLeast<{
@@ -220,6 +222,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
+  news?: Prisma.NewsListRelationFilter
 }, "id" | "externalId">
 
 export type TenantOrderByWithAggregationInput = {
@@ -256,6 +259,7 @@ export type TenantCreateInput = {
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateInput = {
@@ -268,6 +272,7 @@ export type TenantUncheckedCreateInput = {
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUpdateInput = {
@@ -280,6 +285,7 @@ export type TenantUpdateInput = {
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateInput = {
@@ -292,6 +298,7 @@ export type TenantUncheckedUpdateInput = {
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateManyInput = {
@@ -418,6 +425,20 @@ export type TenantUpdateOneRequiredWithoutExportsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutExportsInput, Prisma.TenantUpdateWithoutExportsInput>, Prisma.TenantUncheckedUpdateWithoutExportsInput>
 }
 
+export type TenantCreateNestedOneWithoutNewsInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutNewsInput, Prisma.TenantUncheckedCreateWithoutNewsInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutNewsInput
+  connect?: Prisma.TenantWhereUniqueInput
+}
+
+export type TenantUpdateOneRequiredWithoutNewsNestedInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutNewsInput, Prisma.TenantUncheckedCreateWithoutNewsInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutNewsInput
+  upsert?: Prisma.TenantUpsertWithoutNewsInput
+  connect?: Prisma.TenantWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutNewsInput, Prisma.TenantUpdateWithoutNewsInput>, Prisma.TenantUncheckedUpdateWithoutNewsInput>
+}
+
 export type TenantCreateWithoutChainHeadInput = {
   id: string
   name: string
@@ -427,6 +448,7 @@ export type TenantCreateWithoutChainHeadInput = {
   createdAt: Date | string
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutChainHeadInput = {
@@ -438,6 +460,7 @@ export type TenantUncheckedCreateWithoutChainHeadInput = {
   createdAt: Date | string
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutChainHeadInput = {
@@ -465,6 +488,7 @@ export type TenantUpdateWithoutChainHeadInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutChainHeadInput = {
@@ -476,6 +500,7 @@ export type TenantUncheckedUpdateWithoutChainHeadInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutApiKeysInput = {
@@ -487,6 +512,7 @@ export type TenantCreateWithoutApiKeysInput = {
   createdAt: Date | string
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutApiKeysInput = {
@@ -498,6 +524,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   createdAt: Date | string
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutApiKeysInput = {
@@ -525,6 +552,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutApiKeysInput = {
@@ -536,6 +564,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutExportsInput = {
@@ -547,6 +576,7 @@ export type TenantCreateWithoutExportsInput = {
   createdAt: Date | string
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutExportsInput = {
@@ -558,6 +588,7 @@ export type TenantUncheckedCreateWithoutExportsInput = {
   createdAt: Date | string
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutExportsInput = {
@@ -585,6 +616,7 @@ export type TenantUpdateWithoutExportsInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutExportsInput = {
@@ -596,6 +628,71 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantCreateWithoutNewsInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+}
+
+export type TenantUncheckedCreateWithoutNewsInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+}
+
+export type TenantCreateOrConnectWithoutNewsInput = {
+  where: Prisma.TenantWhereUniqueInput
+  create: Prisma.XOR<Prisma.TenantCreateWithoutNewsInput, Prisma.TenantUncheckedCreateWithoutNewsInput>
+}
+
+export type TenantUpsertWithoutNewsInput = {
+  update: Prisma.XOR<Prisma.TenantUpdateWithoutNewsInput, Prisma.TenantUncheckedUpdateWithoutNewsInput>
+  create: Prisma.XOR<Prisma.TenantCreateWithoutNewsInput, Prisma.TenantUncheckedCreateWithoutNewsInput>
+  where?: Prisma.TenantWhereInput
+}
+
+export type TenantUpdateToOneWithWhereWithoutNewsInput = {
+  where?: Prisma.TenantWhereInput
+  data: Prisma.XOR<Prisma.TenantUpdateWithoutNewsInput, Prisma.TenantUncheckedUpdateWithoutNewsInput>
+}
+
+export type TenantUpdateWithoutNewsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantUncheckedUpdateWithoutNewsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 
@@ -606,11 +703,13 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
 export type TenantCountOutputType = {
   apiKeys: number
   exports: number
+  news: number
 }
 
 export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   apiKeys?: boolean | TenantCountOutputTypeCountApiKeysArgs
   exports?: boolean | TenantCountOutputTypeCountExportsArgs
+  news?: boolean | TenantCountOutputTypeCountNewsArgs
 }
 
 /**
@@ -637,6 +736,13 @@ export type TenantCountOutputTypeCountExportsArgs<ExtArgs extends runtime.Types.
   where?: Prisma.ExportWhereInput
 }
 
+/**
+ * TenantCountOutputType without action
+ */
+export type TenantCountOutputTypeCountNewsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.NewsWhereInput
+}
+
 
 export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -648,6 +754,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
+  news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["tenant"]>
 
@@ -683,6 +790,7 @@ export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
+  news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type TenantIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -694,6 +802,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     chainHead: Prisma.$ChainHeadPayload<ExtArgs> | null
     apiKeys: Prisma.$ApiKeyPayload<ExtArgs>[]
     exports: Prisma.$ExportPayload<ExtArgs>[]
+    news: Prisma.$NewsPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1099,6 +1208,7 @@ export interface Prisma__TenantClient<T, Null = never, ExtArgs extends runtime.T
   chainHead<T extends Prisma.Tenant$chainHeadArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$chainHeadArgs<ExtArgs>>): Prisma.Prisma__ChainHeadClient<runtime.Types.Result.GetResult<Prisma.$ChainHeadPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   apiKeys<T extends Prisma.Tenant$apiKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$apiKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ApiKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   exports<T extends Prisma.Tenant$exportsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$exportsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ExportPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  news<T extends Prisma.Tenant$newsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$newsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$NewsPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1591,6 +1701,30 @@ export type Tenant$exportsArgs<ExtArgs extends runtime.Types.Extensions.Internal
   take?: number
   skip?: number
   distinct?: Prisma.ExportScalarFieldEnum | Prisma.ExportScalarFieldEnum[]
+}
+
+/**
+ * Tenant.news
+ */
+export type Tenant$newsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the News
+   */
+  select?: Prisma.NewsSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the News
+   */
+  omit?: Prisma.NewsOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.NewsInclude<ExtArgs> | null
+  where?: Prisma.NewsWhereInput
+  orderBy?: Prisma.NewsOrderByWithRelationInput | Prisma.NewsOrderByWithRelationInput[]
+  cursor?: Prisma.NewsWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.NewsScalarFieldEnum | Prisma.NewsScalarFieldEnum[]
 }
 
 /**

@@ -76,7 +76,7 @@ describe.skipIf('missing' in redis)('Rate limits that are counted together', () 
     const names = (await server.command('KEYS', '{logferry}:rate:*')) as string[];
     expect(names.length).toBeGreaterThan(0);
     for (const name of names) {
-      expect(name).toMatch(/^\{logferry\}:rate:(key [0-9a-f-]{36}|configured key|address [0-9a-f.:/]+)$/);
+      expect(name).toMatch(/^\{logferry\}:rate:((key|tenant) [0-9a-f-]{36}|configured key|address [0-9a-f.:/]+)$/);
       expect(await server.command('PTTL', name)).toSatisfy((ms: number) => ms > 0 && ms <= 60_000);
     }
     await app.close();

@@ -273,10 +273,33 @@ describe('POST /v1/events/batch with JSON', () => {
 
   it('takes up to 16 MiB and answers 413 for more', async () => {
     const { call } = await app.newTenant();
-    const events = (bytes: number) => [{ action: 'a', description: 'x'.repeat(bytes) }];
-    expect((await batch(call, events(15 * 1024 * 1024))).status).toBe(201);
-    expect((await batch(call, events(16 * 1024 * 1024))).status).toBe(413);
-    expect(await stored(call)).toHaveLength(1);
+    const events = (mebibytes: number) =>
+      Array.from({ length: mebibytes }, () => ({ action: 'a', description: 'x'.repeat(1024 * 1024 - 1000) }));
+    expect((await batch(call, events(15))).status).toBe(201);
+    expect((await batch(call, events(17))).status).toBe(413);
+    expect((await bodyOf(call('/v1/events/batch', { json: { events: [] } }))).data).toEqual([]);
+  });
+
+  it('answers 422 for an event of more than a mebibyte, or of too many members, and for an action of ours', async () => {
+    const { call } = await app.newTenant();
+    const members = Object.fromEntries(Array.from({ length: 20_001 }, (_, index) => [`m${index}`, 1]));
+    const bad = [
+      { action: 'a', description: 'x'.repeat(1024 * 1024) },
+      { action: 'a', metadata: members },
+      { action: 'logferry.export.created' },
+    ];
+    for (const [index, event] of bad.entries()) {
+      const reply = await batch(call, [{ action: 'fine' }, event]);
+      expect(reply.status).toBe(422);
+      const { errors } = await bodyOf(reply);
+      expect(errors).toEqual([
+        {
+          path: index === 2 ? 'events.1.action' : 'events.1',
+          message: expect.stringMatching([/1048576 bytes/, /more than 20000 members/, /reserved/][index]!),
+        },
+      ]);
+    }
+    expect(await stored(call)).toEqual([]);
   });
 
   it('takes an empty batch and stores nothing', async () => {

@@ -206,6 +206,19 @@ describe('Every reply is one that the document has:', () => {
     expect((await world.send('get', '/docs/')).status).toBe(308);
   });
 
+  it.each(['listEvents', 'streamEvents', 'listManagementEvents'])(
+    '%s of what is behind the end of the log is a 409',
+    async (id) => {
+      const [, each] = all.find(([name]) => name === id)!;
+      expect(await call(each, {}, `${each.path}?after_sequence=1000000`)).toBe(409);
+    },
+  );
+
+  it.each(['createExport', 'estimateExport'])('%s of what is behind the end of the log is a 409', async (id) => {
+    const [, each] = all.find(([name]) => name === id)!;
+    expect(await call(each, { json: { format: 'csv', filter: { after_sequence: 1000000 } } })).toBe(409);
+  });
+
   describe('of a Logferry', () => {
     const rateLimited = answering(429);
 

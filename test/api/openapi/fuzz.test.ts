@@ -19,6 +19,7 @@ describe('Whatever is sent', () => {
 
   beforeAll(async () => {
     app = await startApp({
+      LOGFERRY_PLAN_LIMITS: '{"pro": {"webhooks": null, "api_keys": null}}',
       LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8',
       LOGFERRY_REGIONS: '{"us": "https://us.example.com"}',
     });

@@ -17,6 +17,7 @@ const event = { action: 'user.login', metadata: { a: [1, null] } };
 /** One for each operation, by its id. */
 export const successfulCalls: Record<string, SuccessfulCall> = {
   getRoot: get('/'),
+  listManagementEvents: byAdmin('get', '/v1/management-events?limit=1'),
   async writeEvent({ send }) {
     await send('post', '/v1/events', { json: { ...event, target: { id: 't' }, diff: { after: {} } } });
     const id = '01a2047e-98dd-7000-8000-0123456789ab';

@@ -157,3 +157,26 @@ it('searches without regard to case, as Unicode folds it', async () => {
   expect(await found('ångström')).toEqual(['ÅNGSTRÖM']);
   expect(await found('100%é')).toEqual([]);
 });
+
+it('cuts a page of large events by bytes, and goes on where it ended', async () => {
+  const { call: large } = await app.newTenant();
+  for (let n = 0; n < 24; n++) {
+    const json = { action: 'large', description: 'x'.repeat(n % 8 === 7 ? 10 : 900_000), metadata: { n } };
+    expect((await large('/v1/events', { json })).status).toBe(201);
+  }
+  const seen: number[] = [];
+  const pages: number[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const reply = await large(`/v1/events?limit=100&sort=sequence_number${cursor && `&cursor=${cursor}`}`);
+    const text = await reply.text();
+    expect(text.length).toBeLessThan(10 * 1024 * 1024);
+    const { data, meta } = JSON.parse(text);
+    pages.push(data.length);
+    seen.push(...data.map((event: { metadata: { n: number } }) => event.metadata.n));
+    expect(meta.has_more).toBe(meta.next_cursor !== null);
+    cursor = meta.next_cursor;
+  }
+  expect(seen).toEqual(Array.from({ length: 24 }, (_, n) => n));
+  expect(pages.length).toBeGreaterThan(1);
+});

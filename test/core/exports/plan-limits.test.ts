@@ -4,13 +4,14 @@ import { hasRoom, limitsOf, nextDay, refuseBeyond, startOfDay } from '../../../c
 
 const noon = Date.parse('2026-11-22T12:00:00Z');
 const none = { unfinished_exports: 0, exported_rows_per_day: 0, exported_bytes_per_day: 0 };
-const some = { unfinished_exports: 2, exported_rows_per_day: 1000, exported_bytes_per_day: null };
+const held = { api_keys: 100, webhooks: 50 };
+const some = { unfinished_exports: 2, exported_rows_per_day: 1000, exported_bytes_per_day: null, ...held };
 
 describe('The limits of a plan', () => {
   it('are far beyond what people need, and none for exports on a plan without them', () => {
     expect(limitsOf('pro', {}).unfinished_exports).toBeGreaterThanOrEqual(10_000);
     expect(limitsOf('enterprise', {}).unfinished_exports).toBeGreaterThan(limitsOf('pro', {}).unfinished_exports!);
-    expect(limitsOf('free', {})).toEqual(none);
+    expect(limitsOf('free', {})).toEqual({ ...none, ...held });
   });
 
   it('change one by one', () => {
@@ -50,7 +51,7 @@ describe('refuseBeyond', () => {
 });
 
 describe('hasRoom', () => {
-  const big = { unfinished_exports: 20_000, exported_rows_per_day: 10e9, exported_bytes_per_day: null };
+  const big = { unfinished_exports: 20_000, exported_rows_per_day: 10e9, exported_bytes_per_day: null, ...held };
 
   it.each([
     [{}, true],

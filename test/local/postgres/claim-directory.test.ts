@@ -9,7 +9,9 @@ import { claimDirectory, isRunning } from '../../../local/postgres/claim-directo
 it('takes over from a process that has ended, also when nobody has reaped it', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'logferry-claim-'));
   // The shell becomes a program that waits for no children: the one that it began stays as a zombie.
-  const parent = spawn('/bin/sh', ['-c', '(exit 0) & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const parent = spawn('/bin/sh', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   try {
     const zombie = Number(String((await once(parent.stdout, 'data'))[0]));
     await expect.poll(() => isRunning(zombie)).toBe(false);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Filter } from '../../../core/events/filter.ts';
 import type { Sort } from '../../../core/exports/exports.ts';
-import { type ListedEvent, listEvents, listStatement, newestFirst } from '../../../prisma/events/list.ts';
+import { listEvents, listStatement, newestFirst, type PagedEvent } from '../../../prisma/events/list.ts';
 import { type EventDatabase, newEvent, openEventDatabase } from '../event-database.ts';
 
 let events: EventDatabase;
@@ -20,7 +20,7 @@ type Walk = { sort: Sort; limit: number; filter?: Filter };
 /** The sequence numbers of all pages, one after the other. */
 async function walk(tenant: string, { sort, limit, filter = {} }: Walk): Promise<number[]> {
   const numbers: number[] = [];
-  let page: ListedEvent[] | undefined;
+  let page: PagedEvent[] | undefined;
   do {
     page = await listEvents(events.sql, tenant, { filter, sort, limit, after: numbers.at(-1) });
     numbers.push(...page!.map((event) => event.sequenceNumber));
