@@ -69,7 +69,7 @@ async function install(wanted) {
     const which = wanted.production ? '--omit=dev' : '--include=dev';
     await runNpm(
       ['ci', which, '--ignore-scripts', '--no-audit', '--no-fund'],
-      () => `${countInstalled()} of ${packages} packages`,
+      () => `${countInstalled()} packages are there`,
     );
     console.error('Installing Node.js 24 beside them…');
     await runNpm(['rebuild', ...packagesWithScripts()], () => 'still installing');

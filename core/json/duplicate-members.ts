@@ -1,4 +1,4 @@
-import { endOfString } from './scan-json.ts';
+import { code, endOfString, isKey, type JsonBytes } from './scan-json.ts';
 
 /** Members of all objects inside, which are fewer than a text has keys if one of them occurs twice in its object. */
 export function countMembers(value: unknown): number {
@@ -19,29 +19,29 @@ export function countMembers(value: unknown): number {
 /** Where the text is: an object or a list, and what of it comes next. */
 type Level = { keys: Set<string> | undefined; at: string | number };
 
-/** The path of the first member that occurs twice in its object. `text` is JSON that JSON.parse has taken. */
-export function findDuplicateMember(text: string): string[] | undefined {
+/** The path of the first member that occurs twice in its object. The text is JSON that JSON.parse has taken. */
+export function findDuplicateMember(bytes: JsonBytes): string[] | undefined {
   const levels: Level[] = [];
-  for (let i = 0; i < text.length; i++) {
+  for (let i = 0; i < bytes.length; i++) {
     const level = levels.at(-1);
-    switch (text[i]) {
-      case '{':
+    switch (bytes[i]) {
+      case code.openObject:
         levels.push({ keys: new Set(), at: '' });
         break;
-      case '[':
+      case code.openList:
         levels.push({ keys: undefined, at: 0 });
         break;
-      case '}':
-      case ']':
+      case code.closeObject:
+      case code.closeList:
         levels.pop();
         break;
-      case ',':
+      case code.comma:
         if (typeof level!.at === 'number') level!.at++;
         break;
-      case '"': {
-        const end = endOfString(text, i);
-        if (level?.keys && isKey(text, end)) {
-          level.at = JSON.parse(text.slice(i, end + 1)) as string;
+      case code.quote: {
+        const end = endOfString(bytes, i);
+        if (level?.keys && isKey(bytes, end)) {
+          level.at = JSON.parse(bytes.toString('utf8', i, end + 1)) as string;
           if (level.keys.has(level.at)) return levels.map(({ at }) => String(at));
           level.keys.add(level.at);
         }
@@ -50,12 +50,4 @@ export function findDuplicateMember(text: string): string[] | undefined {
     }
   }
   return undefined;
-}
-
-const colon = /\s*:/y;
-
-/** Whether the string that ends here is a key. */
-function isKey(text: string, end: number): boolean {
-  colon.lastIndex = end + 1;
-  return colon.test(text);
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { JsonBytes } from './scan-json.ts';
 
 /** Where a key stands in a JSON text, quotes included. */
 export type Span = { start: number; end: number };
@@ -11,14 +12,14 @@ const mark = `${randomBytes(12).toString('hex')}:`;
  * which it has parsed before: https://github.com/nodejs/node/issues/63785. One tenant's events could so change the next
  * one's. So keys with escapes go through it in disguise, written without any.
  */
-export function disguiseKeys(text: string, keys: readonly Span[]): string {
-  let disguised = '';
+export function disguiseKeys(bytes: JsonBytes, keys: readonly Span[]): string {
+  const pieces: Buffer[] = [];
   let done = 0;
   for (const { start, end } of keys) {
-    disguised += `${text.slice(done, start)}"${mark}${Buffer.from(text.slice(start, end), 'utf8').toString('hex')}"`;
+    pieces.push(bytes.subarray(done, start), Buffer.from(`"${mark}${bytes.toString('hex', start, end)}"`));
     done = end;
   }
-  return disguised + text.slice(done);
+  return Buffer.concat([...pieces, bytes.subarray(done)]).toString('utf8');
 }
 
 /** The value with its keys as they were meant. */

@@ -2,7 +2,7 @@ import { isAscii } from 'node:buffer';
 import { AppError, type FieldError, invalid } from '../errors.ts';
 import { countMembers, findDuplicateMember } from './duplicate-members.ts';
 import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
-import { endOfString } from './scan-json.ts';
+import { code, endOfNumber, endOfString, isKey, type JsonBytes } from './scan-json.ts';
 
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
@@ -20,10 +20,12 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
  * @throws AppError bad_request when it cannot be read; validation_error for a number that JavaScript would round, a member
  *   that occurs twice in its object (RFC 8785 builds on I-JSON, RFC 7493 section 2.3), or nesting far beyond maxDepth
  */
-export function parseJson(bytes: Uint8Array | string): unknown {
-  const given = typeof bytes === 'string' ? bytes : decode(bytes);
-  const { keys, escapedKeys, suspiciousNumber } = inspect(given);
-  const text = escapedKeys.length > 0 ? disguiseKeys(given, escapedKeys) : given;
+export function parseJson(sent: Uint8Array | string): unknown {
+  const bytes =
+    typeof sent === 'string' ? Buffer.from(sent) : Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength);
+  const given = typeof sent === 'string' ? sent : decode(bytes);
+  const { keys, escapedKeys, suspiciousNumber } = inspect(bytes);
+  const text = escapedKeys.length > 0 ? disguiseKeys(bytes, escapedKeys) : given;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -33,7 +35,7 @@ export function parseJson(bytes: Uint8Array | string): unknown {
       cause,
     });
   }
-  if (keys !== countMembers(value)) refuseDuplicates(given);
+  if (keys !== countMembers(value)) refuseDuplicates(bytes);
   if (suspiciousNumber) refuseRoundedNumbers(text);
   return value;
 }
@@ -47,18 +49,15 @@ function syntaxError(text: string): string | undefined {
   }
 }
 
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Buffer): string {
   // Most bodies are; this is a copy.
-  if (isAscii(bytes)) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+  if (isAscii(bytes)) return bytes.toString('latin1');
   try {
     return utf8.decode(bytes);
   } catch (cause) {
     throw new AppError('bad_request', 'The body is not valid UTF-8.', { cause });
   }
 }
-
-const numberToken = /[-+.eE\d]+/y;
-const colon = /\s*:/y;
 
 /** What calls for more care than JSON.parse takes. */
 type Findings = {
@@ -71,37 +70,35 @@ type Findings = {
 };
 
 /** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting */
-function inspect(text: string): Findings {
+function inspect(bytes: JsonBytes): Findings {
   const found: Findings = { keys: 0, escapedKeys: [], suspiciousNumber: false };
   let depth = 0;
-  let backslash = text.indexOf('\\');
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0x22) {
+  let backslash = bytes.indexOf(code.backslash);
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === code.quote) {
       const start = i;
-      i = endOfString(text, start);
+      i = endOfString(bytes, start);
       if (backslash < 0 || backslash > i) continue;
-      colon.lastIndex = i + 1;
-      if (colon.test(text)) found.escapedKeys.push({ start, end: i + 1 });
+      if (isKey(bytes, i)) found.escapedKeys.push({ start, end: i + 1 });
       if (found.escapedKeys.length > mostKeys.escaped) throw tooMany(mostKeys.escaped, ' whose names hold escapes');
-      backslash = text.indexOf('\\', i);
-    } else if (code === 0x3a) {
+      backslash = bytes.indexOf(code.backslash, i);
+    } else if (byte === code.colon) {
       if (++found.keys > mostKeys.inAll) throw tooMany(mostKeys.inAll);
-    } else if (code === 0x7b || code === 0x5b) {
+    } else if (byte === code.openObject || byte === code.openList) {
       if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
-    } else if (code === 0x7d || code === 0x5d) depth--;
-    else if (code >= 0x30 && code <= 0x39) {
-      numberToken.lastIndex = i;
-      const [token] = numberToken.exec(text)!;
-      found.suspiciousNumber ||= token.length >= 16 || /e/i.test(token);
-      i += token.length - 1;
+    } else if (byte === code.closeObject || byte === code.closeList) depth--;
+    else if (byte >= 0x30 && byte <= 0x39) {
+      const { end, hasExponent } = endOfNumber(bytes, i);
+      found.suspiciousNumber ||= end - i >= 16 || hasExponent;
+      i = end - 1;
     }
   }
   return found;
 }
 
-function refuseDuplicates(text: string): never {
-  const path = findDuplicateMember(text)!;
+function refuseDuplicates(bytes: JsonBytes): never {
+  const path = findDuplicateMember(bytes)!;
   const name = path.at(-1)!.slice(0, 80).toWellFormed();
   throw invalid([{ path: path.join('.'), message: `the member "${name}" occurs twice in its object` }]);
 }

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
+import { attemptLimits } from '../../core/exports/exports.ts';
 import { freshBuffers } from '../../prisma/copy/buffers.ts';
 import { claimExport } from '../../prisma/exports/claim.ts';
 import { cancelExport } from '../../prisma/exports/end.ts';
 import { CancelRequestedError, replaceUpload } from '../../prisma/exports/runs.ts';
+import { createWebhook, deleteWebhook } from '../../prisma/webhooks.ts';
 import { settleRun } from '../../worker/end-run.ts';
 import { HandBackError, holdLease } from '../../worker/hold-lease.ts';
 import { runExport } from '../../worker/run-export.ts';
@@ -127,3 +129,33 @@ it('names the export, its tenant and the run in each line, also in those written
   for (const entry of entries)
     expect(entry).toMatchObject({ export_id: expect.any(String), epoch: expect.any(Number) });
 });
+
+it.each([0, attemptLimits.crashes + 1])(
+  'ends an export whose end cannot be announced, after %i crashes',
+  async (crashes) => {
+    const { pool, prisma } = app.database;
+    const { row } = await startRun().then(async (begun) => {
+      await pool.query('update exports set crashes = $2 where id = $1', [begun.row.id, crashes]);
+      await begun.settle(new HandBackError('the worker stops'));
+      return begun;
+    });
+    const request = { url: 'https://example.com/', events: ['*'], description: null, include_download_url: true };
+    const webhook = await createWebhook(prisma, row.tenantId, request, new Uint8Array(8));
+    await pool.query(
+      `create function refuse_news() returns trigger language plpgsql as $$ begin raise exception 'too much'; end $$;
+     create trigger refuse_news before insert on news for each row execute function refuse_news()`,
+    );
+    try {
+      const claim = await claimExport(app.database, 60);
+      if (claim.outcome !== 'started') throw new Error(claim.outcome);
+      const deps = { ...app.deps, ...limits, leaseSeconds: 60, yieldAfterSeconds: 60, exportTtlSeconds: 60 };
+      const ended = { deps, row: claim.row, run: claim.run, log: deps.log };
+      expect(await settleRun(ended, new FinalError('gone_wrong', 'It went wrong.'))).toEqual({ outcome: 'done' });
+      const { rows } = await pool.query('select status from exports where id = $1', [row.id]);
+      expect(rows).toEqual([{ status: 'failed' }]);
+    } finally {
+      await pool.query('drop trigger refuse_news on news; drop function refuse_news');
+      await deleteWebhook(prisma, row.tenantId, webhook.id);
+    }
+  },
+);

@@ -127,6 +127,19 @@ test('makes the first attempt at once, whatever the clock of the process says th
   expect(await claimDelivery(database.prisma, id, 30_000)).toBeUndefined();
 });
 
+test('names the export where its filter was too long to travel', async () => {
+  const { url, received } = await receiver();
+  await register(url);
+  const news = { tenantId, exportId, type: 'export.failed', data: { id: exportId, filter: null } } as const;
+  const [id] = await database.prisma.$transaction((transaction) => recordDeliveries(transaction, news));
+  await deliver(id!);
+  expect(JSON.parse(received[0]!.body).data).toEqual({
+    id: exportId,
+    filter: null,
+    url: `https://logs.example.com/v1/exports/${exportId}`,
+  });
+});
+
 test('sends a message that the official library verifies, with a fresh link', async () => {
   const { url, received } = await receiver();
   const { plainSecret } = await register(url);
