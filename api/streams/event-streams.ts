@@ -100,7 +100,7 @@ type Exchange = { request: Request; response: Response; wanted: WantedStream };
 
 async function sendStream(deps: SendDeps, { request, response, wanted }: Exchange): Promise<void> {
   const { tenantId, content, status = 200, fileName } = wanted;
-  const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace(tenantId);
+  const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace({ tenantId });
   try {
     const asOfSequence = await boundOf(deps.database.prisma, tenantId, content.filter);
     setStreamHeaders(response.status(status), { content, asOfSequence, fileName });

@@ -1,38 +1,61 @@
 import { AppError } from '../../core/errors.ts';
 
-/** Streams of events that a process sends at a time, and those of one tenant. Each may last for hours. */
-export const streamLimits = { inAll: 100, ofOneTenant: 50 };
+/** How many replies of one kind are sent at a time: by a process, to one tenant, to one key or user. Each may last for hours. */
+export type PlaceLimits = { inAll: number; ofOneTenant: number; ofOneCaller?: number };
+
+/** Streams of events each read rows all the time. */
+export const streamLimits: PlaceLimits = { inAll: 100, ofOneTenant: 50 };
+
+/** Streams of progress share one look at an export, so they cost little more than a socket. */
+export const progressLimits: PlaceLimits = { inAll: 1_000, ofOneTenant: 100, ofOneCaller: 50 };
+
+/** What is counted, in the plural, and what to do instead. */
+type Told = { what: string; instead: string };
+const eventStreams: Told = { what: 'streams of events', instead: 'make an export (POST /v1/exports)' };
+const progressStreams: Told = {
+  what: 'streams of progress',
+  instead: 'ask for the export now and then (GET /v1/exports/{id})',
+};
 
 /** Seconds after which a client who found no place should ask again. */
 const retryAfterSeconds = 5;
 
-/** Takes a place for a stream of the tenant, and gives what gives it back. */
-export type TakePlace = (tenantId: string) => () => void;
+/** For whom a place is. */
+export type Taker = { tenantId: string; callerId?: string };
+
+/** Takes a place, and gives what gives it back. */
+export type TakePlace = (taker: Taker) => () => void;
 
 /**
  * Counts the streams of a process. Who comes when all places are taken is told so at once: a stream that waits for others
  * to end might wait for hours, with a client who sees nothing.
  *
- * Fails with AppError: 429 rate_limit_exceeded when the tenant has its share, 503 unavailable when the process is full;
- * both with `Retry-After`.
+ * Fails with AppError: 429 rate_limit_exceeded when the tenant or the caller has its share, 503 unavailable when the process
+ * is full; both with `Retry-After`.
  */
-export function streamPlaces({ inAll, ofOneTenant } = streamLimits): TakePlace {
-  const taken: string[] = [];
-  return (tenantId) => {
-    const headers = { 'Retry-After': String(retryAfterSeconds) };
-    if (taken.filter((each) => each === tenantId).length >= ofOneTenant) {
-      const message = `The tenant has ${ofOneTenant} streams of events under way here. Let one end, or make an export (POST /v1/exports).`;
-      throw new AppError('rate_limit_exceeded', message, { headers });
+function openPlaces(
+  { inAll, ofOneTenant, ofOneCaller = ofOneTenant }: PlaceLimits,
+  { what, instead }: Told,
+): TakePlace {
+  const taken = new Set<Taker>();
+  const count = (test: (one: Taker) => boolean) => [...taken].filter(test).length;
+  const full = (type: 'rate_limit_exceeded' | 'unavailable', message: string) =>
+    new AppError(type, `${message} Let one end, or ${instead}.`, {
+      headers: { 'Retry-After': `${retryAfterSeconds}` },
+    });
+  return (taker) => {
+    if (taker.callerId !== undefined && count(({ callerId }) => callerId === taker.callerId) >= ofOneCaller) {
+      throw full('rate_limit_exceeded', `The key or user has ${ofOneCaller} ${what} under way here.`);
     }
-    if (taken.length >= inAll) {
-      const message = `All ${inAll} streams of events that this process sends are under way. Try again in a few seconds, or make an export (POST /v1/exports).`;
-      throw new AppError('unavailable', message, { headers });
+    if (count(({ tenantId }) => tenantId === taker.tenantId) >= ofOneTenant) {
+      throw full('rate_limit_exceeded', `The tenant has ${ofOneTenant} ${what} under way here.`);
     }
-    taken.push(tenantId);
-    let isTaken = true;
-    return () => {
-      if (isTaken) taken.splice(taken.indexOf(tenantId), 1);
-      isTaken = false;
-    };
+    if (taken.size >= inAll) throw full('unavailable', `All ${inAll} ${what} that this process sends are under way.`);
+    const place = { ...taker };
+    taken.add(place);
+    return () => void taken.delete(place);
   };
 }
+
+export const streamPlaces = (limits = streamLimits): TakePlace => openPlaces(limits, eventStreams);
+export const progressPlaces = (limits = progressLimits): TakePlace => openPlaces(limits, progressStreams);

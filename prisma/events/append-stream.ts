@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { sharedSlots } from '../../core/async/shared-slots.ts';
+import { TooLateError } from '../../core/async/within.ts';
+import { AppError } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { pgSql, type Sql } from '../client.ts';
 import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } from './append.ts';
@@ -10,16 +12,32 @@ import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } 
  */
 const mostStreams = { inAll: 4, ofOneTenant: 2 };
 
+/** Milliseconds that a stream waits for others to end: its client sends nothing meanwhile, and would not know why. */
+const waitMs = 10_000;
+
 /** Events of one stream that are worth new statistics; taking them costs less than a second. */
 const analyzeFrom = 50_000;
 
 export type AppendStream = (tenantId: string, chunks: AsyncIterable<readonly NewEvent[]>) => Promise<number>;
 
-/** appendStream() for a few clients at a time: slow ones must not take every connection of the pool. */
-export function streamAppender(pool: pg.Pool): AppendStream {
-  const inSlot = sharedSlots(mostStreams.inAll, mostStreams.ofOneTenant);
-  return (tenantId, chunks) => inSlot(tenantId, () => appendStream(pool, tenantId, chunks));
+/**
+ * appendStream() for a few clients at a time: slow ones must not take every connection of the pool.
+ * Fails with AppError unavailable and `Retry-After`, nothing taken, if others keep their places too long.
+ */
+export function streamAppender(pool: pg.Pool, options = { waitMs }): AppendStream {
+  const inSlot = sharedSlots(mostStreams.inAll, mostStreams.ofOneTenant, options);
+  return (tenantId, chunks) =>
+    inSlot(tenantId, () => appendStream(pool, tenantId, chunks)).catch((error) => {
+      throw error instanceof TooLateError ? tooBusy(error) : error;
+    });
 }
+
+const tooBusy = (cause: unknown): AppError =>
+  new AppError(
+    'unavailable',
+    'Too many long NDJSON streams are being taken just now. Try again in a few seconds, or send batches of up to 1,000 events, which wait for nobody.',
+    { cause, headers: { 'Retry-After': '5' } },
+  );
 
 /**
  * Appends a stream of events, however long, all or nothing. They gather in a temporary table of one connection, outside

@@ -1,20 +1,23 @@
 import type { RequestHandler } from 'express';
+import { keepRecent } from '../../../core/async/recent.ts';
 import { invalid } from '../../../core/errors.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
-import type { Database } from '../../../prisma/client.ts';
+import type { Database, Prisma } from '../../../prisma/client.ts';
 import { listExportDeliveries } from '../../../prisma/deliveries.ts';
 import { type ExportStatus, exportStatuses, getExport, listExports } from '../../../prisma/exports/find.ts';
-import { tenantOf } from '../../access/tenant-route.ts';
+import type { ExportRow } from '../../../prisma/exports/view.ts';
+import { callerOf, tenantOf } from '../../access/tenant-route.ts';
 import { meterStream } from '../../http/metrics.ts';
 import { idPageOf, readIdPage } from '../../http/paging.ts';
 import { reply } from '../../openapi/described.ts';
 import { deliveryExample, exportExample, pageExample } from '../../openapi/examples.ts';
 import { exportStatus, idOf, lastEventId, paging } from '../../openapi/parameters.ts';
 import type { Route } from '../../route.ts';
+import { progressLimits, progressPlaces } from '../../streams/stream-places.ts';
 import { presentDeliveries } from '../deliveries.ts';
 import { answerExport, exportIdOf, type PresentDeps, presentExport, presentExports } from './present.ts';
-import { streamProgress } from './stream-progress.ts';
+import { everyMs, streamProgress } from './stream-progress.ts';
 
 type Deps = PresentDeps & { database: Database; metrics: Metrics };
 
@@ -98,14 +101,27 @@ function getOne(deps: Deps): RequestHandler {
 
 function watch(deps: Deps): RequestHandler {
   const { prisma } = deps.database;
+  const takePlace = progressPlaces();
+  const reload = sharedReload(prisma);
   return async (request, response) => {
     const row = await getExport(prisma, tenantOf(response).id, exportIdOf(request, response));
+    const giveBack = takePlace({ tenantId: row.tenantId, callerId: callerOf(response).countedAs });
+    response.once('close', giveBack);
     meterStream(deps.metrics, 'progress', response);
     await streamProgress(row, response, {
-      reload: () => getExport(prisma, row.tenantId, row.id),
+      reload: () => reload(row),
       view: (each) => presentExport(deps, response, each),
     });
   };
+}
+
+/** Streams of one export share a look at it, however many they are. */
+function sharedReload(prisma: Prisma): (row: ExportRow) => Promise<ExportRow> {
+  const latest = keepRecent((key) => getExport(prisma, ...(JSON.parse(key) as [string, string])), {
+    maxAgeMs: everyMs / 2,
+    most: progressLimits.inAll,
+  });
+  return async ({ tenantId, id }) => (await latest.get(JSON.stringify([tenantId, id])))!;
 }
 
 function getDeliveries({ database: { prisma } }: Deps): RequestHandler {

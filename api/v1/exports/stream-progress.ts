@@ -8,7 +8,7 @@ import { isStopping } from '../../http/requests-under-way.ts';
 const retryMs = 2_000;
 
 /** A `progress` event comes at least this often, whether something has changed or not: it also keeps proxies awake. */
-const everyMs = 500;
+export const everyMs = 500;
 
 export type ProgressSource = { reload(): Promise<ExportRow>; view(row: ExportRow): Promise<object> };
 
@@ -36,7 +36,8 @@ export async function streamProgress(row: ExportRow, response: Response, source:
   response.on('close', () => gone.abort());
   let latest = row;
   while (!isFinal(latest.status) && !gone.signal.aborted) {
-    await send('progress', latest);
+    // Progress that a client does not take is not kept for it.
+    if (!response.writableNeedDrain) await send('progress', latest);
     if (isStopping(response)) return void response.end();
     await delay(everyMs, undefined, { signal: gone.signal }).catch(() => {});
     latest = await source.reload();
