@@ -61,9 +61,15 @@ export async function askDatabase(
   try {
     const counted = await database.pool.query<{ rows: string; number_sum: string }>(
       `select count(*) as rows, coalesce(sum(sequence_number), 0) as number_sum from events
-       where tenant_id = $1 and occurred_at >= $2::timestamptz and sequence_number <= $3
+       where tenant_id = $1 and occurred_at >= $2::timestamptz and sequence_number > $5 and sequence_number <= $3
          and ($4::text[] is null or severity::text = any($4))`,
-      [asked.tenantId, asked.filter.from, asked.asOfSequence, asked.filter.severity ?? null],
+      [
+        asked.tenantId,
+        asked.filter.from,
+        asked.asOfSequence,
+        asked.filter.severity ?? null,
+        asked.filter.after_sequence,
+      ],
     );
     const stored = await database.pool.query<{ bytes: string; sha256: string }>(
       'select bytes, sha256 from exports where id = $1',

@@ -1,9 +1,10 @@
 import { type Event, type Severity, severities } from '../../core/events/events.ts';
 import type { Property } from '../../core/exports/columns.ts';
 import { type Caller, callApi } from '../call-api.ts';
+import type { Tenant } from './demo-steps.ts';
 
-/** The demo's filter: two conditions that any log can be asked. */
-export type DemoFilter = { from: string; severity?: Severity[] };
+/** The demo's filter: conditions that any log can be asked. What its tenant's log begins with is none of the demo's events. */
+export type DemoFilter = { after_sequence: number; from: string; severity?: Severity[] };
 
 /** Columns that are shown where the log has something to put into them, and what they are called in the file. */
 const titles: Property[] = [
@@ -58,35 +59,37 @@ function titleOf(path: string): string {
 
 /**
  * A filter that leaves something out and something in: everything but errors, from `from` on. Where nothing would be left,
- * it asks for less, down to the whole log.
+ * it asks for less, down to all events.
  */
-export async function chooseFilter(caller: Caller, from: string, signal: AbortSignal): Promise<DemoFilter> {
+export async function chooseFilter(tenant: Tenant, from: string, signal: AbortSignal): Promise<DemoFilter> {
+  const after_sequence = tenant.begunWith;
   const withoutErrors = severities.filter((severity) => severity !== 'Error');
-  const oldest = await firstEvent(caller, { sort: 'occurred_at' }, signal);
+  const oldest = await firstEvent(tenant, { after_sequence, sort: 'occurred_at' }, signal);
   const wanted = [
-    { from, severity: withoutErrors },
-    { from: oldest!.occurred_at, severity: withoutErrors },
+    { after_sequence, from, severity: withoutErrors },
+    { after_sequence, from: oldest!.occurred_at, severity: withoutErrors },
   ];
   for (const filter of wanted) {
-    if (await firstEvent(caller, filter, signal)) return filter;
+    if (await firstEvent(tenant, filter, signal)) return filter;
   }
-  return { from: oldest!.occurred_at };
+  return { after_sequence, from: oldest!.occurred_at };
 }
 
 async function firstEvent(
   caller: Caller,
-  query: Record<string, string | string[]>,
+  query: Record<string, number | string | string[]>,
   signal: AbortSignal,
 ): Promise<Event | undefined> {
   const parameters = new URLSearchParams({ limit: '1' });
   for (const [name, value] of Object.entries(query)) {
-    for (const each of [value].flat()) parameters.append(name, each);
+    for (const each of [value].flat()) parameters.append(name, String(each));
   }
   const path = `/v1/events?${parameters}`;
   return (await callApi<{ data: Event[] }>(caller, path, { signal })).data[0];
 }
 
 /** The newest events of the log, as a sample. */
-export async function sampleEvents(caller: Caller, signal: AbortSignal): Promise<Event[]> {
-  return (await callApi<{ data: Event[] }>(caller, '/v1/events?limit=100', { signal })).data;
+export async function sampleEvents(tenant: Tenant, signal: AbortSignal): Promise<Event[]> {
+  const path = `/v1/events?limit=100&after_sequence=${tenant.begunWith}`;
+  return (await callApi<{ data: Event[] }>(tenant, path, { signal })).data;
 }

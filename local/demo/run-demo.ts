@@ -44,7 +44,10 @@ async function makeTenant({ local, screen, signal }: Demo): Promise<Tenant> {
   const body = { name: 'demo', tenant_id: id, scopes: ['events:write', 'events:read', 'export'] };
   const { key, prefix } = await callApi<{ key: string; prefix: string }>(admin, '/v1/api-keys', { body, signal });
   screen.write(stepLine(2, 'Tenant', `"${name}", and a key for it (${prefix}…)`));
-  return { url: local.url, key, id };
+  const caller = { url: local.url, key };
+  type Page = { data: { sequence_number: number }[] };
+  const newest = await callApi<Page>(caller, '/v1/events?limit=1&sort=-sequence_number', { signal });
+  return { ...caller, id, begunWith: newest.data[0]?.sequence_number ?? 0 };
 }
 
 async function firstMessage(demo: Demo, inbox: { first(signal: AbortSignal): Promise<WebhookMessage> }) {

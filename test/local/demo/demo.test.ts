@@ -53,8 +53,8 @@ test('loads, exports, receives, downloads and checks made events, and then a fil
   await writeFile(file, [0, 1, 2].map((n) => JSON.stringify(event(n))).join('\n'));
   expect((await finishedDemo('--events', file)).records).toEqual([
     ['No.', 'Time', 'Action', 'Severity', 'User', 'Event type', 'Read only', 'Request role'],
-    ['1', '2023-07-10T11:42:10.000000Z', 'bucket.read', 'Info', 'Zoë, "Z"', 'AwsApiCall', 'true', 'role-0'],
-    ['2', '2023-07-10T11:42:11.000000Z', 'bucket.read', 'Info', 'Zoë, "Z"', 'AwsApiCall', 'true', 'role-1'],
+    ['3', '2023-07-10T11:42:10.000000Z', 'bucket.read', 'Info', 'Zoë, "Z"', 'AwsApiCall', 'true', 'role-0'],
+    ['4', '2023-07-10T11:42:11.000000Z', 'bucket.read', 'Info', 'Zoë, "Z"', 'AwsApiCall', 'true', 'role-1'],
   ]);
 });
 
