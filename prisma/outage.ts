@@ -27,6 +27,12 @@ export const isTimeout = (error: unknown): boolean =>
     [code, originalCode].some((each) => each === '57014' || each === '55P03'),
   );
 
+/** Whether the database has no room: on its disk (53100), or in its memory (53200). */
+export const isFull = (error: unknown): boolean =>
+  anyInside(error, ({ code, originalCode }) =>
+    [code, originalCode].some((each) => each === '53100' || each === '53200' || each === 'ENOSPC'),
+  );
+
 function anyInside(error: unknown, test: (error: Record<string, unknown>) => boolean, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 6) return false;
   const { cause, meta, errors, ...members } = error as Record<string, unknown>;

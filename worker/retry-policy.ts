@@ -1,6 +1,7 @@
 import { FinalError, isRetryable } from '../core/errors.ts';
 import { attemptLimits } from '../core/exports/exports.ts';
 import type { ExportError } from '../prisma/exports/view.ts';
+import { isFull } from '../prisma/outage.ts';
 
 /** Waits in ms between failed runs; the last one is repeated. */
 const retryDelaysMs = [1_000, 5_000, 15_000, 60_000];
@@ -17,20 +18,23 @@ export type Verdict =
  */
 export function judgeFailure(error: unknown, failures: number): Verdict {
   const retryable = isRetryable(error) && failures + 1 < attemptLimits.failures;
-  const told = {
-    code: error instanceof FinalError ? error.code : 'run_failed',
-    message: publicMessage(error),
-    retryable,
-  };
+  const told = { ...publicReason(error), retryable };
   if (!retryable) return { outcome: 'failed', error: told };
   return { outcome: 'retry', delayMs: retryDelaysMs[Math.min(failures, retryDelaysMs.length - 1)]!, error: told };
 }
 
 /** What the tenant is told. The inner text may hold SQL and host names, so it stays in the log. */
-const publicMessage = (error: unknown): string =>
-  error instanceof FinalError
-    ? error.message
-    : 'The run failed; the log of the worker says why. It is tried again unless "retryable" is false.';
+function publicReason(error: unknown): { code: string; message: string } {
+  if (error instanceof FinalError) return { code: error.code, message: error.message };
+  const again = 'It is tried again unless "retryable" is false.';
+  if (isFull(error)) {
+    return {
+      code: 'storage_full',
+      message: `The database has no room for what this export needs to be sorted. ${again}`,
+    };
+  }
+  return { code: 'run_failed', message: `The run failed; the log of the worker says why. ${again}` };
+}
 
 /**
  * An export under which worker after worker dies would go on killing them.

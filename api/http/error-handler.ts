@@ -1,12 +1,15 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { AppError, type ErrorType } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
-import { isOutage, isTimeout } from '../../prisma/outage.ts';
+import { isFull, isOutage, isTimeout } from '../../prisma/outage.ts';
 import { allowedMethods } from './allowed-methods.ts';
 import { idsOf, requestIdOf } from './request-log.ts';
 
 /** Seconds after which a client should try again what failed for want of the database. */
 const outageRetrySeconds = 5;
+
+/** The same when the disk is full, which somebody has to repair. */
+const fullRetrySeconds = 60;
 
 const titles: Record<ErrorType, string> = {
   bad_request: 'The request cannot be read',
@@ -103,6 +106,12 @@ function toAppError(thrown: unknown): AppError {
   if (isOutage(thrown)) {
     const message = 'The database cannot be reached just now. Try again in a few seconds.';
     const headers = { 'Retry-After': String(outageRetrySeconds) };
+    return new AppError('unavailable', message, { cause: thrown, headers });
+  }
+  if (isFull(thrown)) {
+    const message =
+      'The database has no room for this just now. Nothing was taken; try again later, or ask the operator.';
+    const headers = { 'Retry-After': String(fullRetrySeconds) };
     return new AppError('unavailable', message, { cause: thrown, headers });
   }
   if (isTimeout(thrown)) {

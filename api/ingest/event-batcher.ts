@@ -1,7 +1,7 @@
 import { AppError } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import type { StoredEvent } from '../../prisma/events/append.ts';
-import { isOutage } from '../../prisma/outage.ts';
+import { isFull, isOutage } from '../../prisma/outage.ts';
 
 /** Writes events of one tenant in one transaction, all or nothing. */
 export type WriteEvents = (tenantId: string, events: readonly NewEvent[]) => Promise<StoredEvent[]>;
@@ -105,7 +105,7 @@ async function writeTogether(write: WriteEvents, tenantId: string, requests: rea
 }
 
 /**
- * Whether writing one by one may help: the database refused something, and rolled back. With a lost connection it may as
+ * Whether writing one by one may help: the database refused something, and rolled back. For want of room it refuses all. With a lost connection it may as
  * well have committed, and a second try would store everything twice.
  */
-const isOfOneRequest = (error: unknown): boolean => !(error instanceof AppError) && !isOutage(error);
+const isOfOneRequest = (error: unknown): boolean => !(error instanceof AppError) && !isOutage(error) && !isFull(error);

@@ -30,6 +30,8 @@ describe('A failed run', () => {
       message: 'The file does not fit.',
       retryable: false,
     });
+    const noRoom = Object.assign(new Error('could not write to file "base/pgsql_tmp/1"'), { code: '53100' });
+    expect(judgeFailure(noRoom, 0)).toMatchObject({ outcome: 'retry', error: { code: 'storage_full' } });
     const { error } = judgeFailure(new Error('select from secrets at db.internal'), 0);
     expect(error.code).toBe('run_failed');
     expect(error.message).not.toMatch(/secrets|internal/);

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import type { ObjectInfo, Upload } from '../object-store.ts';
 
@@ -54,6 +55,10 @@ export const isMissing = (error: unknown): boolean => ['ENOENT', 'ENOTDIR'].incl
 
 /** The system's code of a failed file operation, such as ENOSPC. */
 export const errorCode = (error: unknown): string => String((error as { code?: unknown } | null)?.code ?? '');
+
+/** Whether a file operation failed for want of room: on the disk, or in the quota of the user. */
+export const isFull = (error: unknown): boolean =>
+  errorCode(error) === 'ENOSPC' || (error as { errno?: unknown } | null)?.errno === -constants.errno.EDQUOT;
 
 /** Gives the key back if it names a place inside the storage that every file system takes. */
 function checkKey(key: string): string {

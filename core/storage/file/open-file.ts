@@ -4,7 +4,7 @@ import { mkdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Finding } from '../../findings.ts';
 import type { CallOptions, ObjectStore } from '../object-store.ts';
-import { errorCode, findStoredObject, layout, ownFileMode, ownFolder } from './layout.ts';
+import { errorCode, findStoredObject, isFull, layout, ownFileMode, ownFolder } from './layout.ts';
 import { abortUpload, deleteObject, listUploads } from './removal.ts';
 import { signPath } from './signed-path.ts';
 import { beginUpload, completeUpload, putPart } from './uploads.ts';
@@ -91,15 +91,13 @@ async function probe(directory: string): Promise<void> {
 }
 
 function remedy(error: unknown): string {
+  if (isFull(error)) return 'the disk or the quota is full. Free some space, or point STORAGE_URL at another disk.';
   switch (errorCode(error)) {
     case 'EACCES':
     case 'EPERM':
       return `the user of this process (uid ${process.getuid?.() ?? 'unknown'}) may not write there. Give it the folder, or point STORAGE_URL at another one.`;
     case 'EROFS':
       return 'the file system is mounted read-only. Mount it for writing, or point STORAGE_URL at another one.';
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'the disk or the quota is full. Free some space, or point STORAGE_URL at another disk.';
     case 'EEXIST':
     case 'ENOTDIR':
       return 'a file stands where a folder is needed. Move it away, or point STORAGE_URL at another folder.';

@@ -69,7 +69,11 @@ async function writeAt(
   try {
     if (bytes === 0) return;
     const { bytesWritten } = await file.writev(body, offset);
-    if (bytesWritten !== bytes) throw new Error(`Only ${bytesWritten} of ${bytes} bytes were written to ${path}`);
+    // A disk that is nearly full takes what fits, and only the next call says so.
+    const rest = bytesWritten < bytes ? Buffer.concat(body) : undefined;
+    for (let written = bytesWritten; rest && written < bytes; ) {
+      written += (await file.write(rest, written, bytes - written, offset + written)).bytesWritten;
+    }
     await file.datasync();
   } finally {
     await file.close();

@@ -49,6 +49,14 @@ export const isAnswer = (error: unknown, ...codes: string[]): boolean =>
 /** Whether there was no answer at all: nobody knows then whether the call was carried out. */
 export const isUnanswered = (error: unknown): boolean => error instanceof S3Error && error.status === undefined;
 
+/**
+ * Whether S3 has no room: 507 (RFC 4918) as MinIO answers, or the code of a quota as Ceph and others have it. Amazon's own
+ * never is.
+ */
+export const isFull = (error: unknown): boolean =>
+  error instanceof S3Error &&
+  (error.status === 507 || isAnswer(error, 'XMinioStorageFull', 'QuotaExceeded', 'InsufficientStorage'));
+
 /** For `.catch`: nothing instead of answers of these codes. */
 export const exceptFor =
   (...codes: string[]) =>

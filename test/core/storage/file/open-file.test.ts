@@ -1,10 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readConfig } from '../../../../core/config.ts';
 import { openFileStore } from '../../../../core/storage/file/open-file.ts';
 import type { ObjectStore, Upload } from '../../../../core/storage/object-store.ts';
 import { UploadGoneError } from '../../../../core/storage/object-store.ts';
+import { openStore } from '../../../../core/storage/open-store.ts';
+import { StoreFullError } from '../../../../core/storage/store-full.ts';
+import { judgeFailure } from '../../../../worker/retry-policy.ts';
 import { serveFiles } from '../../../api/serve-files.ts';
 import { objectStoreContract } from '../object-store-contract.ts';
 
@@ -40,6 +45,25 @@ describe('The file storage on disk', () => {
     await store.completeUpload(upload, [part]);
     expect(new Set(await modes(served.directory))).toEqual(new Set([0]));
   });
+
+  it.runIf(process.platform === 'linux')(
+    'says that the disk is full, and gives up no more than that upload',
+    async () => {
+      const full = openStore(readConfig({ STORAGE_URL: pathToFileURL(served.directory).href }), randomBytes(32));
+      const upload = await full.beginUpload(freshKey(), 'text/csv');
+      // What is written there fails with ENOSPC.
+      await rm(uploadPath(upload, 'content'));
+      await symlink('/dev/full', uploadPath(upload, 'content'));
+      const part = { partNumber: 1, offset: 0, body: [Buffer.from('text')] };
+      const error = await full.putPart(upload, part).catch((failure) => failure);
+      expect(error).toBeInstanceOf(StoreFullError);
+      expect(judgeFailure(error, 0)).toMatchObject({ outcome: 'failed', error: { code: 'storage_full' } });
+      await full.abortUpload(upload);
+      await expect(stat(uploadPath(upload))).rejects.toMatchObject({ code: 'ENOENT' });
+      await begunWith('another');
+      await full.close();
+    },
+  );
 
   describe('a completion that was killed', () => {
     it('can be called again when it was killed between the etag and the move', async () => {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Upload, UploadGoneError } from '../../../../core/storage/object-store.ts';
+import { isFull } from '../../../../core/storage/s3/errors.ts';
 import { s3Service } from '../../../services/services.ts';
 import { type DisturbedStore, openDisturbedStore, timeToEnd } from '../open-disturbed-store.ts';
 
@@ -43,6 +44,19 @@ describe.skipIf('missing' in s3)('A part for S3', () => {
     disturbed.proxy.disturb('part', disturbance, 2);
     await storeWhole();
     expect(disturbed.proxy.count('part') - before).toBe(3);
+  });
+
+  it.each([
+    ['MinIO', answer(507, 'XMinioStorageFull')],
+    ['Ceph', answer(403, 'QuotaExceeded')],
+  ])('is not sent again to a server that has no room, as %s says it', async (_, disturbance) => {
+    const upload = await disturbed.begin();
+    const before = disturbed.proxy.count('part');
+    disturbed.proxy.disturb('part', disturbance);
+    const error = await put(upload).catch((failure) => failure);
+    expect(isFull(error)).toBe(true);
+    expect(disturbed.proxy.count('part') - before).toBe(1);
+    await disturbed.store.abortUpload(upload);
   });
 
   it('is never stored with a broken byte', async () => {
