@@ -58,6 +58,17 @@ describe.skipIf('missing' in s3)('A look at the S3 storage', () => {
     expect(await opened.store.listUploads()).toEqual([]);
   });
 
+  it('waits for a storage that is slow, says so, and leaves nothing there', async () => {
+    const { opened } = disturbed;
+    for (const call of ['part', 'get'] as const) proxy.disturb(call, { what: 'throttle', bytesPerSecond: 20 }, 10);
+    const found = await texts();
+    expect(found.filter((text) => text.startsWith('failure'))).toEqual([]);
+    expect(found).toContainEqual(expect.stringMatching(/^warning: the storage is slow: .* took \d+ s/));
+    const { Versions = [] } = await opened.client.send(new ListObjectVersionsCommand({ Bucket: opened.bucket }));
+    expect(Versions).toEqual([]);
+    expect(await opened.store.listUploads()).toEqual([]);
+  }, 60_000);
+
   it('warns of a bucket without a rule against unfinished uploads, or of rules it cannot read', async () => {
     expect(await texts()).toContainEqual(
       expect.stringMatching(/^warning: (no lifecycle rule|the lifecycle rules of the bucket cannot be read).*\{"ID"/),
