@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { sharedSlots } from '../../core/async/shared-slots.ts';
+import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { verifyChain } from '../../prisma/events/verify.ts';
 import { tenantOf } from '../access/tenant-route.ts';
@@ -20,11 +20,13 @@ export const verifyLog: Route<Deps> = {
   handle: verify,
 };
 
+const tooBusy = 'Too many logs are being verified. Wait for the one before to end, then try again.';
+
 /** Each reads the whole log: one of a tenant at a time, and few in all. */
-const mostVerified = { inAll: 4, ofOneTenant: 1 };
+const mostVerified = { inAll: 4, ofOneTenant: 1, waitMs: 30_000 };
 
 function verify({ database }: Deps): RequestHandler {
-  const inSlot = sharedSlots(mostVerified.inAll, mostVerified.ofOneTenant);
+  const inSlot = boundedSlots(mostVerified, tooBusy);
   return async (_request, response) => {
     const gone = new AbortController();
     response.once('close', () => gone.abort());

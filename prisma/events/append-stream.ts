@@ -1,7 +1,5 @@
 import type pg from 'pg';
-import { sharedSlots } from '../../core/async/shared-slots.ts';
-import { TooLateError } from '../../core/async/within.ts';
-import { AppError } from '../../core/errors.ts';
+import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { pgSql, type Sql } from '../client.ts';
 import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } from './append.ts';
@@ -25,19 +23,12 @@ export type AppendStream = (tenantId: string, chunks: AsyncIterable<readonly New
  * Fails with AppError unavailable and `Retry-After`, nothing taken, if others keep their places too long.
  */
 export function streamAppender(pool: pg.Pool, options = { waitMs }): AppendStream {
-  const inSlot = sharedSlots(mostStreams.inAll, mostStreams.ofOneTenant, options);
-  return (tenantId, chunks) =>
-    inSlot(tenantId, () => appendStream(pool, tenantId, chunks)).catch((error) => {
-      throw error instanceof TooLateError ? tooBusy(error) : error;
-    });
+  const inSlot = boundedSlots({ ...mostStreams, ...options }, tooBusy);
+  return (tenantId, chunks) => inSlot(tenantId, () => appendStream(pool, tenantId, chunks));
 }
 
-const tooBusy = (cause: unknown): AppError =>
-  new AppError(
-    'unavailable',
-    'Too many long NDJSON streams are being taken just now. Try again in a few seconds, or send batches of up to 1,000 events, which wait for nobody.',
-    { cause, headers: { 'Retry-After': '5' } },
-  );
+const tooBusy =
+  'Too many long NDJSON streams are being taken just now. Try again in a few seconds, or send batches of up to 1,000 events, which wait for nobody.';
 
 /**
  * Appends a stream of events, however long, all or nothing. They gather in a temporary table of one connection, outside

@@ -1,7 +1,5 @@
 import type pg from 'pg';
-import { sharedSlots } from '../../core/async/shared-slots.ts';
-import { TooLateError } from '../../core/async/within.ts';
-import { AppError } from '../../core/errors.ts';
+import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import type { RowFilter } from '../../core/events/field-criteria.ts';
 import { pgSql, type Sql } from '../client.ts';
 
@@ -25,24 +23,14 @@ export const readLimitsMs = { usual: 5_000, searching: 10_000 };
 const waitMs = 5_000;
 
 export function openReading(pool: pg.Pool): Reading {
-  const inSlot = sharedSlots(mostReads.inAll, mostReads.ofOneTenant, { waitMs });
+  const inSlot = boundedSlots({ ...mostReads, waitMs }, tooBusy);
   return async (tenantId, { search, metadata, fields }, work) => {
     const limitMs = search || metadata || fields?.length ? readLimitsMs.searching : readLimitsMs.usual;
-    return inSlot(tenantId, () => readOnly(pool, limitMs, work)).catch((error) => {
-      throw error instanceof TooLateError ? tooBusy(error) : error;
-    });
+    return inSlot(tenantId, () => readOnly(pool, limitMs, work));
   };
 }
 
-const tooBusy = (cause: unknown): AppError =>
-  new AppError(
-    'unavailable',
-    'Too many lists of this tenant are being read. Send fewer at a time, or create an export.',
-    {
-      cause,
-      headers: { 'Retry-After': '5' },
-    },
-  );
+const tooBusy = 'Too many lists are being read. Send fewer at a time, or create an export.';
 
 /** Runs `work` in a transaction that only reads, and whose statements are given up after so long. */
 async function readOnly<T>(pool: pg.Pool, limitMs: number, work: (sql: Sql) => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
 import type { RequestHandler } from 'express';
-import { sharedSlots } from '../../../core/async/shared-slots.ts';
+import { boundedSlots } from '../../../core/async/bounded-slots.ts';
 import { columnsOf } from '../../../core/exports/columns.ts';
 import {
   contentOf,
@@ -41,11 +41,13 @@ export const estimateOne: Route<Deps> = {
   handle: postEstimate,
 };
 
+const tooBusy = 'Too many estimates are being made. Wait for the one before to end, or create the export.';
+
 /** Each looks at many rows: one of a tenant at a time, and few in all. */
-const mostEstimated = { inAll: 4, ofOneTenant: 1 };
+const mostEstimated = { inAll: 4, ofOneTenant: 1, waitMs: 30_000 };
 
 function postEstimate({ database, guard }: Deps): RequestHandler {
-  const inSlot = sharedSlots(mostEstimated.inAll, mostEstimated.ofOneTenant);
+  const inSlot = boundedSlots(mostEstimated, tooBusy);
   return async (request, response) => {
     const wanted = parse(exportRequestSchema, request.body);
     // What could not be made is refused here too.
