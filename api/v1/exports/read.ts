@@ -106,12 +106,15 @@ function watch(deps: Deps): RequestHandler {
   return async (request, response) => {
     const row = await getExport(prisma, tenantOf(response).id, exportIdOf(request, response));
     const giveBack = takePlace({ tenantId: row.tenantId, callerId: callerOf(response).countedAs });
-    response.once('close', giveBack);
-    meterStream(deps.metrics, 'progress', response);
-    await streamProgress(row, response, {
-      reload: () => reload(row),
-      view: (each) => presentExport(deps, response, each),
-    });
+    try {
+      meterStream(deps.metrics, 'progress', response);
+      await streamProgress(row, response, {
+        reload: () => reload(row),
+        view: (each) => presentExport(deps, response, each),
+      });
+    } finally {
+      giveBack();
+    }
   };
 }
 

@@ -34,6 +34,8 @@ export async function streamProgress(row: ExportRow, response: Response, source:
     );
   const gone = new AbortController();
   response.on('close', () => gone.abort());
+  // One that hung up before this is not heard again.
+  if (response.closed) gone.abort();
   let latest = row;
   while (!isFinal(latest.status) && !gone.signal.aborted) {
     // Progress that a client does not take is not kept for it.

@@ -8,14 +8,17 @@ let testDatabase: TestDatabase;
 let database: Database;
 let app: App;
 let looks = 0;
+/** What looks wait for. */
+let gate = Promise.resolve();
 beforeAll(async () => {
   testDatabase = await createTestDatabase();
   database = openDatabase(testDatabase.url);
   const prisma = database.prisma.$extends({
     query: {
       export: {
-        findFirst({ args, query }) {
+        async findFirst({ args, query }) {
           looks++;
+          await gate;
           return query(args);
         },
       },
@@ -62,4 +65,25 @@ it('Fifty streams of progress share one look at the export, and a key has no mor
   const again = new AbortController();
   await expect.poll(async () => (await call(path, { signal: again.signal })).status).toBe(200);
   again.abort();
+});
+
+it('Who hangs up before the export is found keeps no place', async () => {
+  const { call } = await app.newTenant();
+  const { id } = await bodyOf(call('/v1/exports', { json: { format: 'csv' } }));
+  const path = `/v1/exports/${id}/events`;
+  const most = progressLimits.ofOneCaller!;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  gate = promise;
+  looks = 0;
+  const gone = new AbortController();
+  const left = Array.from({ length: most }, () => call(path, { signal: gone.signal }).catch(() => 'gone'));
+  await expect.poll(() => looks).toBe(most);
+  gone.abort();
+  expect(await Promise.all(left)).toEqual(left.map(() => 'gone'));
+  resolve();
+  const stay = new AbortController();
+  const { signal } = stay;
+  const one = async () => (await call(path, { signal })).status;
+  for (let n = 0; n < most; n++) await expect.poll(one).toBe(200);
+  stay.abort();
 });
