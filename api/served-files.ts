@@ -14,6 +14,9 @@ export type ServedFiles = {
 /** Milliseconds between two events about one link. */
 const pauseMs = 60_000;
 
+/** Links whose ranges are being summed; beyond it, the oldest sum is written before its minute is over. */
+const mostOpen = 10_000;
+
 type Open = { key: string; bytes: number; ip: string | null; timer: NodeJS.Timeout };
 
 export function openServedFiles(prisma: Prisma, log: Log): ServedFiles {
@@ -49,6 +52,7 @@ export function openServedFiles(prisma: Prisma, log: Log): ServedFiles {
       // The first is written at once; what follows within the minute is summed.
       void record({ key, bytes, ip });
       const timer = setTimeout(() => void close(link), pauseMs).unref();
+      if (open.size >= mostOpen) void close(open.keys().next().value!);
       open.set(link, { key, bytes: 0, ip, timer });
     },
     async flush() {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ipKeyGenerator } from 'express-rate-limit';
+import { keepNewest } from '../../core/async/keep-newest.ts';
 import type { Config } from '../../core/config.ts';
 import { AppError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
@@ -77,24 +78,17 @@ export function openRefusals({ config, database, log, clock = Date.now }: Deps):
       const message = `More than ${mostRefused} credentials from this address were refused within a minute. Try again in ${seconds} s.`;
       throw new AppError('rate_limit_exceeded', message, { headers: { 'Retry-After': String(seconds) } });
     },
-    accepted: (text) => keep(known, fingerprint(text), clock()),
+    accepted: (text) => keepNewest(known, fingerprint(text), clock(), mostKept),
     refused(address, tenantId = managementLogId) {
       const place = placeOf(address);
       const window = windowOf(place);
       if (window) window.count++;
-      else keep(byAddress, place, { since: clock(), count: 1 });
+      else keepNewest(byAddress, place, { since: clock(), count: 1 }, mostKept);
       counted.set(tenantId, (counted.get(tenantId) ?? 0) + 1);
       timer ??= setTimeout(() => void flush(), recordMs).unref();
     },
     flush,
   };
-}
-
-/** A map's order is that of age, as what is kept again is put at its end. */
-function keep<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  if (map.size >= mostKept) map.delete(map.keys().next().value!);
-  map.set(key, value);
 }
 
 const fingerprint = (text: string): string => createHash('sha256').update(text).digest('base64url').slice(0, 22);

@@ -1,3 +1,5 @@
+import { keepNewest } from './keep-newest.ts';
+
 /** Values by key, kept for a short while. */
 export type Recent<V> = {
   /** The value as it was at most `maxAgeMs` ago. Calls that come while it is being loaded share one load. */
@@ -23,24 +25,18 @@ export function keepRecent<V>(
     const entry = entries.get(key);
     return entry && clock() - entry.at < maxAgeMs ? entry : undefined;
   }
-  function keep(entries: Map<string, Entry<V>>, key: string, entry: Entry<V>): void {
-    // Deleted first, so that the map's order stays the order of age.
-    entries.delete(key);
-    if (entries.size >= most) entries.delete(entries.keys().next().value!);
-    entries.set(key, entry);
-  }
   return {
     async get(key) {
       const known = fresh(found, key) ?? fresh(missing, key);
       if (known) return known.value;
       // The age counts from before the load: what changes meanwhile may or may not be in it.
       const entry: Entry<V> = { at: clock(), value: load(key) };
-      keep(found, key, entry);
+      keepNewest(found, key, entry, most);
       try {
         const value = await entry.value;
         if (value === undefined && found.get(key) === entry) {
           found.delete(key);
-          if (keepMissing) keep(missing, key, entry);
+          if (keepMissing) keepNewest(missing, key, entry, most);
         }
         return value;
       } catch (error) {

@@ -1,3 +1,4 @@
+import { keepNewest } from '../../core/async/keep-newest.ts';
 import type { Prisma } from '../client.ts';
 import { recordAlone } from '../control-log.ts';
 import type { AuditContext } from './audit.ts';
@@ -16,18 +17,20 @@ const oncePerMs = 60_000;
 const mostKept = 10_000;
 
 export function openLinkLog(prisma: Prisma, clock: () => number = Date.now): LinkLog {
-  const lately = new Map<string, number>();
+  const lately = new Map<string, { at: number; written: Promise<void> }>();
   return {
     async minted({ tenantId, exportIds, by }) {
       const pairs = exportIds.map((id) => ({ id, pair: JSON.stringify([id, by.actor.type, by.actor.id]) }));
-      const news = pairs.filter(({ pair }) => clock() - (lately.get(pair) ?? -oncePerMs) >= oncePerMs);
-      if (news.length === 0) return;
-      await recordLinks(prisma, { tenantId, exportIds: news.map(({ id }) => id), by });
-      for (const { pair } of news) {
-        lately.delete(pair);
-        if (lately.size >= mostKept) lately.delete(lately.keys().next().value!);
-        lately.set(pair, clock());
+      const news = pairs.filter(({ pair }) => clock() - (lately.get(pair)?.at ?? -oncePerMs) >= oncePerMs);
+      if (news.length > 0) {
+        const written = recordLinks(prisma, { tenantId, exportIds: news.map(({ id }) => id), by });
+        // Remembered before it is written: fifty streams of one export end at the same moment.
+        for (const { pair } of news) keepNewest(lately, pair, { at: clock(), written }, mostKept);
+        written.catch(() => {
+          for (const { pair } of news) if (lately.get(pair)?.written === written) lately.delete(pair);
+        });
       }
+      await Promise.all(pairs.map(({ pair }) => lately.get(pair)?.written));
     },
   };
 }

@@ -134,6 +134,9 @@ describe('An export that has ended', () => {
     await app.caller(second_key.key)('/v1/exports');
     await app.caller(second_key.key)('/v1/exports');
     expect(await minted()).toEqual([[a], [b], [b, a]]);
+    const third_key = await bodyOf(by('/v1/api-keys', { json: { name: 'third' } }));
+    await Promise.all(Array.from({ length: 10 }, () => app.caller(third_key.key)(`/v1/exports/${a}`)));
+    expect(await minted()).toEqual([[a], [b], [b, a], [a]]);
   });
 
   it('answers 409 for a cancel, and stays completed', async () => {
