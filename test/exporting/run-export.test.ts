@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
+import { isFull } from '../../core/storage/file/layout.ts';
 import type { ObjectStore } from '../../core/storage/object-store.ts';
+import { tellWhenFull } from '../../core/storage/store-full.ts';
 import type { ExportView } from '../../prisma/exports/view.ts';
 import type { RunningWorker } from '../../worker/start-worker.ts';
 import { addManyEvents } from '../add-events.ts';
@@ -68,6 +70,16 @@ describe('A run of an export', () => {
     expect(view).toMatchObject({ status: 'completed', attempt: 2, error: null });
     await fetchFile(view);
     expect(await stream.text()).toMatch(/event: completed/);
+  });
+
+  it('that finds no room in the storage fails at once, with what it has written removed, and others go on', async () => {
+    const id = await queue();
+    const noRoom = () => Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    await workWith(tellWhenFull({ ...store, ...failingPut(1, noRoom) }, isFull));
+    const view = await endedExport(call, id);
+    expect(view).toMatchObject({ status: 'failed', attempt: 1, error: { code: 'storage_full', retryable: false } });
+    expect(await allUploads()).toEqual([]);
+    expect(await endedExport(call, await queue())).toMatchObject({ status: 'completed' });
   });
 
   it('puts only the parts behind the last checkpoint when it goes on', async () => {
