@@ -114,7 +114,7 @@ export const forgeries: Record<string, (forge: Forge) => string> = {
   'that expired': (forge) => goodToken(forge, { exp: forge.now - 60 }),
   'that never expires': (forge) => goodToken(forge, { exp: undefined }),
   'whose end is text': (forge) => goodToken(forge, { exp: '9999999999' }),
-  'that is not valid yet': (forge) => goodToken(forge, { nbf: forge.now + 60 }),
+  'that is not valid yet': (forge) => goodToken(forge, { nbf: forge.now + 3600 }),
   'that names no tenant': (forge) => goodToken(forge, { tenantId: undefined }),
   'that names a list of tenants as its tenant': (forge) => goodToken(forge, { tenantId: ['acme', 'other'] }),
   'whose payload is a list': (forge) => signed(forge, [goodClaims(forge)]),
