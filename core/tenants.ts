@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { csvFormulas } from './exports/exports.ts';
 import { storable } from './json/storable.ts';
 import { oneOf, strictObject } from './strict-object.ts';
 
@@ -25,6 +26,12 @@ const members = {
   name: shortText(256),
   plan: oneOf('plan', plans).optional(),
   external_id: externalId.nullish(),
+  csv_formulas: oneOf('treatment of formulas', csvFormulas)
+    .meta({
+      description:
+        'Of the CSV of `GET /v1/events/export` and of Frontegg’s calls, which cannot say it themselves. A job says it in `csv.formulas`.',
+    })
+    .optional(),
 };
 
 /** What POST /v1/tenants takes. Whether the region exists, the deployment's configuration says. */

@@ -1,4 +1,5 @@
 import { AppError, notFound } from '../core/errors.ts';
+import type { CsvFormulas } from '../core/exports/exports.ts';
 import type { IdPage } from '../core/id-page.ts';
 import { isUuid, newId } from '../core/ids.ts';
 import { findUnstorableText } from '../core/json/json.ts';
@@ -16,7 +17,7 @@ export type TenantRow = Tenant;
  */
 export async function createTenant(
   prisma: Prisma,
-  tenant: { name: string; plan: Plan; region: string; externalId: string | null },
+  tenant: { name: string; plan: Plan; region: string; externalId: string | null; csvFormulas?: CsvFormulas },
   { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
   if (tenant.externalId !== null) await refuseTakenId(prisma, tenant.externalId);
@@ -32,10 +33,13 @@ export async function createTenant(
 /** Who does it, for the log of the tenant; or for that of the management, where the tenant's is not here or not its clients' own. */
 type Recording = { by?: AuditContext; toManagement?: boolean };
 
-const told = ({ name, plan, externalId }: { name?: string; plan?: Plan; externalId?: string | null }) => ({
+type Told = { name?: string; plan?: Plan; externalId?: string | null; csvFormulas?: CsvFormulas };
+
+const told = ({ name, plan, externalId, csvFormulas }: Told) => ({
   ...(name !== undefined && { name }),
   ...(plan !== undefined && { plan }),
   ...(externalId !== undefined && { external_id: externalId }),
+  ...(csvFormulas !== undefined && { csv_formulas: csvFormulas }),
 });
 
 /**
@@ -45,18 +49,19 @@ const told = ({ name, plan, externalId }: { name?: string; plan?: Plan; external
 export async function updateTenant(
   prisma: Prisma,
   tenantId: string,
-  { external_id, ...changes }: TenantChanges,
+  { name, plan, external_id: externalId, csv_formulas: csvFormulas }: TenantChanges,
   { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
-  if (external_id) await refuseTakenId(prisma, external_id);
-  const data = external_id === undefined ? changes : { ...changes, externalId: external_id };
+  if (externalId) await refuseTakenId(prisma, externalId);
+  // Prisma leaves alone what is undefined.
+  const data = { name, plan, externalId, csvFormulas };
   const update = recorded(prisma, { log: toManagement ? managementLogId : tenantId, by }, async (tx, record) => {
     const [updated] = await tx.tenant.updateManyAndReturn({ where: { AND: [listed, { id: tenantId }] }, data });
     if (!updated) throw notFound('tenant');
     record({ action: 'logferry.tenant.changed', target: { type: 'tenant', id: tenantId }, metadata: told(data) });
     return updated;
   });
-  return await namingConflict(update, external_id ?? null);
+  return await namingConflict(update, externalId ?? null);
 }
 
 /** The tenant of this id, or else of this external id. */

@@ -64,6 +64,7 @@ function join(pieces: FileChunk[]): FileChunk {
   return {
     bytes,
     rows: pieces.reduce((sum, piece) => sum + piece.rows, 0),
+    neutralizedCells: pieces.reduce((sum, piece) => sum + (piece.neutralizedCells ?? 0), 0),
     position: pieces.findLast((piece) => piece.position)?.position ?? null,
   };
 }

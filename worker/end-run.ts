@@ -11,7 +11,7 @@ import {
   requeueFailed,
   tellNobody,
 } from '../prisma/exports/runs.ts';
-import { type ExportError, requestOf } from '../prisma/exports/view.ts';
+import { contentOfRow, type ExportError, requestOf } from '../prisma/exports/view.ts';
 import { savepoint } from '../prisma/savepoint.ts';
 import type { EndedRun, ExportRun } from './export-run.ts';
 import { HandBackError } from './hold-lease.ts';
@@ -30,6 +30,7 @@ export async function completeRun(running: ExportRun, file: PublishedFile): Prom
     status: 'completed',
     rows: file.rows,
     bytes: file.bytes,
+    neutralizedCells: contentOfRow(row).csv.formulas === 'neutralize' ? file.neutralizedCells : null,
     sha256: file.sha256,
     progress: lease.finalProgress(file.rows, file.bytes),
     expiresAt: new Date(Date.now() + expiresIn * 1000),

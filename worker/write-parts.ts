@@ -28,7 +28,13 @@ export type WriteOptions = {
  * cannot be kept in a checkpoint. One that can is written in WebAssembly and eight times slower, which every export would
  * pay; reading the file back once is paid by those that were resumed (write-file.ts).
  */
-export type WrittenFile = { parts: PartReceipt[]; rows: number; bytes: number; sha256: string | undefined };
+export type WrittenFile = {
+  parts: PartReceipt[];
+  rows: number;
+  bytes: number;
+  neutralizedCells: number;
+  sha256: string | undefined;
+};
 
 /**
  * Cuts blocks into parts and stores them, a few at a time. When there are no more rows to be had, what is under way is
@@ -41,6 +47,7 @@ export async function writeParts(blocks: AsyncIterable<FileChunk>, options: Writ
   const hash = last ? undefined : createHash('sha256');
   const done = [...written.map((checkpoint) => checkpoint.part)];
   let rows = last?.rows ?? 0;
+  let neutralizedCells = last?.neutralizedCells ?? 0;
   let bytes = done.reduce((sum, part) => sum + part.bytes, 0);
   let position: Position | typeof endOfFile = last?.position ?? { after: null, rows: 0 };
   let partNumber = done.length + 1;
@@ -67,7 +74,7 @@ export async function writeParts(blocks: AsyncIterable<FileChunk>, options: Writ
   const nextBytes = () => partBytes(partNumber, options.plan);
   const cutPart = async () => {
     if (partNumber > options.plan.maxParts) throw tooManyParts(options.plan);
-    const state = { rows, position };
+    const state = { rows, neutralizedCells, position };
     const pieces = body;
     const part = { partNumber, offset: bytes - bodyBytes, body: pieces.map((piece) => piece.bytes) };
     const stored = options.store.putPart(options.upload, part, { signal: options.signal }).then((receipt) => {
@@ -90,6 +97,7 @@ export async function writeParts(blocks: AsyncIterable<FileChunk>, options: Writ
       bodyBytes += block.bytes.length;
       bytes += block.bytes.length;
       rows += block.rows;
+      neutralizedCells += block.neutralizedCells ?? 0;
       position = block.position ?? position;
       onProgress(rows, bytes);
       if (bodyBytes >= nextBytes()) await cutPart();
@@ -105,7 +113,7 @@ export async function writeParts(blocks: AsyncIterable<FileChunk>, options: Writ
   } finally {
     await Promise.allSettled(underWay.map(({ stored }) => stored));
   }
-  return { parts: done, rows, bytes, sha256: hash?.digest('hex') };
+  return { parts: done, rows, bytes, neutralizedCells, sha256: hash?.digest('hex') };
 }
 
 const tooManyParts = ({ maxParts }: PartPlan): FinalError =>

@@ -5,9 +5,10 @@ import { auditView } from '../../core/frontegg/audit-view.ts';
 import { readAudit } from '../../core/frontegg/new-audit.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
+import type { AuditContext } from '../../prisma/exports/audit-context.ts';
 import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
 import { isNameOf, requireHere } from '../access/tenancy.ts';
-import { tenancy } from '../access/tenant-route.ts';
+import { auditContext, tenancy } from '../access/tenant-route.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
 import { auditExample } from '../openapi/examples.ts';
 import type { Route } from '../route.ts';
@@ -52,25 +53,21 @@ async function tenantToWrite(request: Request, response: Response, deps: Deps): 
   if (tenant) return tenant;
   // It says which header is missing, or that a user's tenant is not known.
   if (!isNamed || name === undefined) return about.tenant();
-  const made = await makeTenant(deps, name);
+  const made = await makeTenant(deps, name, auditContext(request, response));
   deps.forget();
   requireHere(response, made);
   return made;
 }
 
-async function makeTenant({ config, database }: AuditDeps, externalId: string): Promise<TenantRow> {
+async function makeTenant({ config, database }: AuditDeps, externalId: string, by: AuditContext): Promise<TenantRow> {
   const read = newTenantSchema.safeParse({ name: externalId, external_id: externalId });
   if (!read.success) {
     const [{ message } = { message: 'is no id' }] = read.error.issues;
     throw invalid([{ path: 'frontegg-tenant-id', message }]);
   }
   try {
-    return await createTenant(database.prisma, {
-      name: externalId,
-      plan: config.LOGFERRY_DEFAULT_PLAN,
-      region: config.LOGFERRY_REGION,
-      externalId,
-    });
+    const { LOGFERRY_DEFAULT_PLAN: plan, LOGFERRY_REGION: region } = config;
+    return await createTenant(database.prisma, { name: externalId, plan, region, externalId }, { by });
   } catch (error) {
     // Somebody else has just made it.
     if (error instanceof AppError && error.type === 'conflict') return getTenant(database.prisma, externalId);

@@ -1,8 +1,8 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { csvSchema, type ExportContent } from '../../core/exports/exports.ts';
+import { type CsvFormulas, csvWith, type ExportContent } from '../../core/exports/exports.ts';
 import { fileFormats } from '../../core/exports/file-formats.ts';
 import { readAuditQuery } from '../../core/frontegg/audit-query.ts';
-import { auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
+import { type AuditConstants, auditColumns, auditExportSchema } from '../../core/frontegg/fields.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
 import { tenancy } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
@@ -48,7 +48,7 @@ function sendAudits({ streams, secretKey }: AuditDeps, status: number): RequestH
     const tenant = await tenancy(request, response).tenantIfKnown();
     // A tenant that is not known has no rows; its columns are the same.
     const constants = { tenantId: tenant ? tenantNameOf(tenant) : '', vendorId: secretKey.environmentId };
-    const { content, fileName, tenants } = readExport(request, constants);
+    const { content, fileName, tenants } = readExport(request, { constants, formulas: tenant?.csvFormulas ?? 'keep' });
     if (tenant && isAmong(tenant, tenants))
       await streams.send(request, response, { tenantId: tenant.id, content, fileName, status });
     else sendNothing(response.status(status), { content, fileName });
@@ -56,12 +56,12 @@ function sendAudits({ streams, secretKey }: AuditDeps, status: number): RequestH
 }
 
 /** No count means all: a portal sends none, and waits for the whole file. */
-function readExport(request: Request, constants: { tenantId: string; vendorId: string }) {
+function readExport(request: Request, { constants, formulas }: { constants: AuditConstants; formulas: CsvFormulas }) {
   const { filter, sort, offset, count, tenants, fileName } = readAuditQuery(request.query, Number.MAX_SAFE_INTEGER);
   const content: ExportContent = {
     format: 'csv',
     compression: 'none',
-    csv: csvSchema.parse({}),
+    csv: csvWith(formulas),
     properties: [],
     columns: auditColumns(parse(auditExportSchema, request.body ?? {}), constants),
     filter,

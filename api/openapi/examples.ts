@@ -98,6 +98,7 @@ export const queuedExportExample: ExportView = {
   },
   rows: null,
   bytes: null,
+  neutralized_cells: null,
   sha256: null,
   complete: null,
   download_url: null,
@@ -182,6 +183,7 @@ export const tenantExample = {
   plan: 'pro',
   region: 'eu',
   external_id: 'acme',
+  csv_formulas: 'keep',
   created_at: time,
 };
 

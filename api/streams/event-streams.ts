@@ -107,7 +107,7 @@ async function sendStream(deps: SendDeps, { request, response, wanted }: Exchang
     if (request.method === 'HEAD') return void response.end();
     meterStream(deps.metrics, 'events_out', response);
     const by = auditContext(request, response);
-    const sent: Sent = { rows: 0, complete: false };
+    const sent: Sent = { rows: 0, neutralizedCells: 0, complete: false };
     const rows = { tenantId, content, asOfSequence, segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS };
     const open = (signal: AbortSignal) =>
       frameRows(deps.read(rows, signal), content, { resumed: false, rowsBefore: 0 });

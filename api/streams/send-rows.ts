@@ -7,7 +7,7 @@ import { contentType } from '../../core/exports/stored-file.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
 
 /** How far a stream got: rows are counted when they are handed to the connection. */
-export type Sent = { rows: number; complete: boolean };
+export type Sent = { rows: number; neutralizedCells: number; complete: boolean };
 
 /** Declared before the body and sent behind it, as only then the rows have been counted. */
 const rowsTrailer = 'Logferry-Rows';
@@ -50,9 +50,10 @@ export async function sendRows(
   const gone = watchOver(response, idleLimitMs);
   try {
     response.flushHeaders();
-    for await (const { bytes, rows, giveBack } of open(gone)) {
+    for await (const { bytes, rows, neutralizedCells = 0, giveBack } of open(gone)) {
       gone.throwIfAborted();
       sent.rows += rows;
+      sent.neutralizedCells += neutralizedCells;
       if (bytes.length === 0) continue;
       // What could not be written may still be read by the connection that breaks.
       const isTaken = response.write(bytes, (error) => {

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
-import { contentOf, type ExportContent } from '../../core/exports/exports.ts';
+import { type CsvFormulas, contentOf, csvWith, type ExportContent } from '../../core/exports/exports.ts';
 import { oneOf, strictObject } from '../../core/strict-object.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
@@ -41,16 +41,19 @@ export const streamEvents: Route<Deps> = {
 };
 
 function sendEvents({ streams }: Deps): RequestHandler {
-  return (request, response) =>
-    streams.send(request, response, { tenantId: tenantOf(response).id, content: readContent(request.query) });
+  return (request, response) => {
+    const { id: tenantId, csvFormulas } = tenantOf(response);
+    return streams.send(request, response, { tenantId, content: readContent(request.query, csvFormulas) });
+  };
 }
 
 /** The formats of LogProof. POST /v1/exports has more. */
 const formatSchema = strictObject({ format: oneOf('format', ['json', 'csv']).default('json') });
 
 /** What an export of this format and filter would have, with the defaults of everything else. */
-function readContent({ format: asked, ...members }: Record<string, unknown>): ExportContent {
+function readContent({ format: asked, ...members }: Record<string, unknown>, formulas: CsvFormulas): ExportContent {
   const { format } = parse(formatSchema, { format: asked });
   const filter = parse(filterSchema, filterFromQuery(members));
-  return contentOf({ format, filter, compression: 'none', properties: [], sort: [] });
+  const content = contentOf({ format, filter, compression: 'none', properties: [], sort: [] });
+  return { ...content, csv: csvWith(formulas) };
 }

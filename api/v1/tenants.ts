@@ -76,7 +76,7 @@ export const tenantRoutes: readonly Route<Deps>[] = [
 
 function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
   return async (request, response) => {
-    const { name, plan, region, external_id } = parse(newTenantSchema, request.body);
+    const { name, plan, region, external_id, csv_formulas } = parse(newTenantSchema, request.body);
     refuseUnknownRegion(config, region);
     const here = config.LOGFERRY_REGION;
     const wanted = {
@@ -84,6 +84,7 @@ function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
       plan: plan ?? config.LOGFERRY_DEFAULT_PLAN,
       region: region ?? here,
       externalId: external_id ?? null,
+      csvFormulas: csv_formulas ?? 'keep',
     };
     const by = auditContext(request, response);
     const tenant = await createTenant(prisma, wanted, { by, toManagement: wanted.region !== here });
@@ -130,5 +131,6 @@ const presentTenant = (tenant: TenantRow): TenantReply => ({
   plan: tenant.plan,
   region: tenant.region,
   external_id: tenant.externalId,
+  csv_formulas: tenant.csvFormulas,
   created_at: formatTimestamp(tenant.createdAt),
 });

@@ -17,6 +17,10 @@ export const expiresInLimits = { least: 60, most: 7_776_000 };
 /** Runs of an export that may fail, and workers that may die under it, before it ends as failed. */
 export const attemptLimits = { failures: 5, crashes: 20 };
 
+/** What is done to text that a spreadsheet would run. */
+export const csvFormulas = ['keep', 'neutralize'] as const;
+export type CsvFormulas = (typeof csvFormulas)[number];
+
 const delimiters = [',', ';', '\t', '|'] as const;
 
 /** Bytes of a filter that is repeated elsewhere: in events of the audit log and in webhooks. A longer one stands in the export alone. */
@@ -36,7 +40,7 @@ export const csvSchema = strictObject({
     })
     .meta({ pattern: '^[^"\\r\\n\\u0000,;\\t|\\ud800-\\udfff]*$', description: 'What stands for null' })
     .default(''),
-  formulas: oneOf('treatment of formulas', ['keep', 'neutralize']).default('keep'),
+  formulas: oneOf('treatment of formulas', csvFormulas).default('keep'),
 });
 export type CsvOptions = z.output<typeof csvSchema>;
 
@@ -118,6 +122,9 @@ type OtherContent = {
   /** The filter as the client wrote it, where it wrote it in another way. */
   asked?: object;
 };
+
+/** Options of a CSV whose request cannot name any. */
+export const csvWith = (formulas: CsvFormulas): CsvOptions => csvSchema.parse({ formulas });
 
 export const contentOf = (request: ExportRequest): ExportContent => ({
   format: request.format,

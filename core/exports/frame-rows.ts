@@ -17,9 +17,12 @@ export async function* frameRows<Position>(
   content: ExportContent,
   { resumed, rowsBefore }: { resumed: boolean; rowsBefore: number },
 ): AsyncGenerator<FramedChunk<Position>> {
-  const { opening, closing, separatorBytes } = fileFormats[content.format];
+  const { opening, closing, separatorBytes, neutralizedTitles } = fileFormats[content.format];
   let isFirst = rowsBefore === 0;
-  if (!resumed) yield { bytes: opening(content), rows: 0, position: null };
+  if (!resumed) {
+    const neutralizedCells = neutralizedTitles?.(content) ?? 0;
+    yield { bytes: opening(content), rows: 0, neutralizedCells, position: null };
+  }
   for await (const chunk of chunks) {
     yield isFirst && separatorBytes > 0 ? { ...chunk, bytes: chunk.bytes.subarray(separatorBytes) } : chunk;
     isFirst = false;

@@ -2,6 +2,8 @@
 export type RowChunk = {
   bytes: Buffer;
   rows: number;
+  /** Cells that were altered so that no spreadsheet runs them; none without it. */
+  neutralizedCells?: number;
   /** Where the bytes are used again: to be called, once, when nobody will read them any more. */
   giveBack?(): void;
 };

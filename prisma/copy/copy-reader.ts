@@ -122,11 +122,14 @@ export class CopyReader {
   }
 
   #filled(): RowChunk {
-    const { buffers } = this.#options;
+    const { buffers, printer } = this.#options;
     let chunk: Buffer | undefined = this.#buffer;
+    const printed = this.#buffer.subarray(0, this.#used);
+    const settled = printer.settle?.(printed);
     return {
-      bytes: this.#buffer.subarray(0, this.#used),
+      bytes: settled ? printed.subarray(0, settled.bytes) : printed,
       rows: this.#rows,
+      ...(settled && { neutralizedCells: settled.neutralizedCells }),
       giveBack() {
         // Once, and only what fits others: it would serve two otherwise.
         if (chunk?.length === buffers.bufferBytes) buffers.giveBack(chunk);

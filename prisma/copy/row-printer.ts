@@ -8,6 +8,8 @@ export type RowPrinter = {
   bound(message: CopyMessage): number;
   /** Writes the row, and gives the place behind it. */
   print(message: CopyMessage, out: Buffer, at: number): number;
+  /** Has the last word on rows that were printed, in place; `bytes` of them are left. */
+  settle?(rows: Buffer): { bytes: number; neutralizedCells: number };
 };
 
 const cr = 0x0d;

@@ -34,14 +34,16 @@ export type StreamRecord = {
   content: ExportContent;
   asOfSequence: number;
   rows: number;
+  neutralizedCells: number;
   complete: boolean;
   by: AuditContext;
 };
 
 /** Writes a stream of events into the tenant's audit log. */
 export async function recordStream(prisma: Prisma, stream: StreamRecord): Promise<void> {
-  const { id, tenantId, content, asOfSequence, rows, complete, by } = stream;
-  const metadata = { ...described(content), as_of_sequence: asOfSequence, rows, complete };
+  const { id, tenantId, content, asOfSequence, rows, neutralizedCells, complete, by } = stream;
+  const altered = content.csv.formulas === 'neutralize' && { neutralized_cells: neutralizedCells };
+  const metadata = { ...described(content), as_of_sequence: asOfSequence, rows, ...altered, complete };
   const event = systemEvent({ id, action: 'logferry.events.streamed', ...by, metadata });
   await inChainOrder(tenantId, () => prisma.$transaction((tx) => appendEvents(prismaSql(tx), tenantId, [event])));
 }

@@ -69,6 +69,8 @@ export type Checkpoint = {
   part: PartReceipt;
   /** Rows of the file up to the end of this part. */
   rows: number;
+  /** Cells of the file up to the end of this part that were altered so that no spreadsheet runs them. */
+  neutralizedCells: number;
   /** Where reading goes on. */
   position: Position | typeof endOfFile;
 };
@@ -77,14 +79,14 @@ export type Checkpoint = {
 export async function saveCheckpoint(
   database: Database,
   run: Run,
-  { part, rows, position }: Checkpoint,
+  { part, rows, neutralizedCells, position }: Checkpoint,
 ): Promise<void> {
   const { rowCount } = await database.runs.query(
-    `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, position)
-     select id, $3, epoch, $4, $5, $6, $7 from exports where id = $1 and epoch = $2 and status = 'running' for update
+    `insert into checkpoints (export_id, part_number, epoch, etag, bytes, rows, neutralized_cells, position)
+     select id, $3, epoch, $4, $5, $6, $7, $8 from exports where id = $1 and epoch = $2 and status = 'running' for update
      on conflict (export_id, part_number) do update set epoch = excluded.epoch, etag = excluded.etag, bytes = excluded.bytes,
-       rows = excluded.rows, position = excluded.position`,
-    [run.exportId, run.epoch, part.partNumber, part.etag, part.bytes, rows, JSON.stringify(position)],
+       rows = excluded.rows, neutralized_cells = excluded.neutralized_cells, position = excluded.position`,
+    [run.exportId, run.epoch, part.partNumber, part.etag, part.bytes, rows, neutralizedCells, JSON.stringify(position)],
   );
   if (rowCount === 0) throw new LeaseLostError(run);
 }
@@ -97,6 +99,7 @@ export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise
     .map((checkpoint) => ({
       part: { partNumber: checkpoint.partNumber, etag: checkpoint.etag, bytes: Number(checkpoint.bytes) },
       rows: Number(checkpoint.rows),
+      neutralizedCells: Number(checkpoint.neutralizedCells),
       // Written by saveCheckpoint() alone.
       position: checkpoint.position as Checkpoint['position'],
     }));
@@ -113,7 +116,16 @@ export async function replaceUpload(prisma: Prisma, run: Run, uploadId: string):
 
 /** What a run ends an export with. */
 export type End =
-  | { status: 'completed'; rows: number; bytes: number; sha256: string; progress: Progress; expiresAt: Date }
+  | {
+      status: 'completed';
+      rows: number;
+      bytes: number;
+      /** Null where it was not asked to alter any. */
+      neutralizedCells: number | null;
+      sha256: string;
+      progress: Progress;
+      expiresAt: Date;
+    }
   | { status: 'failed'; error: ExportError }
   | { status: 'canceled' };
 
@@ -136,6 +148,7 @@ export async function endExport(
         ? {
             rows: BigInt(end.rows),
             bytes: BigInt(end.bytes),
+            neutralizedCells: end.neutralizedCells,
             sha256: end.sha256,
             progress: end.progress,
             expiresAt: end.expiresAt,

@@ -60,6 +60,7 @@ export function exportView(row: ExportRow, link?: Link) {
     progress: progressView(row),
     rows: row.rows === null ? null : Number(row.rows),
     bytes: row.bytes === null ? null : Number(row.bytes),
+    neutralized_cells: row.neutralizedCells === null ? null : Number(row.neutralizedCells),
     sha256: row.sha256,
     complete: row.status === 'completed' || row.status === 'expired' ? row.rows !== null : null,
     download_url: link?.download_url ?? null,

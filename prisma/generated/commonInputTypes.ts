@@ -74,6 +74,13 @@ export type DateTimeFilter<$PrismaModel = never> = {
   not?: Prisma.NestedDateTimeFilter<$PrismaModel> | Date | string
 }
 
+export type EnumCsvFormulasFilter<$PrismaModel = never> = {
+  equals?: $Enums.CsvFormulas | Prisma.EnumCsvFormulasFieldRefInput<$PrismaModel>
+  in?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  notIn?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel> | $Enums.CsvFormulas
+}
+
 export type SortOrderInput = {
   sort: Prisma.SortOrder
   nulls?: Prisma.NullsOrder
@@ -152,6 +159,16 @@ export type DateTimeWithAggregatesFilter<$PrismaModel = never> = {
   _count?: Prisma.NestedIntFilter<$PrismaModel>
   _min?: Prisma.NestedDateTimeFilter<$PrismaModel>
   _max?: Prisma.NestedDateTimeFilter<$PrismaModel>
+}
+
+export type EnumCsvFormulasWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.CsvFormulas | Prisma.EnumCsvFormulasFieldRefInput<$PrismaModel>
+  in?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  notIn?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumCsvFormulasWithAggregatesFilter<$PrismaModel> | $Enums.CsvFormulas
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel>
 }
 
 export type BigIntFilter<$PrismaModel = never> = {
@@ -561,6 +578,13 @@ export type NestedDateTimeFilter<$PrismaModel = never> = {
   not?: Prisma.NestedDateTimeFilter<$PrismaModel> | Date | string
 }
 
+export type NestedEnumCsvFormulasFilter<$PrismaModel = never> = {
+  equals?: $Enums.CsvFormulas | Prisma.EnumCsvFormulasFieldRefInput<$PrismaModel>
+  in?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  notIn?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel> | $Enums.CsvFormulas
+}
+
 export type NestedUuidWithAggregatesFilter<$PrismaModel = never> = {
   equals?: string | Prisma.StringFieldRefInput<$PrismaModel>
   in?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel>
@@ -653,6 +677,16 @@ export type NestedDateTimeWithAggregatesFilter<$PrismaModel = never> = {
   _count?: Prisma.NestedIntFilter<$PrismaModel>
   _min?: Prisma.NestedDateTimeFilter<$PrismaModel>
   _max?: Prisma.NestedDateTimeFilter<$PrismaModel>
+}
+
+export type NestedEnumCsvFormulasWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.CsvFormulas | Prisma.EnumCsvFormulasFieldRefInput<$PrismaModel>
+  in?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  notIn?: $Enums.CsvFormulas[] | Prisma.ListEnumCsvFormulasFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumCsvFormulasWithAggregatesFilter<$PrismaModel> | $Enums.CsvFormulas
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumCsvFormulasFilter<$PrismaModel>
 }
 
 export type NestedBigIntFilter<$PrismaModel = never> = {

@@ -18,6 +18,14 @@ export const Plan = {
 export type Plan = (typeof Plan)[keyof typeof Plan]
 
 
+export const CsvFormulas = {
+  keep: 'keep',
+  neutralize: 'neutralize'
+} as const
+
+export type CsvFormulas = (typeof CsvFormulas)[keyof typeof CsvFormulas]
+
+
 export const Severity = {
   Info: 'Info',
   Medium: 'Medium',

@@ -32,7 +32,12 @@ export function cellText(source: CellSource, bind: Bind): string {
 /** Whether a cell may hold text of somebody else's choice, which a spreadsheet might run as a formula. */
 export function textCondition(source: CellSource, bind: Bind): string | undefined {
   if ('constant' in source) return 'true';
-  const { field, steps } = source;
+  const { field, steps, digits, otherwise } = source;
+  if (otherwise) {
+    const first = { field, steps, digits };
+    const [isText, isOtherText] = [first, otherwise].map((path) => textCondition(path, bind) ?? 'false');
+    return `case when ${cellText(first, bind)} is null then ${isOtherText} else ${isText} end`;
+  }
   if (field.type === 'text') return 'true';
   if (steps.length > 0 && field.column !== null) return `json_typeof(${jsonAt(field.column, steps, bind)}) = 'string'`;
   return undefined;

@@ -35,6 +35,10 @@ const nasty = [
   '\\"',
   "'",
   "'=1",
+  "''=1",
+  `"'=1`,
+  `",'=1`,
+  `'"=1"`,
   '=1+1',
   '+1',
   '-1',
@@ -165,6 +169,8 @@ describe('The file of an export', () => {
             ...given.map((row) => row.map(defused)),
           ];
           expect(view.rows).toBe(rows.length);
+          const altered = given.flat().filter((text) => text !== null && isFormula(text)).length;
+          expect(view.neutralized_cells).toBe(csv.formulas === 'neutralize' ? altered : null);
           const stringified = (csv.bom ? '\ufeff' : '') + expected.map((row) => csvLine(row, { csv })).join('');
           expect(firstDifference(bytes.toString(), stringified)).toBeUndefined();
           const read = readCsv(bytes, csv);
@@ -200,13 +206,20 @@ describe('The file of an export', () => {
         { name: 'description' },
         { name: 'metadata.none' },
       ];
-      const read = async (formulas: 'keep' | 'neutralize') =>
-        parse((await exportFile(tenant, { format: 'csv', properties, csv: { formulas } })).bytes) as string[][];
-      expect(await read('keep')).toEqual([
+      const read = async (csv: { formulas: 'keep' | 'neutralize'; header?: false }) => {
+        const { bytes, view } = await exportFile(tenant, { format: 'csv', compression: 'none', properties, csv });
+        return { cells: parse(bytes) as string[][], neutralized: view.neutralized_cells };
+      };
+      const kept = await read({ formulas: 'keep' });
+      expect(kept.neutralized).toBeNull();
+      expect(kept.cells).toEqual([
         ['=Action', '+Number', '＠Text', 'metadata.list', '@x', 'metadata.safe', 'description', 'metadata.none'],
         ['=action', '-5', '-5', '["=1"]', '=1', 'a=1', ' =1', ''],
       ]);
-      expect(await read('neutralize')).toEqual([
+      const neutralized = await read({ formulas: 'neutralize' });
+      expect(neutralized.neutralized).toBe(8);
+      expect((await read({ formulas: 'neutralize', header: false })).neutralized).toBe(4);
+      expect(neutralized.cells).toEqual([
         [`'=Action`, `'+Number`, `'＠Text`, 'metadata.list', `'@x`, 'metadata.safe', 'description', 'metadata.none'],
         [`'=action`, '-5', `'-5`, '["=1"]', `'=1`, 'a=1', `' =1`, ''],
       ]);

@@ -93,7 +93,12 @@ describe('writeParts', () => {
 
   it('counts and numbers on from the checkpoints, and leaves the hash to whoever reads the file back', async () => {
     const written: Checkpoint[] = [
-      { part: { partNumber: 1, etag: 'e', bytes: 4 }, rows: 1, position: { after: null, rows: 1 } },
+      {
+        part: { partNumber: 1, etag: 'e', bytes: 4 },
+        rows: 1,
+        neutralizedCells: 0,
+        position: { after: null, rows: 1 },
+      },
     ];
     const { file } = write(blocksOf(['bbbb'], 2), { written });
     expect(await file).toMatchObject({

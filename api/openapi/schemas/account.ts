@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { scopes } from '../../../core/access/api-keys.ts';
+import { csvFormulas } from '../../../core/exports/exports.ts';
 import { limitNames } from '../../../core/exports/plan-limits.ts';
 import { plans } from '../../../core/tenants.ts';
 import { count, timestamp, uuid } from './reply-parts.ts';
@@ -11,6 +12,7 @@ export const tenantSchema = z.object({
   plan: z.enum(plans),
   region: z.string(),
   external_id: z.string().nullable(),
+  csv_formulas: z.enum(csvFormulas),
   created_at: timestamp,
 });
 export type TenantReply = z.output<typeof tenantSchema>;

@@ -43,6 +43,10 @@ export const exportSchema = z.object({
   progress: progressSchema,
   rows: count.nullable(),
   bytes: count.nullable(),
+  neutralized_cells: count.nullable().meta({
+    description:
+      'Cells that an apostrophe was put before, titles among them; null unless `csv.formulas` is `neutralize`',
+  }),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

@@ -11,6 +11,10 @@ export const csvFile: FileFormat = {
     const { bom, header } = content.csv;
     return Buffer.from((bom ? '\uFEFF' : '') + (header ? csvLine(headerCells(content), content) : ''));
   },
+  neutralizedTitles(content) {
+    if (content.csv.formulas === 'keep' || !content.csv.header) return 0;
+    return columnsOf(content).filter((column) => formulaStart.test(column.title)).length;
+  },
   closing: Buffer.alloc(0),
   separatorBytes: 0,
 };

@@ -6,6 +6,8 @@ export type FileFormat = {
   contentType: string;
   /** What stands before the first row. */
   opening(content: ExportContent): Buffer;
+  /** Cells of the opening that were altered so that no spreadsheet runs them; none without it. */
+  neutralizedTitles?(content: ExportContent): number;
   /** What stands behind the last row; a file that was cut off before it must not parse. */
   closing: Buffer;
   /** Bytes at the beginning of each row that set it apart from the one before; the first row goes without them. */

@@ -1286,7 +1286,8 @@ export const TenantScalarFieldEnum = {
   plan: 'plan',
   region: 'region',
   externalId: 'externalId',
-  createdAt: 'createdAt'
+  createdAt: 'createdAt',
+  csvFormulas: 'csvFormulas'
 } as const
 
 export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof TenantScalarFieldEnum]
@@ -1371,6 +1372,7 @@ export const ExportScalarFieldEnum = {
   rows: 'rows',
   bytes: 'bytes',
   sha256: 'sha256',
+  neutralizedCells: 'neutralizedCells',
   error: 'error',
   createdAt: 'createdAt',
   startedAt: 'startedAt',
@@ -1390,6 +1392,7 @@ export const CheckpointScalarFieldEnum = {
   etag: 'etag',
   bytes: 'bytes',
   rows: 'rows',
+  neutralizedCells: 'neutralizedCells',
   position: 'position'
 } as const
 
@@ -1557,6 +1560,20 @@ export type DateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel
  * Reference to a field of type 'DateTime[]'
  */
 export type ListDateTimeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'DateTime[]'>
+    
+
+
+/**
+ * Reference to a field of type 'CsvFormulas'
+ */
+export type EnumCsvFormulasFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'CsvFormulas'>
+    
+
+
+/**
+ * Reference to a field of type 'CsvFormulas[]'
+ */
+export type ListEnumCsvFormulasFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'CsvFormulas[]'>
     
 
 

@@ -86,7 +86,8 @@ export const TenantScalarFieldEnum = {
   plan: 'plan',
   region: 'region',
   externalId: 'externalId',
-  createdAt: 'createdAt'
+  createdAt: 'createdAt',
+  csvFormulas: 'csvFormulas'
 } as const
 
 export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof TenantScalarFieldEnum]
@@ -171,6 +172,7 @@ export const ExportScalarFieldEnum = {
   rows: 'rows',
   bytes: 'bytes',
   sha256: 'sha256',
+  neutralizedCells: 'neutralizedCells',
   error: 'error',
   createdAt: 'createdAt',
   startedAt: 'startedAt',
@@ -190,6 +192,7 @@ export const CheckpointScalarFieldEnum = {
   etag: 'etag',
   bytes: 'bytes',
   rows: 'rows',
+  neutralizedCells: 'neutralizedCells',
   position: 'position'
 } as const
 

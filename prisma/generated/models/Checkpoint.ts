@@ -31,6 +31,7 @@ export type CheckpointAvgAggregateOutputType = {
   epoch: number | null
   bytes: number | null
   rows: number | null
+  neutralizedCells: number | null
 }
 
 export type CheckpointSumAggregateOutputType = {
@@ -38,6 +39,7 @@ export type CheckpointSumAggregateOutputType = {
   epoch: number | null
   bytes: bigint | null
   rows: bigint | null
+  neutralizedCells: bigint | null
 }
 
 export type CheckpointMinAggregateOutputType = {
@@ -47,6 +49,7 @@ export type CheckpointMinAggregateOutputType = {
   etag: string | null
   bytes: bigint | null
   rows: bigint | null
+  neutralizedCells: bigint | null
 }
 
 export type CheckpointMaxAggregateOutputType = {
@@ -56,6 +59,7 @@ export type CheckpointMaxAggregateOutputType = {
   etag: string | null
   bytes: bigint | null
   rows: bigint | null
+  neutralizedCells: bigint | null
 }
 
 export type CheckpointCountAggregateOutputType = {
@@ -65,6 +69,7 @@ export type CheckpointCountAggregateOutputType = {
   etag: number
   bytes: number
   rows: number
+  neutralizedCells: number
   position: number
   _all: number
 }
@@ -75,6 +80,7 @@ export type CheckpointAvgAggregateInputType = {
   epoch?: true
   bytes?: true
   rows?: true
+  neutralizedCells?: true
 }
 
 export type CheckpointSumAggregateInputType = {
@@ -82,6 +88,7 @@ export type CheckpointSumAggregateInputType = {
   epoch?: true
   bytes?: true
   rows?: true
+  neutralizedCells?: true
 }
 
 export type CheckpointMinAggregateInputType = {
@@ -91,6 +98,7 @@ export type CheckpointMinAggregateInputType = {
   etag?: true
   bytes?: true
   rows?: true
+  neutralizedCells?: true
 }
 
 export type CheckpointMaxAggregateInputType = {
@@ -100,6 +108,7 @@ export type CheckpointMaxAggregateInputType = {
   etag?: true
   bytes?: true
   rows?: true
+  neutralizedCells?: true
 }
 
 export type CheckpointCountAggregateInputType = {
@@ -109,6 +118,7 @@ export type CheckpointCountAggregateInputType = {
   etag?: true
   bytes?: true
   rows?: true
+  neutralizedCells?: true
   position?: true
   _all?: true
 }
@@ -206,6 +216,7 @@ export type CheckpointGroupByOutputType = {
   etag: string
   bytes: bigint
   rows: bigint
+  neutralizedCells: bigint
   position: runtime.JsonValue
   _count: CheckpointCountAggregateOutputType | null
   _avg: CheckpointAvgAggregateOutputType | null
@@ -239,6 +250,7 @@ export type CheckpointWhereInput = {
   etag?: Prisma.StringFilter<"Checkpoint"> | string
   bytes?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   rows?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
+  neutralizedCells?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   position?: Prisma.JsonFilter<"Checkpoint">
   export?: Prisma.XOR<Prisma.ExportScalarRelationFilter, Prisma.ExportWhereInput>
 }
@@ -250,6 +262,7 @@ export type CheckpointOrderByWithRelationInput = {
   etag?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   position?: Prisma.SortOrder
   export?: Prisma.ExportOrderByWithRelationInput
 }
@@ -265,6 +278,7 @@ export type CheckpointWhereUniqueInput = Prisma.AtLeast<{
   etag?: Prisma.StringFilter<"Checkpoint"> | string
   bytes?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   rows?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
+  neutralizedCells?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   position?: Prisma.JsonFilter<"Checkpoint">
   export?: Prisma.XOR<Prisma.ExportScalarRelationFilter, Prisma.ExportWhereInput>
 }, "exportId_partNumber">
@@ -276,6 +290,7 @@ export type CheckpointOrderByWithAggregationInput = {
   etag?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   position?: Prisma.SortOrder
   _count?: Prisma.CheckpointCountOrderByAggregateInput
   _avg?: Prisma.CheckpointAvgOrderByAggregateInput
@@ -294,6 +309,7 @@ export type CheckpointScalarWhereWithAggregatesInput = {
   etag?: Prisma.StringWithAggregatesFilter<"Checkpoint"> | string
   bytes?: Prisma.BigIntWithAggregatesFilter<"Checkpoint"> | bigint | number
   rows?: Prisma.BigIntWithAggregatesFilter<"Checkpoint"> | bigint | number
+  neutralizedCells?: Prisma.BigIntWithAggregatesFilter<"Checkpoint"> | bigint | number
   position?: Prisma.JsonWithAggregatesFilter<"Checkpoint">
 }
 
@@ -303,6 +319,7 @@ export type CheckpointCreateInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
   export: Prisma.ExportCreateNestedOneWithoutCheckpointsInput
 }
@@ -314,6 +331,7 @@ export type CheckpointUncheckedCreateInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -323,6 +341,7 @@ export type CheckpointUpdateInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   export?: Prisma.ExportUpdateOneRequiredWithoutCheckpointsNestedInput
 }
@@ -334,6 +353,7 @@ export type CheckpointUncheckedUpdateInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -344,6 +364,7 @@ export type CheckpointCreateManyInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -353,6 +374,7 @@ export type CheckpointUpdateManyMutationInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -363,6 +385,7 @@ export type CheckpointUncheckedUpdateManyInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -388,6 +411,7 @@ export type CheckpointCountOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   position?: Prisma.SortOrder
 }
 
@@ -396,6 +420,7 @@ export type CheckpointAvgOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type CheckpointMaxOrderByAggregateInput = {
@@ -405,6 +430,7 @@ export type CheckpointMaxOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type CheckpointMinOrderByAggregateInput = {
@@ -414,6 +440,7 @@ export type CheckpointMinOrderByAggregateInput = {
   etag?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type CheckpointSumOrderByAggregateInput = {
@@ -421,6 +448,7 @@ export type CheckpointSumOrderByAggregateInput = {
   epoch?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type CheckpointCreateNestedManyWithoutExportInput = {
@@ -471,6 +499,7 @@ export type CheckpointCreateWithoutExportInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -480,6 +509,7 @@ export type CheckpointUncheckedCreateWithoutExportInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -519,6 +549,7 @@ export type CheckpointScalarWhereInput = {
   etag?: Prisma.StringFilter<"Checkpoint"> | string
   bytes?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   rows?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
+  neutralizedCells?: Prisma.BigIntFilter<"Checkpoint"> | bigint | number
   position?: Prisma.JsonFilter<"Checkpoint">
 }
 
@@ -528,6 +559,7 @@ export type CheckpointCreateManyExportInput = {
   etag: string
   bytes: bigint | number
   rows: bigint | number
+  neutralizedCells?: bigint | number
   position: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -537,6 +569,7 @@ export type CheckpointUpdateWithoutExportInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -546,6 +579,7 @@ export type CheckpointUncheckedUpdateWithoutExportInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -555,6 +589,7 @@ export type CheckpointUncheckedUpdateManyWithoutExportInput = {
   etag?: Prisma.StringFieldUpdateOperationsInput | string
   bytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   rows?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  neutralizedCells?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   position?: Prisma.JsonNullValueInput | runtime.InputJsonValue
 }
 
@@ -567,6 +602,7 @@ export type CheckpointSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   etag?: boolean
   bytes?: boolean
   rows?: boolean
+  neutralizedCells?: boolean
   position?: boolean
   export?: boolean | Prisma.ExportDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["checkpoint"]>
@@ -578,6 +614,7 @@ export type CheckpointSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   etag?: boolean
   bytes?: boolean
   rows?: boolean
+  neutralizedCells?: boolean
   position?: boolean
   export?: boolean | Prisma.ExportDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["checkpoint"]>
@@ -589,6 +626,7 @@ export type CheckpointSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   etag?: boolean
   bytes?: boolean
   rows?: boolean
+  neutralizedCells?: boolean
   position?: boolean
   export?: boolean | Prisma.ExportDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["checkpoint"]>
@@ -600,10 +638,11 @@ export type CheckpointSelectScalar = {
   etag?: boolean
   bytes?: boolean
   rows?: boolean
+  neutralizedCells?: boolean
   position?: boolean
 }
 
-export type CheckpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"exportId" | "partNumber" | "epoch" | "etag" | "bytes" | "rows" | "position", ExtArgs["result"]["checkpoint"]>
+export type CheckpointOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"exportId" | "partNumber" | "epoch" | "etag" | "bytes" | "rows" | "neutralizedCells" | "position", ExtArgs["result"]["checkpoint"]>
 export type CheckpointInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   export?: boolean | Prisma.ExportDefaultArgs<ExtArgs>
 }
@@ -632,6 +671,10 @@ export type $CheckpointPayload<ExtArgs extends runtime.Types.Extensions.Internal
      * Rows of the file up to the end of this part.
      */
     rows: bigint
+    /**
+     * Cells of the file up to the end of this part that an apostrophe was put before.
+     */
+    neutralizedCells: bigint
     /**
      * Where reading goes on (read-segments.ts).
      */
@@ -1066,6 +1109,7 @@ export interface CheckpointFieldRefs {
   readonly etag: Prisma.FieldRef<"Checkpoint", 'String'>
   readonly bytes: Prisma.FieldRef<"Checkpoint", 'BigInt'>
   readonly rows: Prisma.FieldRef<"Checkpoint", 'BigInt'>
+  readonly neutralizedCells: Prisma.FieldRef<"Checkpoint", 'BigInt'>
   readonly position: Prisma.FieldRef<"Checkpoint", 'Json'>
 }
     

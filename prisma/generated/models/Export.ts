@@ -36,6 +36,7 @@ export type ExportAvgAggregateOutputType = {
   crashes: number | null
   rows: number | null
   bytes: number | null
+  neutralizedCells: number | null
 }
 
 export type ExportSumAggregateOutputType = {
@@ -48,6 +49,7 @@ export type ExportSumAggregateOutputType = {
   crashes: number | null
   rows: bigint | null
   bytes: bigint | null
+  neutralizedCells: bigint | null
 }
 
 export type ExportMinAggregateOutputType = {
@@ -73,6 +75,7 @@ export type ExportMinAggregateOutputType = {
   rows: bigint | null
   bytes: bigint | null
   sha256: string | null
+  neutralizedCells: bigint | null
   createdAt: Date | null
   startedAt: Date | null
   runStartedAt: Date | null
@@ -104,6 +107,7 @@ export type ExportMaxAggregateOutputType = {
   rows: bigint | null
   bytes: bigint | null
   sha256: string | null
+  neutralizedCells: bigint | null
   createdAt: Date | null
   startedAt: Date | null
   runStartedAt: Date | null
@@ -137,6 +141,7 @@ export type ExportCountAggregateOutputType = {
   rows: number
   bytes: number
   sha256: number
+  neutralizedCells: number
   error: number
   createdAt: number
   startedAt: number
@@ -158,6 +163,7 @@ export type ExportAvgAggregateInputType = {
   crashes?: true
   rows?: true
   bytes?: true
+  neutralizedCells?: true
 }
 
 export type ExportSumAggregateInputType = {
@@ -170,6 +176,7 @@ export type ExportSumAggregateInputType = {
   crashes?: true
   rows?: true
   bytes?: true
+  neutralizedCells?: true
 }
 
 export type ExportMinAggregateInputType = {
@@ -195,6 +202,7 @@ export type ExportMinAggregateInputType = {
   rows?: true
   bytes?: true
   sha256?: true
+  neutralizedCells?: true
   createdAt?: true
   startedAt?: true
   runStartedAt?: true
@@ -226,6 +234,7 @@ export type ExportMaxAggregateInputType = {
   rows?: true
   bytes?: true
   sha256?: true
+  neutralizedCells?: true
   createdAt?: true
   startedAt?: true
   runStartedAt?: true
@@ -259,6 +268,7 @@ export type ExportCountAggregateInputType = {
   rows?: true
   bytes?: true
   sha256?: true
+  neutralizedCells?: true
   error?: true
   createdAt?: true
   startedAt?: true
@@ -380,6 +390,7 @@ export type ExportGroupByOutputType = {
   rows: bigint | null
   bytes: bigint | null
   sha256: string | null
+  neutralizedCells: bigint | null
   error: runtime.JsonValue | null
   createdAt: Date
   startedAt: Date | null
@@ -437,6 +448,7 @@ export type ExportWhereInput = {
   rows?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   bytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   sha256?: Prisma.StringNullableFilter<"Export"> | string | null
+  neutralizedCells?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   error?: Prisma.JsonNullableFilter<"Export">
   createdAt?: Prisma.DateTimeFilter<"Export"> | Date | string
   startedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
@@ -473,6 +485,7 @@ export type ExportOrderByWithRelationInput = {
   rows?: Prisma.SortOrderInput | Prisma.SortOrder
   bytes?: Prisma.SortOrderInput | Prisma.SortOrder
   sha256?: Prisma.SortOrderInput | Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrderInput | Prisma.SortOrder
   error?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   startedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -512,6 +525,7 @@ export type ExportWhereUniqueInput = Prisma.AtLeast<{
   rows?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   bytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   sha256?: Prisma.StringNullableFilter<"Export"> | string | null
+  neutralizedCells?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   error?: Prisma.JsonNullableFilter<"Export">
   createdAt?: Prisma.DateTimeFilter<"Export"> | Date | string
   startedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
@@ -548,6 +562,7 @@ export type ExportOrderByWithAggregationInput = {
   rows?: Prisma.SortOrderInput | Prisma.SortOrder
   bytes?: Prisma.SortOrderInput | Prisma.SortOrder
   sha256?: Prisma.SortOrderInput | Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrderInput | Prisma.SortOrder
   error?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   startedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -590,6 +605,7 @@ export type ExportScalarWhereWithAggregatesInput = {
   rows?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
   bytes?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
   sha256?: Prisma.StringNullableWithAggregatesFilter<"Export"> | string | null
+  neutralizedCells?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
   error?: Prisma.JsonNullableWithAggregatesFilter<"Export">
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Export"> | Date | string
   startedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
@@ -623,6 +639,7 @@ export type ExportCreateInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -659,6 +676,7 @@ export type ExportUncheckedCreateInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -693,6 +711,7 @@ export type ExportUpdateInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -729,6 +748,7 @@ export type ExportUncheckedUpdateInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -764,6 +784,7 @@ export type ExportCreateManyInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -797,6 +818,7 @@ export type ExportUpdateManyMutationInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -831,6 +853,7 @@ export type ExportUncheckedUpdateManyInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -875,6 +898,7 @@ export type ExportCountOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   sha256?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   error?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -894,6 +918,7 @@ export type ExportAvgOrderByAggregateInput = {
   crashes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type ExportMaxOrderByAggregateInput = {
@@ -919,6 +944,7 @@ export type ExportMaxOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   sha256?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   runStartedAt?: Prisma.SortOrder
@@ -950,6 +976,7 @@ export type ExportMinOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   sha256?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   runStartedAt?: Prisma.SortOrder
@@ -968,6 +995,7 @@ export type ExportSumOrderByAggregateInput = {
   crashes?: Prisma.SortOrder
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
+  neutralizedCells?: Prisma.SortOrder
 }
 
 export type ExportScalarRelationFilter = {
@@ -1079,6 +1107,7 @@ export type ExportCreateWithoutTenantInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -1113,6 +1142,7 @@ export type ExportUncheckedCreateWithoutTenantInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -1177,6 +1207,7 @@ export type ExportScalarWhereInput = {
   rows?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   bytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   sha256?: Prisma.StringNullableFilter<"Export"> | string | null
+  neutralizedCells?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   error?: Prisma.JsonNullableFilter<"Export">
   createdAt?: Prisma.DateTimeFilter<"Export"> | Date | string
   startedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
@@ -1210,6 +1241,7 @@ export type ExportCreateWithoutCheckpointsInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -1245,6 +1277,7 @@ export type ExportUncheckedCreateWithoutCheckpointsInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -1294,6 +1327,7 @@ export type ExportUpdateWithoutCheckpointsInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1329,6 +1363,7 @@ export type ExportUncheckedUpdateWithoutCheckpointsInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1362,6 +1397,7 @@ export type ExportCreateManyTenantInput = {
   rows?: bigint | number | null
   bytes?: bigint | number | null
   sha256?: string | null
+  neutralizedCells?: bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt: Date | string
   startedAt?: Date | string | null
@@ -1395,6 +1431,7 @@ export type ExportUpdateWithoutTenantInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1429,6 +1466,7 @@ export type ExportUncheckedUpdateWithoutTenantInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1463,6 +1501,7 @@ export type ExportUncheckedUpdateManyWithoutTenantInput = {
   rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1528,6 +1567,7 @@ export type ExportSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   rows?: boolean
   bytes?: boolean
   sha256?: boolean
+  neutralizedCells?: boolean
   error?: boolean
   createdAt?: boolean
   startedAt?: boolean
@@ -1565,6 +1605,7 @@ export type ExportSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   rows?: boolean
   bytes?: boolean
   sha256?: boolean
+  neutralizedCells?: boolean
   error?: boolean
   createdAt?: boolean
   startedAt?: boolean
@@ -1600,6 +1641,7 @@ export type ExportSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   rows?: boolean
   bytes?: boolean
   sha256?: boolean
+  neutralizedCells?: boolean
   error?: boolean
   createdAt?: boolean
   startedAt?: boolean
@@ -1635,6 +1677,7 @@ export type ExportSelectScalar = {
   rows?: boolean
   bytes?: boolean
   sha256?: boolean
+  neutralizedCells?: boolean
   error?: boolean
   createdAt?: boolean
   startedAt?: boolean
@@ -1644,7 +1687,7 @@ export type ExportSelectScalar = {
   fileDeletedAt?: boolean
 }
 
-export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt", ExtArgs["result"]["export"]>
+export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "neutralizedCells" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt", ExtArgs["result"]["export"]>
 export type ExportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
@@ -1701,6 +1744,10 @@ export type $ExportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     rows: bigint | null
     bytes: bigint | null
     sha256: string | null
+    /**
+     * Cells that an apostrophe was put before, titles among them; null unless that was asked for.
+     */
+    neutralizedCells: bigint | null
     error: runtime.JsonValue | null
     createdAt: Date
     startedAt: Date | null
@@ -2163,6 +2210,7 @@ export interface ExportFieldRefs {
   readonly rows: Prisma.FieldRef<"Export", 'BigInt'>
   readonly bytes: Prisma.FieldRef<"Export", 'BigInt'>
   readonly sha256: Prisma.FieldRef<"Export", 'String'>
+  readonly neutralizedCells: Prisma.FieldRef<"Export", 'BigInt'>
   readonly error: Prisma.FieldRef<"Export", 'Json'>
   readonly createdAt: Prisma.FieldRef<"Export", 'DateTime'>
   readonly startedAt: Prisma.FieldRef<"Export", 'DateTime'>

@@ -31,6 +31,7 @@ export type TenantMinAggregateOutputType = {
   region: string | null
   externalId: string | null
   createdAt: Date | null
+  csvFormulas: $Enums.CsvFormulas | null
 }
 
 export type TenantMaxAggregateOutputType = {
@@ -40,6 +41,7 @@ export type TenantMaxAggregateOutputType = {
   region: string | null
   externalId: string | null
   createdAt: Date | null
+  csvFormulas: $Enums.CsvFormulas | null
 }
 
 export type TenantCountAggregateOutputType = {
@@ -49,6 +51,7 @@ export type TenantCountAggregateOutputType = {
   region: number
   externalId: number
   createdAt: number
+  csvFormulas: number
   _all: number
 }
 
@@ -60,6 +63,7 @@ export type TenantMinAggregateInputType = {
   region?: true
   externalId?: true
   createdAt?: true
+  csvFormulas?: true
 }
 
 export type TenantMaxAggregateInputType = {
@@ -69,6 +73,7 @@ export type TenantMaxAggregateInputType = {
   region?: true
   externalId?: true
   createdAt?: true
+  csvFormulas?: true
 }
 
 export type TenantCountAggregateInputType = {
@@ -78,6 +83,7 @@ export type TenantCountAggregateInputType = {
   region?: true
   externalId?: true
   createdAt?: true
+  csvFormulas?: true
   _all?: true
 }
 
@@ -160,6 +166,7 @@ export type TenantGroupByOutputType = {
   region: string
   externalId: string | null
   createdAt: Date
+  csvFormulas: $Enums.CsvFormulas
   _count: TenantCountAggregateOutputType | null
   _min: TenantMinAggregateOutputType | null
   _max: TenantMaxAggregateOutputType | null
@@ -190,6 +197,7 @@ export type TenantWhereInput = {
   region?: Prisma.StringFilter<"Tenant"> | string
   externalId?: Prisma.StringNullableFilter<"Tenant"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFilter<"Tenant"> | $Enums.CsvFormulas
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
@@ -203,6 +211,7 @@ export type TenantOrderByWithRelationInput = {
   region?: Prisma.SortOrder
   externalId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  csvFormulas?: Prisma.SortOrder
   chainHead?: Prisma.ChainHeadOrderByWithRelationInput
   apiKeys?: Prisma.ApiKeyOrderByRelationAggregateInput
   exports?: Prisma.ExportOrderByRelationAggregateInput
@@ -219,6 +228,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   plan?: Prisma.EnumPlanFilter<"Tenant"> | $Enums.Plan
   region?: Prisma.StringFilter<"Tenant"> | string
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFilter<"Tenant"> | $Enums.CsvFormulas
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
@@ -232,6 +242,7 @@ export type TenantOrderByWithAggregationInput = {
   region?: Prisma.SortOrder
   externalId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  csvFormulas?: Prisma.SortOrder
   _count?: Prisma.TenantCountOrderByAggregateInput
   _max?: Prisma.TenantMaxOrderByAggregateInput
   _min?: Prisma.TenantMinOrderByAggregateInput
@@ -247,6 +258,7 @@ export type TenantScalarWhereWithAggregatesInput = {
   region?: Prisma.StringWithAggregatesFilter<"Tenant"> | string
   externalId?: Prisma.StringNullableWithAggregatesFilter<"Tenant"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Tenant"> | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasWithAggregatesFilter<"Tenant"> | $Enums.CsvFormulas
 }
 
 export type TenantCreateInput = {
@@ -256,6 +268,7 @@ export type TenantCreateInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
@@ -269,6 +282,7 @@ export type TenantUncheckedCreateInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
@@ -282,6 +296,7 @@ export type TenantUpdateInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
@@ -295,6 +310,7 @@ export type TenantUncheckedUpdateInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
@@ -308,6 +324,7 @@ export type TenantCreateManyInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
 }
 
 export type TenantUpdateManyMutationInput = {
@@ -317,6 +334,7 @@ export type TenantUpdateManyMutationInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
 }
 
 export type TenantUncheckedUpdateManyInput = {
@@ -326,6 +344,7 @@ export type TenantUncheckedUpdateManyInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
 }
 
 export type TenantCountOrderByAggregateInput = {
@@ -335,6 +354,7 @@ export type TenantCountOrderByAggregateInput = {
   region?: Prisma.SortOrder
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  csvFormulas?: Prisma.SortOrder
 }
 
 export type TenantMaxOrderByAggregateInput = {
@@ -344,6 +364,7 @@ export type TenantMaxOrderByAggregateInput = {
   region?: Prisma.SortOrder
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  csvFormulas?: Prisma.SortOrder
 }
 
 export type TenantMinOrderByAggregateInput = {
@@ -353,6 +374,7 @@ export type TenantMinOrderByAggregateInput = {
   region?: Prisma.SortOrder
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
+  csvFormulas?: Prisma.SortOrder
 }
 
 export type TenantScalarRelationFilter = {
@@ -379,6 +401,10 @@ export type NullableStringFieldUpdateOperationsInput = {
 
 export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
+}
+
+export type EnumCsvFormulasFieldUpdateOperationsInput = {
+  set?: $Enums.CsvFormulas
 }
 
 export type TenantCreateNestedOneWithoutChainHeadInput = {
@@ -446,6 +472,7 @@ export type TenantCreateWithoutChainHeadInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
@@ -458,6 +485,7 @@ export type TenantUncheckedCreateWithoutChainHeadInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
@@ -486,6 +514,7 @@ export type TenantUpdateWithoutChainHeadInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
@@ -498,6 +527,7 @@ export type TenantUncheckedUpdateWithoutChainHeadInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
@@ -510,6 +540,7 @@ export type TenantCreateWithoutApiKeysInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
@@ -522,6 +553,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
@@ -550,6 +582,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
@@ -562,6 +595,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
@@ -574,6 +608,7 @@ export type TenantCreateWithoutExportsInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
@@ -586,6 +621,7 @@ export type TenantUncheckedCreateWithoutExportsInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
@@ -614,6 +650,7 @@ export type TenantUpdateWithoutExportsInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
@@ -626,6 +663,7 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
@@ -638,6 +676,7 @@ export type TenantCreateWithoutNewsInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
@@ -650,6 +689,7 @@ export type TenantUncheckedCreateWithoutNewsInput = {
   region: string
   externalId?: string | null
   createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
@@ -678,6 +718,7 @@ export type TenantUpdateWithoutNewsInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
@@ -690,6 +731,7 @@ export type TenantUncheckedUpdateWithoutNewsInput = {
   region?: Prisma.StringFieldUpdateOperationsInput | string
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
@@ -751,6 +793,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   region?: boolean
   externalId?: boolean
   createdAt?: boolean
+  csvFormulas?: boolean
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
@@ -765,6 +808,7 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   region?: boolean
   externalId?: boolean
   createdAt?: boolean
+  csvFormulas?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -774,6 +818,7 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   region?: boolean
   externalId?: boolean
   createdAt?: boolean
+  csvFormulas?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectScalar = {
@@ -783,9 +828,10 @@ export type TenantSelectScalar = {
   region?: boolean
   externalId?: boolean
   createdAt?: boolean
+  csvFormulas?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "plan" | "region" | "externalId" | "createdAt", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "plan" | "region" | "externalId" | "createdAt" | "csvFormulas", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
@@ -811,6 +857,10 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     region: string
     externalId: string | null
     createdAt: Date
+    /**
+     * How CSV is written where the request cannot say it: in the APIs of LogProof and Frontegg.
+     */
+    csvFormulas: $Enums.CsvFormulas
   }, ExtArgs["result"]["tenant"]>
   composites: {}
 }
@@ -1244,6 +1294,7 @@ export interface TenantFieldRefs {
   readonly region: Prisma.FieldRef<"Tenant", 'String'>
   readonly externalId: Prisma.FieldRef<"Tenant", 'String'>
   readonly createdAt: Prisma.FieldRef<"Tenant", 'DateTime'>
+  readonly csvFormulas: Prisma.FieldRef<"Tenant", 'CsvFormulas'>
 }
     
 
