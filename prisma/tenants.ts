@@ -30,7 +30,7 @@ export async function createTenant(
   return await namingConflict(create, tenant.externalId);
 }
 
-/** Who does it, for the log of the tenant; or for that of the management, where the tenant's is not here or not its clients' own. */
+/** Who does it, for the log of the tenant; or for that of the management, where the tenant's is not here or is to hold nothing else. */
 type Recording = { by?: AuditContext; toManagement?: boolean };
 
 type Told = { name?: string; plan?: Plan; externalId?: string | null; csvFormulas?: CsvFormulas };

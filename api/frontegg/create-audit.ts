@@ -67,7 +67,9 @@ async function makeTenant({ config, database }: AuditDeps, externalId: string, b
   }
   try {
     const { LOGFERRY_DEFAULT_PLAN: plan, LOGFERRY_REGION: region } = config;
-    return await createTenant(database.prisma, { name: externalId, plan, region, externalId }, { by });
+    // Told to the management alone: clients count what they have written, and find no more in a list of their tenant.
+    const recording = { by, toManagement: true };
+    return await createTenant(database.prisma, { name: externalId, plan, region, externalId }, recording);
   } catch (error) {
     // Somebody else has just made it.
     if (error instanceof AppError && error.type === 'conflict') return getTenant(database.prisma, externalId);

@@ -30,7 +30,7 @@ describe('What is done to keys, webhooks and tenants', () => {
     await call(`/v1/webhooks/${hook.id}`, { method: 'PATCH', json: { description: 'x' } });
     await call(`/v1/webhooks/${hook.id}/rotate-secret`, { method: 'POST' });
     await call(`/v1/webhooks/${hook.id}`, { method: 'DELETE' });
-    await app.admin(`/v1/tenants/${tenant.id}`, { method: 'PATCH', json: { plan: 'enterprise' } });
+    await app.admin(`/v1/tenants/${tenant.id}`, { method: 'PATCH', json: { csv_formulas: 'neutralize' } });
     await call(`/v1/api-keys/${child.id}`, { method: 'DELETE' });
     const events = await told(call);
     expect(events.map(({ action, target }) => [action, target.type, target.id])).toEqual([
@@ -44,6 +44,8 @@ describe('What is done to keys, webhooks and tenants', () => {
       ['logferry.tenant.changed', 'tenant', tenant.id],
       ['logferry.key.revoked', 'api_key', child.id],
     ]);
+    expect(events[0]!.metadata).toMatchObject({ csv_formulas: 'keep' });
+    expect(events[7]!.metadata).toEqual({ csv_formulas: 'neutralize' });
     expect(events[1]!.actor).toMatchObject({ type: 'management_key' });
     expect(events[2]!.actor).toMatchObject({ type: 'api_key', id });
     expect(JSON.stringify(events)).not.toMatch(/lf_sk_\w{20}|whsec_/);
@@ -62,6 +64,28 @@ describe('What is done to keys, webhooks and tenants', () => {
     expect((await app.admin(`/v1/tenants/${logId}`)).status).toBe(404);
     expect((await app.admin('/v1/events', { headers: { 'logferry-tenant': logId } })).status).toBe(404);
     expect(JSON.stringify(await bodyOf(app.admin('/v1/tenants?limit=100')))).not.toContain(logId);
+  });
+
+  it('stands in the log of the management for a tenant that a write to Frontegg made, and its own log holds what was written', async () => {
+    const { id, key } = await bodyOf(app.admin('/v1/api-keys', { json: { name: 'environment' } }));
+    const { token } = await bodyOf(app.admin('/auth/vendor', { json: { clientId: id, secret: key } }));
+    const headers = { 'x-access-token': token, 'frontegg-tenant-id': 'implicit', 'content-type': 'application/json' };
+    const write = () =>
+      fetch(`${app.url}/audits`, { method: 'POST', headers, body: '{"action": "a", "severity": "Info"}' });
+    await write();
+    await write();
+    const tenant = await bodyOf(app.admin('/v1/tenants/implicit'));
+    const { data } = await bodyOf(app.admin(`/v1/management-events?target_id=${tenant.id}`));
+    expect(data).toMatchObject([
+      {
+        action: 'logferry.tenant.created',
+        target: { type: 'tenant', id: tenant.id },
+        actor: { id },
+        metadata: { name: 'implicit', external_id: 'implicit', plan: tenant.plan },
+      },
+    ]);
+    const listed = await bodyOf(app.admin('/v1/events', { headers: { 'logferry-tenant': 'implicit' } }));
+    expect(listed.data.map((event: Event) => event.action)).toEqual(['a', 'a']);
   });
 
   it('tells how many sign-ins were refused: of a key that there was in its tenant, of others in the management', async () => {

@@ -175,6 +175,40 @@ describe('An export of audits', () => {
     expect([reply.status, await bodyOf(reply)]).toEqual([400, { errors: [message] }]);
   });
 
+  it('and the CSV of /v1 defuse formulas where the tenant is set so, and say how many; else they keep every byte', async () => {
+    const { call, tenantId } = await withAudits({
+      action: '=1',
+      user: "'=2",
+      custom: '@x',
+      'a.b': '+3',
+      a: { b: 'other' },
+      score: -5,
+    });
+    const asTenant = { headers: { 'logferry-tenant': tenantId } };
+    const set = (csv_formulas: string) =>
+      app.admin(`/v1/tenants/${tenantId}`, { method: 'PATCH', json: { csv_formulas } });
+    const wanted = columns('action', 'user', 'custom', 'a.b', 'score', 'none');
+    const read = async () => [
+      await (await call(`${v2}?action=%3D1`, wanted)).text(),
+      (await (await app.admin('/v1/events/export?format=csv&action=%3D1', asTenant)).text()).split('\r\n')[1]!,
+    ];
+    const kept = await read();
+    expect(kept[0]).toBe("action,user,custom,a.b,score,none\r\n=1,'=2,@x,+3,-5,\r\n");
+    expect(kept[1]).toContain(',=1,Info,');
+    expect((await set('neutralise')).status).toBe(422);
+    expect((await set('neutralize')).status).toBe(200);
+    const neutralized = await read();
+    expect(neutralized[0]).toContain(`\r\n"'=1","'=2","'@x","'+3","-5",\r\n`);
+    expect(neutralized[1]).toContain(`,"'=1","Info",`);
+    await set('keep');
+    expect(await read()).toEqual(kept);
+    const streams = `select metadata->'neutralized_cells' as cells from events
+      where action = 'logferry.events.streamed' and tenant_id = (select id from tenants where external_id = $1)`;
+    const told = async () =>
+      (await app.database.pool.query(streams, [tenantId])).rows.map(({ cells }) => cells).toSorted();
+    await expect.poll(told).toEqual([1, 3, null, null, null, null]);
+  });
+
   it('is told of in the audit log of its tenant, as it was asked for', async () => {
     const { call, rows } = await withAudits({ n: 1, severity: 'High' });
     await rows('severity=High&count=5', 'n');

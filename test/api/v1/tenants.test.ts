@@ -20,6 +20,7 @@ describe('/v1/tenants', () => {
       plan: 'pro',
       region: 'eu',
       external_id: null,
+      csv_formulas: 'keep',
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
     });
     expect(reply.headers.get('location')).toBe(`/v1/tenants/${tenant.id}`);
