@@ -171,3 +171,9 @@ export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promis
     client.release(broken !== undefined);
   }
 }
+
+/** What time it is for all processes: their own clocks may be wrong, each in its way. */
+export async function databaseTime(client: PrismaTransaction): Promise<Date> {
+  const [row] = await client.$queryRaw<{ now: Date }[]>`select clock_timestamp() as now`;
+  return row!.now;
+}

@@ -1,15 +1,15 @@
 import { AppError, notFound } from '../core/errors.ts';
 import type { IdPage } from '../core/id-page.ts';
 import { newId } from '../core/ids.ts';
-import type { Prisma, PrismaTransaction } from './client.ts';
+import { databaseTime, type Prisma, type PrismaTransaction } from './client.ts';
 import type { Delivery } from './generated/client.ts';
 
 export type { Delivery } from './generated/client.ts';
 
-const pendingNow = () => ({ status: 'pending' as const, tries: 0, nextAttemptAt: new Date(), claimed: false });
+const pendingAt = (now: Date) => ({ status: 'pending' as const, tries: 0, nextAttemptAt: now, claimed: false });
 
 /** Writes the delivery of a ping; the caller enqueues it. */
-export function recordPing(
+export async function recordPing(
   client: PrismaTransaction,
   webhook: { id: string; tenantId: string; url: string },
 ): Promise<Delivery> {
@@ -22,23 +22,25 @@ export function recordPing(
       exportId: null,
       type: 'ping',
       data: JSON.stringify({ webhook_id: id }),
+      now: await databaseTime(client),
     }),
   });
 }
 
-/** A delivery that is due at once; its message is its own `data`, or the news that others share. */
-export function newDelivery(
-  delivery: { tenantId: string; webhookId: string; url: string; exportId: string | null; type: string } & (
-    | { data: string }
-    | { newsId: string }
-  ),
-) {
+/** A delivery that is due at once, `now` by the clock of the database; its message is its own `data`, or the news that others share. */
+export function newDelivery({
+  now,
+  ...delivery
+}: { tenantId: string; webhookId: string; url: string; exportId: string | null; type: string; now: Date } & (
+  | { data: string }
+  | { newsId: string }
+)) {
   return {
     ...delivery,
     id: newId(),
     attempts: [],
-    createdAt: new Date(),
-    ...pendingNow(),
+    createdAt: now,
+    ...pendingAt(now),
   };
 }
 
@@ -83,7 +85,7 @@ const list = (
 export async function redeliver(prisma: Prisma, tenantId: string, id: string): Promise<Delivery> {
   const [delivery] = await prisma.delivery.updateManyAndReturn({
     where: { id, tenantId, webhook: { status: 'enabled', deletedAt: null } },
-    data: pendingNow(),
+    data: pendingAt(await databaseTime(prisma)),
   });
   if (delivery) return delivery;
   const found = await prisma.delivery.findFirst({ where: { id, tenantId }, include: { webhook: true } });

@@ -4,7 +4,7 @@ import { matchesGlob } from '../core/glob.ts';
 import type { IdPage } from '../core/id-page.ts';
 import { newId } from '../core/ids.ts';
 import type { WebhookPatch, WebhookRequest } from '../core/webhooks/webhooks.ts';
-import type { Prisma, PrismaTransaction } from './client.ts';
+import { databaseTime, type Prisma, type PrismaTransaction } from './client.ts';
 import { type ControlRecord, recorded } from './control-log.ts';
 import { newDelivery } from './deliveries.ts';
 import type { AuditContext } from './exports/audit.ts';
@@ -86,9 +86,10 @@ export async function recordDeliveries(transaction: PrismaTransaction, news: Exp
   const listening = webhooks.filter((webhook) => webhook.events.some((pattern) => matchesGlob(pattern, type)));
   if (listening.length === 0) return [];
   const newsId = newId();
+  const now = await databaseTime(transaction);
   await transaction.news.create({ data: { id: newsId, tenantId, data: JSON.stringify(news.data) } });
   const deliveries = listening.map(({ id, url }) =>
-    newDelivery({ tenantId, webhookId: id, url, exportId, type, newsId }),
+    newDelivery({ tenantId, webhookId: id, url, exportId, type, newsId, now }),
   );
   await transaction.delivery.createMany({ data: deliveries });
   return deliveries.map((delivery) => delivery.id);

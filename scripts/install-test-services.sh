@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what tests need beside the packages of the project: redis-server and pgbouncer by apt; LocalStack and generators of
+# Installs what tests need beside the packages of the project: redis-server, pgbouncer and faketime by apt; LocalStack and generators of
 # clients outside the checkout. With --beside-docker, only what a Docker engine does not bring. Ends at once when all is there,
 # and may run twice at the same time. Nothing here starts anything: the tests start and end what they need (test/services).
 set -euo pipefail
@@ -38,6 +38,16 @@ install_pgbouncer() {
   fi
   say 'Installing pgbouncer…'
   install_packages pgbouncer
+}
+
+install_faketime() {
+  command -v faketime >/dev/null && return
+  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    say 'faketime is missing: install it with the package manager of this system.'
+    return 1
+  fi
+  say 'Installing faketime…'
+  install_packages faketime
 }
 
 install_packages() {
@@ -108,6 +118,7 @@ if command -v flock >/dev/null; then
   flock 9
 fi
 install_pgbouncer || failed=1
+install_faketime || failed=1
 install_generators || failed=1
 if [ "${1:-}" != --beside-docker ]; then
   install_redis || failed=1

@@ -7,7 +7,7 @@ import { formatTimestamp } from '../core/times.ts';
 import type { WebhookGuard } from '../core/webhooks/webhook-address.ts';
 import { nextDelayMs } from '../core/webhooks/webhooks.ts';
 import packageJson from '../package.json' with { type: 'json' };
-import type { Prisma } from '../prisma/client.ts';
+import { databaseTime, type Prisma } from '../prisma/client.ts';
 import {
   type ClaimedDelivery,
   claimDelivery,
@@ -38,7 +38,7 @@ export type DeliveryDependencies = {
   log: Log;
   metrics: Metrics;
   deadlineMs?: number;
-  /** Stamps the attempts; what is due when is the database's clock. */
+  /** For tests. Else the database's clock stamps the attempts: receivers refuse a stamp that is minutes off. */
   now?: () => Date;
   /** See PostOptions. */
   certificateAuthorities?: string;
@@ -66,7 +66,7 @@ export async function deliverWebhook(
   dependencies: DeliveryDependencies,
   deliveryId: string,
 ): Promise<string | undefined> {
-  const { prisma, deadlineMs = defaultDeadlineMs, now = () => new Date() } = dependencies;
+  const { prisma, deadlineMs = defaultDeadlineMs, now } = dependencies;
   const claim = await claimDelivery(prisma, deliveryId, deadlineMs + leaseMarginMs);
   if (!claim) return undefined;
   const { tenantId } = claim;
@@ -75,7 +75,7 @@ export async function deliverWebhook(
     return tenantId;
   }
 
-  const at = now();
+  const at = now?.() ?? (await databaseTime(prisma));
   const result = await send(dependencies, claim, at);
   if (dependencies.signal?.aborted && result.error !== null) return undefined;
   const outcome = outcomeOf(claim, result);

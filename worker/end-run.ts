@@ -33,7 +33,7 @@ export async function completeRun(running: ExportRun, file: PublishedFile): Prom
     neutralizedCells: contentOfRow(row).csv.formulas === 'neutralize' ? file.neutralizedCells : null,
     sha256: file.sha256,
     progress: lease.finalProgress(file.rows, file.bytes),
-    expiresAt: new Date(Date.now() + expiresIn * 1000),
+    expiresInMs: expiresIn * 1000,
   });
   meterCompletion(deps.metrics, row);
   countRun(deps.metrics, 'completed');
@@ -77,7 +77,7 @@ async function settleFailure(ended: EndedRun, error: unknown): Promise<JobResult
   log.error({ err: error, retryable: verdict.error.retryable }, 'export run failed');
   if (verdict.outcome === 'failed') return giveUp(ended, { status: 'failed', error: verdict.error });
   const { delayMs } = verdict;
-  await requeueFailed(deps.database.prisma, run, verdict.error, new Date(Date.now() + delayMs));
+  await requeueFailed(deps.database.prisma, run, verdict.error, delayMs);
   countRun(deps.metrics, 'retried');
   return { outcome: 'retry', delayMs };
 }

@@ -21,6 +21,8 @@ export type CallOptions = { signal?: AbortSignal };
 /** What a link shows the browser; both go into the signature. */
 export type LinkOptions = {
   expiresInSeconds: number;
+  /** From when on, where the process's own clock is not to be trusted. S3 has a clock of its own, and it is asked. */
+  now?: Date;
   contentDisposition: string;
   contentType: string;
   /** GET by default. S3 signs the method too, so a link for one is refused for the other. */

@@ -7,7 +7,7 @@ import { newId } from '../../core/ids.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { formatTimestamp } from '../../core/times.ts';
-import { type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
+import { databaseTime, type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
 import { inChainOrder, lockChainHead } from '../events/append.ts';
 import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
@@ -68,7 +68,7 @@ export async function createExport(
   return inChainOrder(tenantId, () => prisma.$transaction(create));
 }
 
-function insertExport(
+async function insertExport(
   tx: PrismaTransaction,
   tenantId: string,
   asOfSequence: number,
@@ -77,7 +77,7 @@ function insertExport(
   const { webhook: _webhook, ...request } = input.request;
   const content = contentOf(input.request);
   const id = newId();
-  const createdAt = new Date();
+  const createdAt = await databaseTime(tx);
   return tx.export.create({
     data: {
       id,

@@ -1,7 +1,7 @@
 import { AppError, notFound } from '../../core/errors.ts';
 import { filterLimitBytes } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
-import type { Prisma, PrismaTransaction } from '../client.ts';
+import { databaseTime, type Prisma, type PrismaTransaction } from '../client.ts';
 import { inChainOrder } from '../events/append.ts';
 import { recordDeliveries } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
@@ -29,7 +29,7 @@ export async function cancelExport(prisma: Prisma, tenantId: string, id: string,
 }
 
 async function cancelLocked(tx: PrismaTransaction, row: ExportRow): Promise<Ending> {
-  const now = new Date();
+  const now = await databaseTime(tx);
   const isHeld = row.status === 'running' && row.leaseUntil !== null && row.leaseUntil > now;
   if (isHeld) {
     const asked = await tx.export.update({
@@ -89,12 +89,12 @@ export async function markFileDeleted(prisma: Prisma, id: string): Promise<void>
 }
 
 /** One delivery for each webhook that listens to what the export has become. */
-export const announce = (tx: PrismaTransaction, row: ExportRow): Promise<string[]> =>
+export const announce = async (tx: PrismaTransaction, row: ExportRow): Promise<string[]> =>
   recordDeliveries(tx, {
     tenantId: row.tenantId,
     exportId: row.id,
     type: `export.${row.status}`,
-    data: withoutLongFilter(exportView(row)),
+    data: withoutLongFilter(exportView(row, { now: await databaseTime(tx) })),
   });
 
 /** A long filter does not travel: who wants to know asks for the export. */

@@ -1,6 +1,6 @@
 import type { endOfFile } from '../../core/exports/frame-rows.ts';
 import type { PartReceipt, Upload } from '../../core/storage/object-store.ts';
-import type { Database, Prisma, PrismaTransaction } from '../client.ts';
+import { type Database, databaseTime, type Prisma, type PrismaTransaction } from '../client.ts';
 import type { Position } from '../rows/read-segments.ts';
 import { announce } from './end.ts';
 import type { ExportError, ExportRow, Progress } from './view.ts';
@@ -124,7 +124,7 @@ export type End =
       neutralizedCells: number | null;
       sha256: string;
       progress: Progress;
-      expiresAt: Date;
+      expiresInMs: number;
     }
   | { status: 'failed'; error: ExportError }
   | { status: 'canceled' };
@@ -143,6 +143,7 @@ export async function endExport(
   tell: (tx: PrismaTransaction, row: ExportRow) => Promise<string[]> = announce,
 ): Promise<string[]> {
   return prisma.$transaction(async (tx) => {
+    const now = await databaseTime(tx);
     const figures =
       end.status === 'completed'
         ? {
@@ -151,7 +152,7 @@ export async function endExport(
             neutralizedCells: end.neutralizedCells,
             sha256: end.sha256,
             progress: end.progress,
-            expiresAt: end.expiresAt,
+            expiresAt: new Date(now.getTime() + end.expiresInMs),
             uploadId: null,
           }
         : end.status === 'failed'
@@ -159,7 +160,7 @@ export async function endExport(
           : {};
     const { count } = await tx.export.updateMany({
       where: end.status === 'canceled' ? whileHeld(run) : whileWanted(run),
-      data: { status: end.status, completedAt: new Date(), leaseUntil: null, ...figures },
+      data: { status: end.status, completedAt: now, leaseUntil: null, ...figures },
     });
     if (count === 0) throw await refusal(tx, run);
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
@@ -171,8 +172,9 @@ export async function endExport(
 /** For an export that must end by a way that does nothing else. */
 export const tellNobody = async (): Promise<string[]> => [];
 
-/** Puts the export back into the queue after a failed run, which counts. @throws LeaseLostError, CancelRequestedError */
-export async function requeueFailed(prisma: Prisma, run: Run, error: ExportError, retryAt: Date): Promise<void> {
+/** Puts the export back into the queue after a failed run, which counts, for so many milliseconds at least. @throws LeaseLostError, CancelRequestedError */
+export async function requeueFailed(prisma: Prisma, run: Run, error: ExportError, delayMs: number): Promise<void> {
+  const retryAt = new Date((await databaseTime(prisma)).getTime() + delayMs);
   const { count } = await prisma.export.updateMany({
     where: whileWanted(run),
     data: { status: 'queued', leaseUntil: null, failures: { increment: 1 }, error, retryAt },

@@ -32,17 +32,17 @@ export const queuedProgress: Progress = {
 export type Link = { download_url: string; download_url_expires_at: string };
 
 /** Whether the file can be had: its life may be over before the sweep has removed it. */
-export const isDownloadable = (row: ExportRow): boolean =>
-  row.status === 'completed' && row.expiresAt !== null && row.expiresAt.getTime() > Date.now();
+export const isDownloadable = (row: ExportRow, now = new Date()): boolean =>
+  row.status === 'completed' && row.expiresAt !== null && row.expiresAt > now;
 
 /** What was asked for, but for the webhook. */
 export const requestOf = (row: ExportRow) => parseJson(row.request) as Omit<ExportRequest, 'webhook'>;
 export const contentOfRow = (row: ExportRow) => contentOf(requestOf(row));
 
-/** The export as the API and the webhooks show it. */
-export function exportView(row: ExportRow, link?: Link) {
+/** The export as the API and the webhooks show it: `now` says whether its file still lives. */
+export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: Date } = {}) {
   const request = requestOf(row);
-  const lapsed = row.status === 'completed' && !isDownloadable(row);
+  const lapsed = row.status === 'completed' && !isDownloadable(row, now);
   return {
     id: row.id,
     object: 'export',

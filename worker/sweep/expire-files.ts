@@ -1,3 +1,4 @@
+import { databaseTime } from '../../prisma/client.ts';
 import { expireExport } from '../../prisma/exports/end.ts';
 import { completedBefore } from '../../prisma/exports/leftovers.ts';
 import { forEachExport, type SweepDeps, sweepLimit } from './sweep-deps.ts';
@@ -5,7 +6,7 @@ import { forEachExport, type SweepDeps, sweepLimit } from './sweep-deps.ts';
 /** Ends the life of files that have lived their time. */
 export async function expireFiles(deps: SweepDeps): Promise<void> {
   const { database, queue, log, metrics } = deps;
-  const over = await completedBefore(database.prisma, new Date(), sweepLimit);
+  const over = await completedBefore(database.prisma, await databaseTime(database.prisma), sweepLimit);
   await forEachExport(
     deps,
     over.map((id) => ({ id })),

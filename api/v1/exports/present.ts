@@ -39,7 +39,7 @@ export async function presentExports(
   if (exportIds.length > 0) {
     await linkLog.minted({ tenantId: rows[0]!.tenantId, exportIds, by: auditContext(request, response) });
   }
-  return shown.map(({ row, link }) => exportView(row, link));
+  return shown.map(({ row, link }) => exportView(row, { link }));
 }
 
 /** One export, as presentExports(). */

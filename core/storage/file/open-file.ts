@@ -38,9 +38,9 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
       return found && { bytes: found.bytes, etag: found.etag };
     },
 
-    async signLink(key, { expiresInSeconds, contentType, contentDisposition }) {
+    async signLink(key, { expiresInSeconds, now, contentType, contentDisposition }) {
       layout.object(directory, key);
-      const expires = Math.floor(Date.now() / 1000) + expiresInSeconds;
+      const expires = Math.floor((now?.getTime() ?? Date.now()) / 1000) + expiresInSeconds;
       const path = signPath(options.linkKey, { key, expires, contentType, contentDisposition });
       return { url: publicUrl + path, expiresAt: new Date(expires * 1000) };
     },
