@@ -369,7 +369,16 @@ describe('The file of an export', () => {
         const { text, view } = await exportFile(call, { format, properties: [{ name: 'occurred_at' }], filter });
         expect(text).toContain(occurred_at);
         expect(Math.abs(Date.parse(view.as_of) - Date.now())).toBeLessThan(60_000);
+        const listed = await bodyOf(call(`/v1/events?${new URLSearchParams(filter)}`));
+        expect(listed.data.map((event: { occurred_at: string }) => event.occurred_at)).toEqual([occurred_at]);
       }
+      // A day begins at midnight UTC, which is half past five there.
+      const other = await zoned.newTenant();
+      const midnight = new Date().setUTCHours(0, 0, 0, 0);
+      const events = [midnight - 1, midnight].map((at) => ({ action: 'a', occurred_at: new Date(at).toISOString() }));
+      await addEvents(zoned.database, other.tenant.id, events);
+      const headers = { 'frontegg-tenant-id': other.tenant.id };
+      expect(await bodyOf(zoned.admin('/audits/stats', { headers }))).toMatchObject({ totalToday: 1 });
     } finally {
       await zoned.close();
     }
