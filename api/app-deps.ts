@@ -7,6 +7,7 @@ import type { RedisCounter } from '../core/queue/redis-counter.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
+import type { StoreRoom } from '../prisma/exports/store-room.ts';
 import type { SchemaCheck } from '../prisma/schema-check.ts';
 import type { Refusals } from './access/refusals.ts';
 import type { AppendEvents } from './ingest/append-events.ts';
@@ -31,6 +32,7 @@ export type AppDeps = {
   streams?: EventStreams;
   refusals?: Refusals;
   servedFiles?: ServedFiles;
+  storeRoom?: StoreRoom;
   /** Where all API processes count requests together; without it, each counts by itself. */
   counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */

@@ -3,6 +3,7 @@ import express, { type Express } from 'express';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { openReading } from '../prisma/events/reading.ts';
 import { openLinkLog } from '../prisma/exports/link-log.ts';
+import { openStoreRoom } from '../prisma/exports/store-room.ts';
 import { type Access, openAccess } from './access/access.ts';
 import { requireCaller, withTenants } from './access/tenant-route.ts';
 import type { AppDeps } from './app-deps.ts';
@@ -69,6 +70,7 @@ function routeDepsOf(deps: AppDeps, access: Access, groups: readonly Group[]): R
     planChecks: openPlanChecks(deps),
     reading: openReading(deps.database.pool),
     linkLog: openLinkLog(deps.database.prisma, deps.clock),
+    storeRoom: deps.storeRoom ?? openStoreRoom(deps.database, deps.config.LOGFERRY_STORE_LIMIT),
     servedFiles: deps.servedFiles ?? openServedFiles(deps.database.prisma, deps.log),
     groups,
   };

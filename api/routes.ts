@@ -3,6 +3,7 @@ import { storageEngineOf } from '../core/engines.ts';
 import type { WebhookGuard } from '../core/webhooks/webhook-address.ts';
 import type { Reading } from '../prisma/events/reading.ts';
 import type { LinkLog } from '../prisma/exports/link-log.ts';
+import type { StoreRoom } from '../prisma/exports/store-room.ts';
 import type { Access } from './access/access.ts';
 import type { Shared } from './app-deps.ts';
 import { getFile } from './files.ts';
@@ -37,6 +38,7 @@ export type RouteDeps = Shared & {
   guard: WebhookGuard;
   planChecks: PlanChecks;
   linkLog: LinkLog;
+  storeRoom: StoreRoom;
   reading: Reading;
   servedFiles: ServedFiles;
   groups: readonly Group[];

@@ -9,6 +9,7 @@ import type { Log } from '../core/log.ts';
 import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
 import { StartError } from '../core/stop-signals.ts';
 import type { Deployment } from '../prisma/deployment.ts';
+import { openStoreRoom } from '../prisma/exports/store-room.ts';
 import { openRefusals } from './access/refusals.ts';
 import { buildApp } from './app.ts';
 import { answerUnreadable, headLimitBytes } from './http/answer-unreadable.ts';
@@ -47,14 +48,15 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
       if (isStopping) throw new Error('The process was told to stop');
     },
   };
-  const checks = [...readinessChecks(deployment, 'api'), stopping];
+  const storeRoom = openStoreRoom(deployment.database, config.LOGFERRY_STORE_LIMIT);
+  const checks = [...readinessChecks({ ...deployment, room: storeRoom }, 'api'), stopping];
   const counter = openCounter(config, deployment.log);
   const streams = openEventStreams(deployment);
   const refusals = openRefusals(deployment);
   const servedFiles = openServedFiles(deployment.database.prisma, deployment.log);
   const server = createServer(
     { maxHeaderSize: headLimitBytes, connectionsCheckingInterval: headTimeoutMs / 2 },
-    buildApp({ ...deployment, checks, streams, refusals, servedFiles, counter }),
+    buildApp({ ...deployment, checks, streams, refusals, servedFiles, storeRoom, counter }),
   );
   const requests = watchRequests(server);
   server.on('clientError', answerUnreadable);

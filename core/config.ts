@@ -152,6 +152,10 @@ export const variables = {
     default: '{}',
     about: 'limits of plans that differ from the usual ones',
   },
+  LOGFERRY_STORE_LIMIT: {
+    read: integer(1, 999_999_999_999_999),
+    about: 'bytes of stored files, of all tenants together',
+  },
   LOGFERRY_RATE_LIMIT: {
     read: integer(0, 1e9),
     default: '1000',

@@ -2,6 +2,7 @@ import { within } from './async/within.ts';
 import type { Log } from './log.ts';
 import { type Queue, QueueLosesJobsError } from './queue/queue.ts';
 import type { ObjectStore } from './storage/object-store.ts';
+import { NoRoomError } from './storage/store-full.ts';
 
 /** Something that the process works with; `check` fails when it is not there. */
 export type ReadinessCheck = {
@@ -15,9 +16,9 @@ export type ReadinessCheck = {
 
 export type Readiness = {
   status: 'ok' | 'unavailable';
-  checks: Record<string, 'ok' | 'away' | 'not ready'>;
+  checks: Record<string, 'ok' | 'away' | 'full' | 'not ready'>;
   not_ready: string[];
-  /** What is away and is waited for, while the process serves. */
+  /** What is away or full and is waited for, while the process serves. */
   warnings: string[];
   /** Why checks fail, of those whose reasons are public. */
   reasons?: Record<string, string>;
@@ -36,6 +37,8 @@ type Parts = {
   store: Pick<ObjectStore, 'check'>;
   queue: Pick<Queue, 'check'>;
   schema: { check(): Promise<void> };
+  /** Whether files may grow; asked once the storage is there. */
+  room?: { check(): Promise<void> };
 };
 
 /**
@@ -44,12 +47,19 @@ type Parts = {
  * A worker without either does nothing.
  */
 export const readinessChecks = (
-  { database, schema, store, queue }: Parts,
+  { database, schema, store, queue, room }: Parts,
   process: 'api' | 'worker',
 ): ReadinessCheck[] => [
   { name: 'database', check: () => database.pool.query('select 1') },
   { name: 'schema', check: () => schema.check(), isPublic: true },
-  { name: 'storage', check: () => store.check(), isBearable: () => process === 'api' },
+  {
+    name: 'storage',
+    async check() {
+      await store.check();
+      await room?.check();
+    },
+    isBearable: () => process === 'api',
+  },
   {
     name: 'queue',
     check: () => queue.check(),
@@ -75,7 +85,7 @@ export function readiness(checks: readonly ReadinessCheck[], log: Log): () => Pr
     const answer = await within(checkTimeoutMs, `The check of the ${name}`, started(each)).then(
       (): Answer => ({ name, state: 'ok' }),
       (err): Answer => {
-        const state = each.isBearable?.(err) ? 'away' : 'not ready';
+        const state = each.isBearable?.(err) ? bearable(err) : 'not ready';
         if (before !== state) log.warn({ err, check: name }, state);
         return { name, state, reason: each.isPublic && isForPeople(err) ? err.message : undefined };
       },
@@ -92,6 +102,8 @@ export function readiness(checks: readonly ReadinessCheck[], log: Log): () => Pr
   };
 }
 
+const bearable = (error: unknown): State => (error instanceof NoRoomError ? 'full' : 'away');
+
 /** A check that throws at once is one that fails. */
 const started = async ({ check }: ReadinessCheck): Promise<unknown> => check();
 
@@ -103,7 +115,7 @@ function replyOf(answers: Answer[]): HealthReply {
     status: notReady.length === 0 ? 'ok' : 'unavailable',
     checks: Object.fromEntries(answers.map(({ name, state }) => [name, state])),
     not_ready: notReady,
-    warnings: named('away'),
+    warnings: [...named('away'), ...named('full')],
     ...(reasons.length > 0 && { reasons: Object.fromEntries(reasons) }),
   };
   if (notReady.length === 0) return { status: 200, headers: noStore, body };

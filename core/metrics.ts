@@ -49,6 +49,11 @@ export const metricList = {
     type: 'gauge',
     help: 'How long the delivery that was due first has been waiting for its attempt, 0 if none is due, read from the database',
   },
+  logferry_stored_bytes: {
+    type: 'gauge',
+    help: 'Bytes of files not yet deleted and of what running exports have written or reserved, read from the database',
+  },
+  logferry_store_limit_bytes: { type: 'gauge', help: 'LOGFERRY_STORE_LIMIT; absent without one' },
   logferry_exports_created_total: { type: 'counter', help: 'Exports that were queued by this API' },
   logferry_exports_ended_total: {
     type: 'counter',

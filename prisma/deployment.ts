@@ -59,6 +59,8 @@ export async function openDeployment(
   const metrics = makeMetrics();
   metrics.addProcessFigures();
   meterDatabase(metrics, { database, log });
+  if (config.LOGFERRY_STORE_LIMIT === undefined) metrics.unset('logferry_store_limit_bytes');
+  else metrics.set('logferry_store_limit_bytes', config.LOGFERRY_STORE_LIMIT);
   return {
     config,
     database,

@@ -3,6 +3,7 @@ import { within } from '../core/async/within.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Database } from './client.ts';
+import { storedBytesOf } from './exports/stored-bytes.ts';
 
 /** Milliseconds that the database has for the figures of a scrape. Prometheus gives up after ten seconds by default. */
 const timeoutMs = 2_000;
@@ -20,15 +21,17 @@ export type Figures = {
   oldestDueSeconds: number;
   deliveriesPending: number;
   oldestDeliverySeconds: number;
+  storedBytes: number;
 };
 
 /**
  * All figures in one query by indexes alone: of exports it touches the unfinished ones, of which there are few, of deliveries
- * the pending ones. Ended rows, of which there may be millions, are never counted.
+ * the pending ones. Ended rows, of which there may be millions, are never counted; the sum of stored bytes reads an index of
+ * the files that there are.
  */
 export const figuresQuery = {
   text: `
-    select q.count as "queued", q.due, q.seconds as "oldestDueSeconds", r.count as "running", r.silent,
+    select ${storedBytesOf()} as "storedBytes", q.count as "queued", q.due, q.seconds as "oldestDueSeconds", r.count as "running", r.silent,
       d.count as "deliveriesPending",
       coalesce((select extract(epoch from now() - next_attempt_at) from deliveries
         where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds"
@@ -103,6 +106,7 @@ function setFigures(metrics: Metrics, figures: Figures | undefined): void {
   metrics.set('logferry_exports_oldest_due_seconds', figures.oldestDueSeconds);
   metrics.set('logferry_deliveries_pending', figures.deliveriesPending);
   metrics.set('logferry_deliveries_oldest_due_seconds', figures.oldestDeliverySeconds);
+  metrics.set('logferry_stored_bytes', figures.storedBytes);
 }
 
 const fromRows = [
@@ -112,6 +116,7 @@ const fromRows = [
   'logferry_exports_oldest_due_seconds',
   'logferry_deliveries_pending',
   'logferry_deliveries_oldest_due_seconds',
+  'logferry_stored_bytes',
 ] as const;
 
 function meterPool(metrics: Metrics, pool: string, { totalCount, idleCount, waitingCount, options }: pg.Pool): void {

@@ -1,6 +1,7 @@
 import { within } from '../core/async/within.ts';
 import { attemptLimits } from '../core/exports/exports.ts';
 import type { JobResult } from '../core/queue/queue.ts';
+import { StoreFullError } from '../core/storage/store-full.ts';
 import { announce } from '../prisma/exports/end.ts';
 import {
   CancelRequestedError,
@@ -11,6 +12,8 @@ import {
   requeueFailed,
   tellNobody,
 } from '../prisma/exports/runs.ts';
+import { markStoreFull } from '../prisma/exports/store-room.ts';
+import { keepNoBytes, keepWrittenBytes } from '../prisma/exports/stored-bytes.ts';
 import { contentOfRow, type ExportError, requestOf } from '../prisma/exports/view.ts';
 import { savepoint } from '../prisma/savepoint.ts';
 import type { EndedRun, ExportRun } from './export-run.ts';
@@ -66,6 +69,7 @@ function leaveToOther({ log, deps }: EndedRun): JobResult {
 
 async function handBackRun({ deps, run, log }: EndedRun, error: HandBackError): Promise<JobResult> {
   log.info(error.message);
+  await keepWrittenBytes(deps.database, run);
   await handBack(deps.database.prisma, run);
   countRun(deps.metrics, error.reason === 'the worker stops' ? 'handed_back' : 'gave_way');
   return { outcome: 'handed-back' };
@@ -75,8 +79,10 @@ async function settleFailure(ended: EndedRun, error: unknown): Promise<JobResult
   const { deps, row, run, log } = ended;
   const verdict = judgeFailure(error, row.failures);
   log.error({ err: error, retryable: verdict.error.retryable }, 'export run failed');
+  if (error instanceof StoreFullError) await markStoreFull(deps.database);
   if (verdict.outcome === 'failed') return giveUp(ended, { status: 'failed', error: verdict.error });
   const { delayMs } = verdict;
+  await keepWrittenBytes(deps.database, run);
   await requeueFailed(deps.database.prisma, run, verdict.error, delayMs);
   countRun(deps.metrics, 'retried');
   return { outcome: 'retry', delayMs };
@@ -111,16 +117,24 @@ function tellerOf({ row, log }: EndedRun): typeof announce {
     });
 }
 
-/** Gives the parts of an export that ends back. @throws LeaseLostError */
+/** Gives the parts of an export that ends back, and the room that they had. @throws LeaseLostError */
 async function forgetUpload(ended: EndedRun): Promise<void> {
   const { database, store } = ended.deps;
   const upload = await heldUpload(database.prisma, ended.run);
-  if (upload) await removed(ended, 'the abort of the upload', store.abortUpload(upload));
+  if (!upload) return;
+  const isAborted = await removed(ended, 'the abort of the upload', store.abortUpload(upload));
+  if (isAborted) await keepNoBytes(database, ended.run);
 }
 
 /** Waits for the store a little: what it does not do now, the sweep has it do, and a cancel must not wait for it. */
-async function removed({ log }: EndedRun, what: string, removal: Promise<void>): Promise<void> {
-  await within(removalLimitMs, what, removal).catch((err) => log.warn({ err }, 'left to the sweep'));
+async function removed({ log }: EndedRun, what: string, removal: Promise<void>): Promise<boolean> {
+  return within(removalLimitMs, what, removal).then(
+    () => true,
+    (err) => {
+      log.warn({ err }, 'left to the sweep');
+      return false;
+    },
+  );
 }
 
 async function enqueueDeliveries({ deps, log }: EndedRun, ids: string[]): Promise<void> {

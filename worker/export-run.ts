@@ -1,3 +1,4 @@
+import type { StoreLimits } from '../core/exports/store-limits.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
@@ -26,6 +27,7 @@ export type RunExportDeps = {
   partsInFlight: number;
   bytesInFlight: number;
   exportTtlSeconds: number;
+  storeLimits: StoreLimits;
 };
 
 /** One run of one export: the value that travels through the steps of the worker. */

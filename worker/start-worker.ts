@@ -1,4 +1,5 @@
 import type { Config } from '../core/config.ts';
+import { storeLimitsOf } from '../core/exports/store-limits.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { type Queue, queueNames } from '../core/queue/queue.ts';
@@ -57,6 +58,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     partsInFlight: config.LOGFERRY_PARTS_IN_FLIGHT,
     bytesInFlight: config.LOGFERRY_IN_FLIGHT_MIB * 1024 * 1024,
     exportTtlSeconds: config.EXPORT_TTL,
+    storeLimits: storeLimitsOf(config),
   };
   const deliver = {
     prisma: database.prisma,

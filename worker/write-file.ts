@@ -7,6 +7,7 @@ import { type ObjectStore, type Upload, UploadGoneError } from '../core/storage/
 import type { BufferSource } from '../prisma/copy/buffers.ts';
 import type { Scans } from '../prisma/copy/copy-options.ts';
 import { type Checkpoint, loadCheckpoints, replaceUpload, saveCheckpoint } from '../prisma/exports/runs.ts';
+import { keepWrittenBytes, reserveBytes } from '../prisma/exports/stored-bytes.ts';
 import { contentOfRow } from '../prisma/exports/view.ts';
 import { countRows } from '../prisma/rows/count.ts';
 import { type FileChunk, readSegments } from '../prisma/rows/read-segments.ts';
@@ -48,6 +49,7 @@ export async function writeFile(running: ExportRun): Promise<PublishedFile> {
         partsInFlight: deps.partsInFlight,
         bytesInFlight: deps.bytesInFlight,
         signal: lease.storeSignal,
+        reserve: reservation(running),
         async saveCheckpoint(checkpoint) {
           await saveCheckpoint(deps.database, run, checkpoint);
           meterCheckpoint(checkpoint);
@@ -86,10 +88,21 @@ function blocksAfter(
   return compressPieces(pieces, rows.content.compression, { inFlight: compressionsInFlight, resumed });
 }
 
+/** What reserves room for the file up to so many bytes, unless there is enough from before. */
+function reservation({ deps, run }: ExportRun): (through: number) => Promise<void> {
+  let reserved = 0;
+  return async (through) => {
+    if (through <= reserved) return;
+    const granted = await reserveBytes(deps.database, run, { through, limits: deps.storeLimits });
+    reserved = Math.max(reserved, granted);
+  };
+}
+
 /** The upload of the run before with its parts, or a new one. An export that cannot be resumed always gets a new one. */
 async function openUpload({ deps, row, run }: ExportRun): Promise<{ upload: Upload; written: Checkpoint[] }> {
   const { database, store } = deps;
   if (row.uploadId && row.resumable) {
+    await keepWrittenBytes(database, run);
     const written = await loadCheckpoints(database.prisma, row.id);
     return { upload: { key: row.storageKey, uploadId: row.uploadId }, written };
   }

@@ -17,6 +17,8 @@ export type WriteOptions = {
   bytesInFlight: number;
   /** Ends calls to the store. Reading ends by itself before, and what is under way then may still be stored. */
   signal: AbortSignal;
+  /** Called before a part is put, with the bytes of the file up to its end; the part waits for it. An error ends the writing. */
+  reserve(through: number): Promise<void>;
   /** Called for each part once it and all before it are stored, in order. An error ends the writing. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>;
   /** Told of the rows and bytes that have been taken so far. */
@@ -76,12 +78,16 @@ export async function writeParts(blocks: AsyncIterable<FileChunk>, options: Writ
     if (partNumber > options.plan.maxParts) throw tooManyParts(options.plan);
     const state = { rows, neutralizedCells, position };
     const pieces = body;
+    const partLength = bodyBytes;
     const part = { partNumber, offset: bytes - bodyBytes, body: pieces.map((piece) => piece.bytes) };
-    const stored = options.store.putPart(options.upload, part, { signal: options.signal }).then((receipt) => {
+    const put = async () => {
+      await options.reserve(part.offset + partLength);
+      const receipt = await options.store.putPart(options.upload, part, { signal: options.signal });
       // Not after an error: what broke may still be reading.
       for (const { giveBack } of pieces) giveBack?.();
       return { part: receipt, ...state };
-    });
+    };
+    const stored = put();
     stored.catch(() => {}); // Heard when its turn comes.
     underWay.push({ bytes: bodyBytes, stored });
     partNumber++;

@@ -28,6 +28,13 @@ export const limits = {
     soon: 100 * gibibyte,
     told: 'bytes in files of exports made on one day (UTC)',
   },
+  stored_bytes: {
+    of: 'exports',
+    isDaily: false,
+    soon: 100 * gibibyte,
+    told: 'bytes in stored files',
+    advice: 'Delete exports that are not needed any more, or wait for their files to expire',
+  },
   api_keys: { of: 'keys', isDaily: false, soon: 0, told: 'API keys', advice: 'Revoke one that is not used' },
   webhooks: { of: 'webhooks', isDaily: false, soon: 0, told: 'webhooks', advice: 'Delete one that is not used' },
 } as const satisfies Record<string, Limit>;
@@ -50,8 +57,11 @@ export const limitsOfSubject = (subject: LimitSubject): LimitName[] =>
 
 const tebibyte = 1024 * gibibyte;
 
-/** Each webhook is told of each export, and each key has a share of the requests. */
-const inEveryPlan = { api_keys: 100, webhooks: 50 };
+/**
+ * Each webhook is told of each export, and each key has a share of the requests. What there is to store in, the operator
+ * knows alone.
+ */
+const inEveryPlan = { stored_bytes: null, api_keys: 100, webhooks: 50 };
 
 /** They keep a program that runs wild from filling a deployment, and are far from what people need. */
 const defaults: Record<Plan, PlanLimits> = {

@@ -13,6 +13,7 @@ import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
 import { refuseAheadOf } from './find.ts';
+import { storeLimitReached } from './store-room.ts';
 import { readUsage } from './usage.ts';
 import { type ExportRow, queuedProgress } from './view.ts';
 
@@ -23,6 +24,8 @@ export type NewExport = {
   layout: { segmentRows: number; partBytes: number; maxParts: number };
   /** To be kept; left out where the tenant is known to be far from them. */
   limits?: PlanLimits;
+  /** Whether all files together reach what may be stored: then nothing new is begun. */
+  storeIsFull?: boolean;
   idempotencyKey?: string;
   sealedWebhookSecret?: Buffer<ArrayBuffer>;
 };
@@ -34,7 +37,7 @@ export const idempotencyHours = 24;
  * Writes an export as queued, bounded by the tenant's sequence number of this moment: the bound, the row, its idempotency
  * key, its webhook and the audit event are one transaction. The audit event comes after the bound, so it is not in the file.
  * @returns `replayed` with the first export if the idempotency key was used for the same request before
- * @throws AppError idempotency_mismatch if it was used for another request; plan_limit_exceeded
+ * @throws AppError idempotency_mismatch if it was used for another request; plan_limit_exceeded; unavailable if the store is full
  */
 export async function createExport(
   prisma: Prisma,
@@ -49,6 +52,7 @@ export async function createExport(
     const head = await lockChainHead(prismaSql(tx), tenantId);
     const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
     if (earlier) return { row: earlier, replayed: true };
+    if (input.storeIsFull) throw storeLimitReached();
     refuseAheadOf(head.sequenceNumber, input.request.filter.after_sequence);
     // Under the lock, so that no two exports both take the last that is left.
     if (input.limits) refuseBeyond(input.limits, await readUsage(prismaSql(tx), tenantId, Date.now()), Date.now());

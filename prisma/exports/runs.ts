@@ -105,10 +105,10 @@ export async function loadCheckpoints(prisma: Prisma, exportId: string): Promise
     }));
 }
 
-/** Puts a new upload in place of one that is gone; its checkpoints go with it. @throws LeaseLostError */
+/** Puts a new upload in place of one that is gone; its checkpoints and what it has reserved go with it. @throws LeaseLostError */
 export async function replaceUpload(prisma: Prisma, run: Run, uploadId: string): Promise<void> {
   await prisma.$transaction(async (tx) => {
-    const { count } = await tx.export.updateMany({ where: whileHeld(run), data: { uploadId } });
+    const { count } = await tx.export.updateMany({ where: whileHeld(run), data: { uploadId, reservedBytes: 0n } });
     if (count === 0) throw new LeaseLostError(run);
     await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { FinalError } from '../../core/errors.ts';
 import { attemptLimits } from '../../core/exports/exports.ts';
+import { storeLimitsOf } from '../../core/exports/store-limits.ts';
 import { freshBuffers } from '../../prisma/copy/buffers.ts';
 import { claimExport } from '../../prisma/exports/claim.ts';
 import { cancelExport } from '../../prisma/exports/end.ts';
@@ -47,7 +48,14 @@ async function startRun() {
 
 // Nothing is read here.
 const scansFor = () => app.database.scans;
-const limits = { scansFor, buffers: freshBuffers(1024), readers: 1, partsInFlight: 1, bytesInFlight: 1 };
+const limits = {
+  scansFor,
+  buffers: freshBuffers(1024),
+  readers: 1,
+  partsInFlight: 1,
+  bytesInFlight: 1,
+  storeLimits: storeLimitsOf({ LOGFERRY_STORE_LIMIT: undefined, LOGFERRY_PLAN_LIMITS: {} }),
+};
 const by = { actor: { id: null, type: 'test', name: null }, context: { ip: null, user_agent: null } };
 
 it.each([new FinalError('gone_wrong', 'It went wrong.'), new Error('a moment of weakness')])(

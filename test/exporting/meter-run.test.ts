@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { storeLimitsOf } from '../../core/exports/store-limits.ts';
 import { makeMetrics } from '../../core/metrics.ts';
 import { freshBuffers } from '../../prisma/copy/buffers.ts';
 import { claimExport } from '../../prisma/exports/claim.ts';
@@ -106,6 +107,7 @@ describe('The metrics of runs', () => {
         readers: 1,
         partsInFlight: 1,
         bytesInFlight: 1,
+        storeLimits: storeLimitsOf(app.deps.config),
         leaseSeconds: 60,
         yieldAfterSeconds: 60,
       };

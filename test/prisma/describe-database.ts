@@ -1,12 +1,13 @@
 import type pg from 'pg';
 
+/** What a column is generated from is left out: schema.prisma has no words for it. */
 const columns = `
   select format('column %s.%s %s%s%s', t.relname, a.attname, format_type(a.atttypid, a.atttypmod),
     case when a.attnotnull then ' not null' end,
     ' default ' || regexp_replace(regexp_replace(pg_get_expr(d.adbin, d.adrelid), '::[a-z_ ]+(\\[\\])?$', ''), '^''(.*)''$', '\\1'))
   from pg_class t
   join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
-  left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum
+  left join pg_attrdef d on d.adrelid = t.oid and d.adnum = a.attnum and a.attgenerated = ''
   where t.relkind in ('r', 'p') and t.relnamespace = 'public'::regnamespace and t.relname <> '_prisma_migrations'`;
 
 /** Indexes on expressions or parts of a table are left out: schema.prisma has no words for them. */

@@ -48,6 +48,7 @@ describe('The figures of the database', () => {
       oldestDueSeconds: 0,
       deliveriesPending: 0,
       oldestDeliverySeconds: 0,
+      storedBytes: 0,
     });
   });
 

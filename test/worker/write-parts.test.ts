@@ -44,7 +44,7 @@ describe('writeParts', () => {
         bytes: Buffer.concat(body).length,
       }),
     };
-    const options = { store, upload, written: [], ...limits, onProgress: () => {}, ...more };
+    const options = { store, upload, written: [], ...limits, onProgress: () => {}, reserve: async () => {}, ...more };
     const file = writeParts(blocks, { ...options, saveCheckpoint: async (checkpoint) => void saved.push(checkpoint) });
     return { file, saved };
   };

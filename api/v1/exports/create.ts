@@ -7,6 +7,7 @@ import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
 import type { Database } from '../../../prisma/client.ts';
 import { createExport } from '../../../prisma/exports/create.ts';
 import { isFinal } from '../../../prisma/exports/find.ts';
+import type { StoreRoom } from '../../../prisma/exports/store-room.ts';
 import { auditContext, tenantOf } from '../../access/tenant-route.ts';
 import { parse } from '../../http/body.ts';
 import { readIdempotencyKey, readWaitSeconds } from '../../http/request-headers.ts';
@@ -29,6 +30,7 @@ type Deps = PresentDeps &
     guard: WebhookGuard;
     metrics: Metrics;
     planChecks: PlanChecks;
+    storeRoom: StoreRoom;
   };
 
 /** What POST /v1/exports and its estimate take. */
@@ -75,6 +77,7 @@ function postExport(deps: Deps): RequestHandler {
       by: auditContext(request, response),
       layout: layoutOf(deps.config),
       limits: await deps.planChecks(tenantOf(response)),
+      storeIsFull: await deps.storeRoom.isReached(),
       idempotencyKey,
       sealedWebhookSecret: secret === undefined ? undefined : deps.secretKey.seal(secret),
     });

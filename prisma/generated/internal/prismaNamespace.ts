@@ -1379,7 +1379,9 @@ export const ExportScalarFieldEnum = {
   runStartedAt: 'runStartedAt',
   completedAt: 'completedAt',
   expiresAt: 'expiresAt',
-  fileDeletedAt: 'fileDeletedAt'
+  fileDeletedAt: 'fileDeletedAt',
+  reservedBytes: 'reservedBytes',
+  storedBytes: 'storedBytes'
 } as const
 
 export type ExportScalarFieldEnum = (typeof ExportScalarFieldEnum)[keyof typeof ExportScalarFieldEnum]

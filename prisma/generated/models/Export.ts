@@ -37,6 +37,8 @@ export type ExportAvgAggregateOutputType = {
   rows: number | null
   bytes: number | null
   neutralizedCells: number | null
+  reservedBytes: number | null
+  storedBytes: number | null
 }
 
 export type ExportSumAggregateOutputType = {
@@ -50,6 +52,8 @@ export type ExportSumAggregateOutputType = {
   rows: bigint | null
   bytes: bigint | null
   neutralizedCells: bigint | null
+  reservedBytes: bigint | null
+  storedBytes: bigint | null
 }
 
 export type ExportMinAggregateOutputType = {
@@ -82,6 +86,8 @@ export type ExportMinAggregateOutputType = {
   completedAt: Date | null
   expiresAt: Date | null
   fileDeletedAt: Date | null
+  reservedBytes: bigint | null
+  storedBytes: bigint | null
 }
 
 export type ExportMaxAggregateOutputType = {
@@ -114,6 +120,8 @@ export type ExportMaxAggregateOutputType = {
   completedAt: Date | null
   expiresAt: Date | null
   fileDeletedAt: Date | null
+  reservedBytes: bigint | null
+  storedBytes: bigint | null
 }
 
 export type ExportCountAggregateOutputType = {
@@ -149,6 +157,8 @@ export type ExportCountAggregateOutputType = {
   completedAt: number
   expiresAt: number
   fileDeletedAt: number
+  reservedBytes: number
+  storedBytes: number
   _all: number
 }
 
@@ -164,6 +174,8 @@ export type ExportAvgAggregateInputType = {
   rows?: true
   bytes?: true
   neutralizedCells?: true
+  reservedBytes?: true
+  storedBytes?: true
 }
 
 export type ExportSumAggregateInputType = {
@@ -177,6 +189,8 @@ export type ExportSumAggregateInputType = {
   rows?: true
   bytes?: true
   neutralizedCells?: true
+  reservedBytes?: true
+  storedBytes?: true
 }
 
 export type ExportMinAggregateInputType = {
@@ -209,6 +223,8 @@ export type ExportMinAggregateInputType = {
   completedAt?: true
   expiresAt?: true
   fileDeletedAt?: true
+  reservedBytes?: true
+  storedBytes?: true
 }
 
 export type ExportMaxAggregateInputType = {
@@ -241,6 +257,8 @@ export type ExportMaxAggregateInputType = {
   completedAt?: true
   expiresAt?: true
   fileDeletedAt?: true
+  reservedBytes?: true
+  storedBytes?: true
 }
 
 export type ExportCountAggregateInputType = {
@@ -276,6 +294,8 @@ export type ExportCountAggregateInputType = {
   completedAt?: true
   expiresAt?: true
   fileDeletedAt?: true
+  reservedBytes?: true
+  storedBytes?: true
   _all?: true
 }
 
@@ -398,6 +418,8 @@ export type ExportGroupByOutputType = {
   completedAt: Date | null
   expiresAt: Date | null
   fileDeletedAt: Date | null
+  reservedBytes: bigint
+  storedBytes: bigint | null
   _count: ExportCountAggregateOutputType | null
   _avg: ExportAvgAggregateOutputType | null
   _sum: ExportSumAggregateOutputType | null
@@ -456,6 +478,8 @@ export type ExportWhereInput = {
   completedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   expiresAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
+  reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
+  storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
 }
@@ -493,6 +517,8 @@ export type ExportOrderByWithRelationInput = {
   completedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   fileDeletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrderInput | Prisma.SortOrder
   tenant?: Prisma.TenantOrderByWithRelationInput
   checkpoints?: Prisma.CheckpointOrderByRelationAggregateInput
 }
@@ -533,6 +559,8 @@ export type ExportWhereUniqueInput = Prisma.AtLeast<{
   completedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   expiresAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
+  reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
+  storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
 }, "id">
@@ -570,6 +598,8 @@ export type ExportOrderByWithAggregationInput = {
   completedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrderInput | Prisma.SortOrder
   fileDeletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ExportCountOrderByAggregateInput
   _avg?: Prisma.ExportAvgOrderByAggregateInput
   _max?: Prisma.ExportMaxOrderByAggregateInput
@@ -613,6 +643,8 @@ export type ExportScalarWhereWithAggregatesInput = {
   completedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
   expiresAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
   fileDeletedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
+  reservedBytes?: Prisma.BigIntWithAggregatesFilter<"Export"> | bigint | number
+  storedBytes?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
 }
 
 export type ExportCreateInput = {
@@ -647,6 +679,8 @@ export type ExportCreateInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
 }
@@ -684,6 +718,8 @@ export type ExportUncheckedCreateInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
 }
 
@@ -719,6 +755,8 @@ export type ExportUpdateInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
 }
@@ -756,6 +794,8 @@ export type ExportUncheckedUpdateInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
 }
 
@@ -792,6 +832,8 @@ export type ExportCreateManyInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
 }
 
 export type ExportUpdateManyMutationInput = {
@@ -826,6 +868,8 @@ export type ExportUpdateManyMutationInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type ExportUncheckedUpdateManyInput = {
@@ -861,6 +905,8 @@ export type ExportUncheckedUpdateManyInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type ExportListRelationFilter = {
@@ -906,6 +952,8 @@ export type ExportCountOrderByAggregateInput = {
   completedAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   fileDeletedAt?: Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrder
 }
 
 export type ExportAvgOrderByAggregateInput = {
@@ -919,6 +967,8 @@ export type ExportAvgOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   neutralizedCells?: Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrder
 }
 
 export type ExportMaxOrderByAggregateInput = {
@@ -951,6 +1001,8 @@ export type ExportMaxOrderByAggregateInput = {
   completedAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   fileDeletedAt?: Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrder
 }
 
 export type ExportMinOrderByAggregateInput = {
@@ -983,6 +1035,8 @@ export type ExportMinOrderByAggregateInput = {
   completedAt?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   fileDeletedAt?: Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrder
 }
 
 export type ExportSumOrderByAggregateInput = {
@@ -996,6 +1050,8 @@ export type ExportSumOrderByAggregateInput = {
   rows?: Prisma.SortOrder
   bytes?: Prisma.SortOrder
   neutralizedCells?: Prisma.SortOrder
+  reservedBytes?: Prisma.SortOrder
+  storedBytes?: Prisma.SortOrder
 }
 
 export type ExportScalarRelationFilter = {
@@ -1115,6 +1171,8 @@ export type ExportCreateWithoutTenantInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
 }
 
@@ -1150,6 +1208,8 @@ export type ExportUncheckedCreateWithoutTenantInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
 }
 
@@ -1215,6 +1275,8 @@ export type ExportScalarWhereInput = {
   completedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   expiresAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
+  reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
+  storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
 }
 
 export type ExportCreateWithoutCheckpointsInput = {
@@ -1249,6 +1311,8 @@ export type ExportCreateWithoutCheckpointsInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
 }
 
@@ -1285,6 +1349,8 @@ export type ExportUncheckedCreateWithoutCheckpointsInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
 }
 
 export type ExportCreateOrConnectWithoutCheckpointsInput = {
@@ -1335,6 +1401,8 @@ export type ExportUpdateWithoutCheckpointsInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
 }
 
@@ -1371,6 +1439,8 @@ export type ExportUncheckedUpdateWithoutCheckpointsInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 export type ExportCreateManyTenantInput = {
@@ -1405,6 +1475,8 @@ export type ExportCreateManyTenantInput = {
   completedAt?: Date | string | null
   expiresAt?: Date | string | null
   fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
 }
 
 export type ExportUpdateWithoutTenantInput = {
@@ -1439,6 +1511,8 @@ export type ExportUpdateWithoutTenantInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
 }
 
@@ -1474,6 +1548,8 @@ export type ExportUncheckedUpdateWithoutTenantInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
 }
 
@@ -1509,6 +1585,8 @@ export type ExportUncheckedUpdateManyWithoutTenantInput = {
   completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
 }
 
 
@@ -1575,6 +1653,8 @@ export type ExportSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   completedAt?: boolean
   expiresAt?: boolean
   fileDeletedAt?: boolean
+  reservedBytes?: boolean
+  storedBytes?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
   _count?: boolean | Prisma.ExportCountOutputTypeDefaultArgs<ExtArgs>
@@ -1613,6 +1693,8 @@ export type ExportSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   completedAt?: boolean
   expiresAt?: boolean
   fileDeletedAt?: boolean
+  reservedBytes?: boolean
+  storedBytes?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["export"]>
 
@@ -1649,6 +1731,8 @@ export type ExportSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   completedAt?: boolean
   expiresAt?: boolean
   fileDeletedAt?: boolean
+  reservedBytes?: boolean
+  storedBytes?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["export"]>
 
@@ -1685,9 +1769,11 @@ export type ExportSelectScalar = {
   completedAt?: boolean
   expiresAt?: boolean
   fileDeletedAt?: boolean
+  reservedBytes?: boolean
+  storedBytes?: boolean
 }
 
-export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "neutralizedCells" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt", ExtArgs["result"]["export"]>
+export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "neutralizedCells" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt" | "reservedBytes" | "storedBytes", ExtArgs["result"]["export"]>
 export type ExportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
@@ -1761,6 +1847,14 @@ export type $ExportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      * When the file was removed from the storage: by expiry or by DELETE.
      */
     fileDeletedAt: Date | null
+    /**
+     * Bytes that the present run may have stored. Reserved before they are written (exports/stored-bytes.ts).
+     */
+    reservedBytes: bigint
+    /**
+     * Bytes that the export holds of the storage. Generated from the other columns, never written.
+     */
+    storedBytes: bigint | null
   }, ExtArgs["result"]["export"]>
   composites: {}
 }
@@ -2218,6 +2312,8 @@ export interface ExportFieldRefs {
   readonly completedAt: Prisma.FieldRef<"Export", 'DateTime'>
   readonly expiresAt: Prisma.FieldRef<"Export", 'DateTime'>
   readonly fileDeletedAt: Prisma.FieldRef<"Export", 'DateTime'>
+  readonly reservedBytes: Prisma.FieldRef<"Export", 'BigInt'>
+  readonly storedBytes: Prisma.FieldRef<"Export", 'BigInt'>
 }
     
 

@@ -4,7 +4,7 @@ import { hasRoom, limitsOf, nextDay, refuseBeyond, startOfDay } from '../../../c
 
 const noon = Date.parse('2026-11-22T12:00:00Z');
 const none = { unfinished_exports: 0, exported_rows_per_day: 0, exported_bytes_per_day: 0 };
-const held = { api_keys: 100, webhooks: 50 };
+const held = { stored_bytes: null, api_keys: 100, webhooks: 50 };
 const some = { unfinished_exports: 2, exported_rows_per_day: 1000, exported_bytes_per_day: null, ...held };
 
 describe('The limits of a plan', () => {
@@ -45,8 +45,10 @@ describe('refuseBeyond', () => {
     expect(error.message).toContain('1000 rows');
   });
 
-  it('tells to come back soon where nobody knows when', () => {
+  it('tells to come back soon where nobody knows when, and what to do about it', () => {
     expect(refusal({ unfinished_exports: 2 })!.headers).toEqual({ 'Retry-After': '10' });
+    const full = () => refuseBeyond({ ...some, stored_bytes: 500 }, { ...none, stored_bytes: 500 }, noon);
+    expect(full).toThrow(/500 bytes in stored files.*Delete exports .*or wait for their files to expire/);
   });
 });
 
@@ -63,12 +65,14 @@ describe('hasRoom', () => {
     expect(hasRoom(big, { ...none, ...used })).toBe(room);
   });
 
-  it.each([{ unfinished_exports: 5000 }, { exported_rows_per_day: 100e6 }, { exported_bytes_per_day: 100 * 2 ** 30 }])(
-    'is never there where %j is all that there is: a few seconds may use it up',
-    (small) => {
-      expect(hasRoom({ ...big, ...small }, none)).toBe(false);
-    },
-  );
+  it.each([
+    { unfinished_exports: 5000 },
+    { exported_rows_per_day: 100e6 },
+    { exported_bytes_per_day: 100 * 2 ** 30 },
+    { stored_bytes: 100 * 2 ** 30 },
+  ])('is never there where %j is all that there is: a few seconds may use it up', (small) => {
+    expect(hasRoom({ ...big, ...small }, none)).toBe(false);
+  });
 });
 
 describe('A day', () => {
