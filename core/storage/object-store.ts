@@ -8,6 +8,11 @@ export type PartReceipt = { partNumber: number; etag: string; bytes: number };
 
 /** Names an upload that was begun and neither completed nor aborted. */
 export type Upload = { key: string; uploadId: string };
+/** A complete object as a listing tells of it; the time is that of the store's own clock. */
+export type ListedObject = { key: string; modifiedAt: Date };
+/** `after` is the last key of a listing before, which this one goes on behind. */
+export type ListOptions = { after?: string; pageSize?: number };
+
 export type BegunUpload = Upload & { begunAt: Date };
 
 export type Completion = { outcome: 'created' | 'exists'; object: ObjectInfo };
@@ -52,6 +57,11 @@ export type ObjectStore = {
   abortUpload(upload: Upload): Promise<void>;
   /** Uploads that were begun and have not ended, for the sweep. */
   listUploads(): Promise<BegunUpload[]>;
+  /**
+   * The objects whose keys begin with the folder `prefix` (`exports/`), each once and in the same order every time, a page at a
+   * time, so that millions take no more memory than a page. Those that come or go meanwhile may be among them or not.
+   */
+  listObjects(prefix: string, options?: ListOptions): AsyncIterable<ListedObject[]>;
   /** The bytes of an object, from its beginning. @throws if there is none */
   readObject(key: string, options?: CallOptions): AsyncIterable<Uint8Array>;
   statObject(key: string): Promise<ObjectInfo | undefined>;

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import type { Finding } from '../../findings.ts';
 import type { CallOptions, ObjectStore } from '../object-store.ts';
 import { errorCode, findStoredObject, isFull, layout, ownFileMode, ownFolder } from './layout.ts';
+import { listObjects } from './listing.ts';
 import { abortUpload, deleteObject, listUploads } from './removal.ts';
 import { signPath } from './signed-path.ts';
 import { beginUpload, completeUpload, putPart } from './uploads.ts';
@@ -26,6 +27,7 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
     completeUpload: (upload, parts, call) => beforeItsEnd(call, () => completeUpload(directory, upload, parts)),
     abortUpload: (upload) => abortUpload(directory, upload),
     listUploads: () => listUploads(directory),
+    listObjects: (prefix, page) => listObjects(directory, prefix, page),
     deleteObject: (key) => deleteObject(directory, key),
     check: () => probe(directory),
     inspect: () => inspect(directory),

@@ -6,6 +6,7 @@ import { completeUpload } from './completion.ts';
 import { readObject } from './download.ts';
 import { inspect } from './inspect.ts';
 import { signLink } from './links.ts';
+import { listObjects } from './listing.ts';
 import type { S3Options } from './options.ts';
 import { putPart } from './parts.ts';
 import { deleteObject } from './removal.ts';
@@ -25,6 +26,7 @@ export function openS3Store(options: S3Options): ObjectStore {
     completeUpload: (upload, parts, call) => completeUpload(bucket, upload, parts, call),
     abortUpload: (upload) => abortUpload(bucket, upload),
     listUploads: () => listUploads(bucket),
+    listObjects: (prefix, page) => listObjects(bucket, prefix, page),
     readObject: (key, call) => readObject(bucket, key, call),
     statObject: (key) => statObject(bucket, key),
     deleteObject: async (key) => void (await deleteObject(bucket, key)),

@@ -213,6 +213,28 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       await store.abortUpload(open);
     });
 
+    it('lists every object below a folder once, page by page, with its time, and goes on behind a key', async () => {
+      const folder = `exports/${randomUUID()}/`;
+      const keys = ['a/events.csv', 'a/events.csv.gz', 'b/events.csv', 'b/inner/events.csv', 'c/events.json'].map(
+        (name) => folder + name,
+      );
+      for (const key of [keys[3]!, keys[0]!, keys[4]!, keys[1]!, keys[2]!]) await storeText(key, key);
+      await storeText(`log/${randomUUID()}/0`, 'of somebody else');
+      const open = await begin(`${folder}d/events.csv`);
+      const list = (options = {}) => collectPages(store.listObjects(folder, options));
+      const listed = (await list()).flat();
+      expect(listed.map(({ key }) => key)).toEqual(keys);
+      for (const { modifiedAt } of listed) expect(Math.abs(modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
+      const pages = await list({ pageSize: 2 });
+      expect(pages.every((page) => page.length <= 2)).toBe(true);
+      expect(pages.flat()).toEqual(listed);
+      for (const [i, after] of keys.entries()) expect((await list({ after })).flat()).toEqual(listed.slice(i + 1));
+      await store.deleteObject(keys[2]!);
+      expect((await list({ after: keys[2] })).flat()).toEqual(listed.slice(3));
+      await store.abortUpload(open);
+      expect((await collectPages(store.listObjects(`exports/${randomUUID()}/`))).flat()).toEqual([]);
+    });
+
     it('ends a call by the reason of its signal', async () => {
       const reason = new Error('ended before it began');
       const options = { signal: AbortSignal.abort(reason) };
@@ -296,6 +318,12 @@ const freshKey = () => `exports/${randomUUID()}/${randomUUID()}/file.csv.gz`;
 const filled = (bytes: number, seed: number) => Buffer.alloc(bytes, `${seed}:${'abcdefghijklm'.slice(seed)}`);
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 const minutesFromNow = (minutes: number) => new Date(Date.now() + minutes * 60_000);
+
+async function collectPages<T>(pages: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const page of pages) all.push(page);
+  return all;
+}
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all = [];
