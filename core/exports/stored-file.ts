@@ -29,12 +29,15 @@ export function downloadName(
   return name + outer;
 }
 
+/** The folder of all files of exports. What else is in the storage is somebody else's. */
+export const exportsFolder = 'exports/';
+
 /** Where the file of an export is kept. The tenant stands first, so that a bucket policy can tell tenants apart. */
 export const objectKey = (
   tenantId: string,
   exportId: string,
   content: Pick<ExportContent, 'format' | 'compression'>,
-): string => `exports/${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
+): string => `${exportsFolder}${tenantId}/${exportId}/events.${content.format}${extensions[content.compression]}`;
 
 const keyPattern = /^exports\/([0-9a-f-]{36})\/([0-9a-f-]{36})\/events\.[a-z.]+$/;
 

@@ -75,6 +75,12 @@ export async function uploadOwners(
   return new Map(rows.map(({ id, uploadId, status }) => [id, { uploadId, hasEnded: isFinal(status) }]));
 }
 
+/** Which of these exports there are, of any tenant and in any state. */
+export async function knownExports({ pool }: Pick<Database, 'pool'>, ids: string[]): Promise<Set<string>> {
+  const { rows } = await pool.query<{ id: string }>('select id from exports where id = any($1::uuid[])', [ids]);
+  return new Set(rows.map(({ id }) => id));
+}
+
 export async function forgetIdempotencyKeys(prisma: Prisma): Promise<void> {
   await prisma.idempotencyKey.deleteMany({
     where: { createdAt: { lt: new Date(Date.now() - idempotencyHours * 3_600_000) } },

@@ -1,9 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeMetrics } from '../../core/metrics.ts';
+import type { ObjectStore } from '../../core/storage/object-store.ts';
 import { takeSweep } from '../../prisma/exports/leftovers.ts';
 import { keepSweeping } from '../../worker/sweep/keep-sweeping.ts';
+import { removeOrphans } from '../../worker/sweep/remove-orphans.ts';
 import { sweep } from '../../worker/sweep/sweep.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
+import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
 import {
   type Exporting,
@@ -168,6 +173,127 @@ describe('The sweep', () => {
     await sweepNow({ store: older });
     expect((await allUploads()).map(({ uploadId }) => uploadId).sort()).toEqual(kept.sort());
     for (const upload of await allUploads()) await store.abortUpload(upload);
+  });
+
+  describe('of files that no export knows', () => {
+    const hours = (count: number) => count * 3_600_000;
+    const put = async (key: string) => {
+      const upload = await app.deps.store.beginUpload(key, 'text/csv');
+      const part = await app.deps.store.putPart(upload, { partNumber: 1, offset: 0, body: [Buffer.from(key)] });
+      await app.deps.store.completeUpload(upload, [part]);
+      return key;
+    };
+    const keyOf = (tenantId: string = randomUUID(), id = randomUUID()) => `exports/${tenantId}/${id}/events.csv`;
+    const standing = async (keys: string[]) => {
+      const found = await Promise.all(keys.map((key) => app.deps.store.statObject(key)));
+      return keys.filter((_, i) => found[i]);
+    };
+    /** The store, as it would tell of its files so many hours later. */
+    const later = (ageHours: number, changes: Partial<ObjectStore> = {}): ObjectStore => ({
+      ...app.deps.store,
+      async *listObjects(...given) {
+        for await (const page of app.deps.store.listObjects(...given)) {
+          yield page.map(({ key, modifiedAt }) => ({
+            key,
+            modifiedAt: new Date(modifiedAt.getTime() - hours(ageHours)),
+          }));
+        }
+      },
+      ...changes,
+    });
+    const look = (store: ObjectStore, options = {}) => removeOrphans({ ...app.deps, store }, options);
+
+    it('removes those of a day and nothing else: not younger ones, nor files of exports, nor what is not ours', async () => {
+      const done = await finished();
+      const { storageKey: finishedKey, tenantId } = await rowOf(done.view.id);
+      const running = await queueExport(call, { format: 'csv' });
+      const { storageKey: runningKey } = await rowOf(running);
+      const kept = [
+        finishedKey,
+        await put(runningKey),
+        // Another file of an export that is known.
+        await put(`exports/${tenantId}/${running}/events.csv.gz`),
+        await put(`log/${randomUUID()}/tile/0/000`),
+        await put(`exports/${randomUUID()}/notes.txt`),
+        await put(`exports/${'-'.repeat(36)}/${'-'.repeat(36)}/events.csv`),
+        await put(`exports/${randomUUID()}/${randomUUID()}/receipt.json`),
+        await put(`inspect/${randomUUID()}`),
+      ];
+      const orphans = [await put(keyOf()), await put(keyOf(tenantId)), await put(`${keyOf()}.gz`)];
+      await look(later(23));
+      expect(await standing([...kept, ...orphans])).toEqual([...kept, ...orphans]);
+      await look(later(25));
+      expect(await standing([...kept, ...orphans])).toEqual(kept);
+      await call(`/v1/exports/${running}`, { method: 'DELETE' });
+      for (const key of kept.slice(1)) await app.deps.store.deleteObject(key);
+    });
+
+    it('removes none when the database does not answer', async () => {
+      const orphan = await put(keyOf());
+      const deaf = { ...app.database, pool: { query: async () => Promise.reject(new Error('away')) } as never };
+      await expect(removeOrphans({ ...app.deps, database: deaf, store: later(25) })).rejects.toThrow('away');
+      expect(await standing([orphan])).toEqual([orphan]);
+      await app.deps.store.deleteObject(orphan);
+    });
+
+    it('goes on behind one that cannot be deleted, and says that it failed', async () => {
+      const orphans = [await put(keyOf()), await put(keyOf()), await put(keyOf())].sort();
+      const deleteObject = async (key: string) => {
+        if (key === orphans[0]) throw new Error('not this one');
+        await app.deps.store.deleteObject(key);
+      };
+      await expect(look(later(25, { deleteObject }), { pageSize: 1 })).rejects.toThrow('1 of 1 failed');
+      expect(await standing(orphans)).toEqual(orphans.slice(0, 1));
+      await look(later(25));
+      expect(await standing(orphans)).toEqual([]);
+    });
+
+    it('ends in time and goes on where it stopped, page by page, until all has been looked through', async () => {
+      const orphans = (await Promise.all(Array.from({ length: 6 }, () => put(keyOf())))).sort();
+      const store = later(25);
+      const left: number[] = [];
+      for (let looks = 0; looks < 3; looks++) {
+        await look(store, { limitMs: -1, pageSize: 2 });
+        left.push((await standing(orphans)).length);
+      }
+      // Files of other exports may stand between them.
+      expect(left[0]).toBeGreaterThanOrEqual(4);
+      expect(left).toEqual([...left].sort((a, b) => b - a));
+      await look(store, { pageSize: 2 });
+      await look(store, { pageSize: 2 });
+      expect(await standing(orphans)).toEqual([]);
+      expect(await pool().query(`select from settings where name = 'orphans.looked_through'`)).toMatchObject({
+        rowCount: 0,
+      });
+    });
+
+    it('happens once an hour, however many workers start', async () => {
+      let looks = 0;
+      const store: ObjectStore = {
+        ...app.deps.store,
+        // biome-ignore lint/correctness/useYield: it finds nothing.
+        async *listObjects() {
+          looks++;
+        },
+      };
+      await pool().query(`delete from settings where name = 'swept_at.removeOrphans'`);
+      for (let starts = 0; starts < 3; starts++) {
+        const metrics = makeMetrics();
+        const sweeping = keepSweeping({ ...app.deps, store, metrics }, 1);
+        const others = async () =>
+          valueIn(readMetrics((await metrics.scrape()).text), 'logferry_sweep_duties_total', forgetting);
+        await expect.poll(others, { timeout: 15_000 }).toBeGreaterThan(0);
+        await sweeping.stop();
+      }
+      expect(looks).toBe(1);
+      await pool().query(
+        `update settings set value = (now() - interval '61 minutes')::text where name = 'swept_at.removeOrphans'`,
+      );
+      const sweeping = keepSweeping({ ...app.deps, store }, 1);
+      await expect.poll(() => looks).toBe(2);
+      await sweeping.stop();
+    });
+    const forgetting = { duty: 'forgetKeys', outcome: 'ok' };
   });
 
   it('is done by one of many workers at a time', async () => {

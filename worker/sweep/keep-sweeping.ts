@@ -1,6 +1,6 @@
 import type { Metrics } from '../../core/metrics.ts';
 import { takeSweep } from '../../prisma/exports/leftovers.ts';
-import { duties } from './sweep.ts';
+import { duties, rareDuties } from './sweep.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
 /** Milliseconds that a stopping process gives a duty under way; whatever it leaves, the next sweep of any worker does. */
@@ -15,14 +15,14 @@ export type Sweeping = {
 /**
  * Does every duty of the sweep again and again, each by itself: a store that hangs keeps no export from being enqueued again.
  * Of all workers one does a duty at a time, `everySeconds` after it was begun last, so that a hundred of them ask the
- * database and the store no more often than one.
+ * database and the store no more often than one; a rare duty less often, however many start meanwhile.
  */
 export function keepSweeping(deps: SweepDeps, everySeconds: number): Sweeping {
   let sweptAt = performance.now();
   const stops = Object.entries(duties).map(([duty, run]) =>
     repeat(async () => {
       try {
-        if (await takeSweep(deps.database, duty, everySeconds)) {
+        if (await takeSweep(deps.database, duty, rareDuties[duty] ?? everySeconds)) {
           await run(deps);
           meterDuty(deps.metrics, duty, 'ok');
         }

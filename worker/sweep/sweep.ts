@@ -5,11 +5,12 @@ import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { enqueueExports } from './enqueue-exports.ts';
 import { expireFiles } from './expire-files.ts';
 import { forgetKeys } from './forget-keys.ts';
+import { removeOrphans } from './remove-orphans.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
 /**
  * What finds everything that was left behind: exports and deliveries whose job was lost, files that have lived their time,
- * and uploads that no run owns. Every duty may be repeated, by any number of workers at once. The names are the label `duty`
+ * uploads that no run owns, and files that no export knows. Every duty may be repeated, by any number of workers at once. The names are the label `duty`
  * of the metrics.
  */
 export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>> = {
@@ -20,7 +21,14 @@ export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>
   abortUploads,
   abortStrayUploads,
   forgetKeys,
+  removeOrphans,
 };
+
+/**
+ * Seconds between two looks of all workers together, where they are not LOGFERRY_SWEEP_SECONDS: S3 takes money for lists of
+ * all that there is.
+ */
+export const rareDuties: Readonly<Record<string, number>> = { removeOrphans: 3_600 };
 
 /** Does each duty once; one that fails keeps none of the others. */
 export async function sweep(deps: SweepDeps): Promise<void> {
