@@ -1,6 +1,7 @@
 import { type ChainEnd, chainStart } from '../../core/events/chain-link.ts';
 import type { Sql } from '../client.ts';
 import { canonicalEventSql } from '../sql/event-json.ts';
+import { findRollback, tellRollback } from './greatest-known.ts';
 
 /** What GET /v1/verify answers (docs/chain.md). */
 export type Verdict = {
@@ -15,6 +16,8 @@ export type Verdict = {
    * the last event that still stands. Null when the chain holds, and when no event stands at all.
    */
   broken_at_event_id: string | null;
+  /** In a sentence, where the events themselves do not show what is wrong. */
+  reason?: string;
 };
 
 /** Numbers checked by one statement: a fraction of a second, so that no snapshot is held for long. */
@@ -22,7 +25,8 @@ export const rangeLength = 20_000;
 
 /**
  * Recomputes a tenant's whole chain, up to its head as it is now, inside PostgreSQL: each digest from the stored columns,
- * each hash from the digest, each link to the one before, every number from 1 without gaps, and the head.
+ * each hash from the digest, each link to the one before, every number from 1 without gaps, and the head; and compares the head
+ * with the greatest number that anything else knows (greatest-known.ts).
  * @param signal ends it between two statements
  */
 export async function verifyChain(
@@ -42,6 +46,12 @@ export async function verifyChain(
   if (last.sequenceNumber !== head.sequenceNumber || last.hash !== head.hash)
     return broken(sql, tenantId, last.sequenceNumber, last.sequenceNumber);
   if (head.outside !== null) return broken(sql, tenantId, head.outside, head.sequenceNumber);
+  const rollback = await findRollback(sql, tenantId);
+  if (rollback)
+    return {
+      ...(await broken(sql, tenantId, last.sequenceNumber, last.sequenceNumber)),
+      reason: tellRollback(rollback),
+    };
   return { status: 'valid', ...(await summary(sql, tenantId, last.sequenceNumber)), broken_at_event_id: null };
 }
 
