@@ -31,13 +31,19 @@ export type StoreRoom = {
   check(): Promise<void>;
 };
 
-/** Milliseconds for which a sum is given again: it takes longer the more files there are. */
-const sumAgeMs = 2_000;
+/**
+ * Milliseconds for which a sum is given again, which takes longer the more files there are: less once the limit is reached, so
+ * that exports are taken as soon as there is room.
+ */
+const sumAgeMs = { below: 2_000, reached: 100 };
 
 /** @param limit bytes; undefined is without limit */
 export function openStoreRoom({ pool }: Pick<Database, 'pool'>, limit: number | undefined): StoreRoom {
-  const sums = keepRecent(() => readStoredBytes(pgSql(pool)), { maxAgeMs: sumAgeMs });
-  const isReached = async () => limit !== undefined && (await sums.get('all'))! >= limit;
+  const read = () => readStoredBytes(pgSql(pool));
+  const recent = keepRecent(read, { maxAgeMs: sumAgeMs.below });
+  const latest = keepRecent(read, { maxAgeMs: sumAgeMs.reached });
+  const isReached = async () =>
+    limit !== undefined && (await recent.get('all'))! >= limit && (await latest.get('all'))! >= limit;
   return {
     isReached,
     async check() {
