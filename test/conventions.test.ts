@@ -193,14 +193,15 @@ describe('The documents', () => {
 
   test('name the limits of each plan', () => {
     const rows = read('docs/api.md').matchAll(
-      /^\| `(free|pro|enterprise)` \| ([\d,]+) \| (\d+)( billion)? \| (\d+)( TiB)? \| (\d+) \| (\d+) \|$/gm,
+      /^\| `(free|pro|enterprise)` \| ([\d,]+) \| (\d+)( billion)? \| (\d+)( TiB)? \| (none) \| (\d+) \| (\d+) \|$/gm,
     );
-    const told = [...rows].map(([, plan, exports, events, billion, bytes, tebibytes, keys, webhooks]) => [
+    const told = [...rows].map(([, plan, exports, events, billion, bytes, tebibytes, stored, keys, webhooks]) => [
       plan,
       {
         unfinished_exports: Number(exports!.replaceAll(',', '')),
         exported_rows_per_day: Number(events) * (billion ? 1e9 : 1),
         exported_bytes_per_day: Number(bytes) * (tebibytes ? 2 ** 40 : 1),
+        stored_bytes: stored === 'none' ? null : Number(stored),
         api_keys: Number(keys),
         webhooks: Number(webhooks),
       },

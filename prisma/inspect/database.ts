@@ -6,6 +6,7 @@ import { mostConnections, scanConnections, streamConnections } from '../connecti
 import { readFigures } from '../metrics.ts';
 import { connectClient, refuseTransactionPooling, SessionError } from '../session.ts';
 import { inspectServer } from './server.ts';
+import { inspectStoredBytes } from './stored-bytes.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './tables.ts';
 
 /** Milliseconds to connect, and for each statement. */
@@ -59,6 +60,7 @@ async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: Ins
     () => inspectMigrations(client),
     () => inspectOwnership(client),
     () => inspectWork(client),
+    () => inspectStoredBytes(client, config.LOGFERRY_STORE_LIMIT),
     () => inspectManagementKeys(client, config.LOGFERRY_ADMIN_KEY !== undefined),
     () => inspectSecretKey(client, fingerprint),
   ];

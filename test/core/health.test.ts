@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { liveness, type ReadinessCheck, readiness, readinessChecks } from '../../core/health.ts';
 import { makeLog } from '../../core/log.ts';
 import { QueueAwayError, QueueLosesJobsError } from '../../core/queue/queue.ts';
+import { NoRoomError } from '../../core/storage/store-full.ts';
 import { heardLog } from '../api/heard-log.ts';
 
 const log = makeLog('silent');
@@ -47,6 +48,19 @@ describe('Readiness', () => {
     const checks = (process: 'api' | 'worker') => readinessChecks({ ...parts, store: { check: refusing } }, process);
     expect(await readiness(checks('api'), log)()).toMatchObject({ status: 200, body: { warnings: ['storage'] } });
     expect(await readiness(checks('worker'), log)()).toMatchObject({ status: 503, body: { not_ready: ['storage'] } });
+  });
+
+  it('of an API warns of a storage that is full, and asks for its room only when it is there', async () => {
+    const parts = { database: { pool: { query: fine } }, schema: { check: fine }, queue: { check: fine } };
+    const room = { check: fails(new NoRoomError('all is used')) };
+    const ask = (store: () => Promise<void>) =>
+      readiness(readinessChecks({ ...parts, store: { check: store }, room }, 'api'), log)();
+    expect(await ask(fine)).toMatchObject({
+      status: 200,
+      body: { status: 'ok', checks: { storage: 'full' }, not_ready: [], warnings: ['storage'] },
+    });
+    const { body } = await ask(fails(new Error('no answer')));
+    expect(body).toMatchObject({ checks: { storage: 'away' }, warnings: ['storage'] });
   });
 
   it('of an API ends with a queue that would lose jobs', async () => {

@@ -61,11 +61,8 @@ export const verdictSchema = z.object({
     first_event_id: uuid.nullable(),
     last_event_id: uuid.nullable(),
     broken_at_event_id: uuid.nullable().meta({ description: 'The first event that does not hold' }),
-    reason: z
-      .string()
-      .optional()
-      .meta({
-        description: 'Where the events alone do not show it: the log ends before a number that an export knows',
-      }),
+    reason: z.string().optional().meta({
+      description: 'Where the events alone do not show it: the log ends before a number that an export knows',
+    }),
   }) satisfies z.ZodType<Verdict>,
 });

@@ -47,6 +47,7 @@ describe('inspectDatabase', () => {
         expect.stringMatching(/^an API and a worker open up to 94 connections; \d+ of \d+ are available$/),
         'no secret key is registered; the first process registers its own',
         '0 exports run and 0 wait; 0 webhook deliveries are pending',
+        'files and running exports take 0 bytes',
       ]),
     );
   });
