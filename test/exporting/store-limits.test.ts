@@ -40,7 +40,7 @@ describe('Limits of stored bytes', () => {
       await addManyEvents(app.database, made.tenant.id, { count, noiseBytes });
     }
     runs = await holdRuns(app.databaseUrl);
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     for (const each of processes.splice(0)) await each.ended('SIGKILL');
     await pool().query(`delete from settings where name = '${fullMark}'`);
@@ -157,7 +157,7 @@ describe('Limits of stored bytes', () => {
     const completed = views.filter(({ status }) => status === 'completed');
     await expect.poll(stored).toBe(completed.reduce((sum, { bytes }) => sum + bytes!, 0));
     await expect.poll(() => store().listUploads()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   it('keep no room for a run that was killed: the next holds what it writes, and a cancel gives it back', async () => {
     const ids = [await queue(calls.large), await queue(calls.large)];
@@ -178,7 +178,7 @@ describe('Limits of stored bytes', () => {
     expect(view.status).toBe('completed');
     expect(await stored()).toBe(view.bytes);
     await other.stop();
-  }, 60_000);
+  }, 120_000);
 
   it('give back what a run that fails for another reason has reserved and not written', async () => {
     let puts = 0;
