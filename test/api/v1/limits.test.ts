@@ -180,6 +180,7 @@ describe('Limits of the plan', () => {
           unfinished_exports: { limit: 2, used: 1, remaining: 1, reset: null, reset_at: null },
           exported_rows_per_day: { limit: 1000, used: 300, remaining: 700, ...daily },
           exported_bytes_per_day: { limit: null, used: 300, remaining: null, ...daily },
+          stored_bytes: { limit: null, used: 300, remaining: null, reset: null, reset_at: null },
           api_keys: { limit: 100, used: 1, remaining: 99, reset: null, reset_at: null },
           webhooks: { limit: 50, used: 0, remaining: 50, reset: null, reset_at: null },
         },
@@ -199,7 +200,7 @@ describe('Limits of the plan', () => {
     it('shows the management the tenant that it names, or its requests alone', async () => {
       const { tenant } = await app.newTenant();
       const named = await app.admin('/v1/limits', { headers: { 'Logferry-Tenant': tenant.id } });
-      expect(Object.keys((await bodyOf(named)).resources)).toHaveLength(6);
+      expect(Object.keys((await bodyOf(named)).resources)).toHaveLength(7);
       const alone = await bodyOf(app.admin('/v1/limits'));
       expect(alone.plan).toBeNull();
       expect(Object.keys(alone.resources)).toEqual(['requests_per_minute']);
