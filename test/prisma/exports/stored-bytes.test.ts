@@ -52,6 +52,7 @@ const checkpoint = (run: Run, partNumber: number, bytes: number) =>
   saveCheckpoint(events.database, run, {
     part: { partNumber, etag: 'e', bytes },
     rows: 1,
+    neutralizedCells: 0,
     position: { after: null, rows: 1 },
   });
 const complete = (run: Run, bytes: number) =>
@@ -59,9 +60,10 @@ const complete = (run: Run, bytes: number) =>
     status: 'completed',
     rows: 1,
     bytes,
+    neutralizedCells: null,
     sha256: '',
     progress: queuedProgress,
-    expiresAt: new Date(),
+    expiresInMs: 0,
   });
 
 describe('reserveBytes', () => {
