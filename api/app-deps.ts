@@ -1,5 +1,6 @@
 import type { Config } from '../core/config.ts';
 import type { ReadinessCheck } from '../core/health.ts';
+import type { ByteBudget } from '../core/limits/byte-budget.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
@@ -33,6 +34,8 @@ export type AppDeps = {
   refusals?: Refusals;
   servedFiles?: ServedFiles;
   storeRoom?: StoreRoom;
+  /** The memory that requests may take; by default a share of V8's heap limit. */
+  memory?: ByteBudget;
   /** Where all API processes count requests together; without it, each counts by itself. */
   counter?: RedisCounter;
   /** Milliseconds since 1970, for tests. */

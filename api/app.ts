@@ -1,5 +1,7 @@
 import querystring from 'node:querystring';
 import express, { type Express } from 'express';
+import { openByteBudget } from '../core/limits/byte-budget.ts';
+import { memoryLimitBytes } from '../core/limits/memory.ts';
 import { webhookGuard } from '../core/webhooks/webhook-address.ts';
 import { openReading } from '../prisma/events/reading.ts';
 import { openLinkLog } from '../prisma/exports/link-log.ts';
@@ -10,8 +12,10 @@ import type { AppDeps } from './app-deps.ts';
 import { fronteggMounts, onePath } from './frontegg/paths.ts';
 import { traceForFrontegg } from './frontegg/trace.ts';
 import { crossOrigin } from './http/cors.ts';
+import { cutUnread } from './http/cut-unread.ts';
 import { errorHandler, noRoute } from './http/error-handler.ts';
 import { fronteggErrors } from './http/frontegg-errors.ts';
+import { holdMemory } from './http/held-memory.ts';
 import { meterRequests } from './http/metrics.ts';
 import { logRequests } from './http/request-log.ts';
 import { requireSchema } from './http/require-schema.ts';
@@ -34,7 +38,9 @@ export function buildApp(deps: AppDeps): Express {
   app.set('trust proxy', config.LOGFERRY_TRUST_PROXY);
   // A repeated parameter is a list. Without a limit of names, as the default drops the rest in silence.
   app.set('query parser', (text: string) => querystring.parse(text, '&', '=', { maxKeys: 0 }));
-  app.use(logRequests(log), meterRequests(metrics), crossOrigin(config.CORS_ORIGINS));
+  const memory = deps.memory ?? openByteBudget(memoryLimitBytes('api'), metrics);
+  app.use(logRequests(log), meterRequests(metrics), cutUnread(metrics), holdMemory(memory));
+  app.use(crossOrigin(config.CORS_ORIGINS));
   const access = openAccess(deps);
   const groups = groupsOf(config);
   const { open, forAnybody, forCallers } = routesOf(groups);

@@ -4,6 +4,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Config } from '../core/config.ts';
 import { AppError } from '../core/errors.ts';
 import { storedContentTypes } from '../core/exports/stored-file.ts';
+import { unreadLimitMs } from '../core/limits/replies.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { SecretKey } from '../core/secret-key.ts';
 import { findStoredObject, layout } from '../core/storage/file/layout.ts';
@@ -81,6 +82,7 @@ function sendFile({ config, secretKey, metrics, servedFiles }: Deps): RequestHan
     countBytes(request, response, (bytes) =>
       servedFiles.served({ key, link: request.url, bytes, ip: request.ip ?? null }),
     );
+    response.setTimeout(unreadLimitMs.streams);
     await sendContent(response, object.folder);
   };
 }

@@ -1,6 +1,7 @@
 import type { IRouter, RequestHandler } from 'express';
 import { keyManagementRoute, managementRoute, requirePlan, scopeRoute, tenantRoute } from './access/tenant-route.ts';
 import { jsonBody } from './http/body.ts';
+import { letGoAfter } from './http/held-memory.ts';
 import { refuseUnknownQuery } from './http/paging.ts';
 import type { Operation } from './openapi/described.ts';
 import type { Route } from './route.ts';
@@ -10,7 +11,11 @@ import type { Route } from './route.ts';
  * tenant's plan, the names in the query, the body's type, size and syntax. What is refused is refused before its body is read.
  */
 export function mount<Deps>(router: IRouter, routes: readonly Route<Deps>[], deps: Deps): void {
-  for (const route of routes) router[route.method](route.path, ...checksOf(route), ...[route.handle(deps)].flat());
+  for (const route of routes) {
+    const handlers = [route.handle(deps)].flat();
+    const last = handlers.pop()!;
+    router[route.method](route.path, ...checksOf(route), ...handlers, letGoAfter(last));
+  }
 }
 
 function checksOf<Deps>(route: Route<Deps>): RequestHandler[] {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Config } from '../core/config.ts';
 import { queueEngineOf } from '../core/engines.ts';
 import { readinessChecks } from '../core/health.ts';
+import { headLimitBytes, headTimeoutMs } from '../core/limits/bodies.ts';
 import type { Log } from '../core/log.ts';
 import { openRedisCounter, type RedisCounter } from '../core/queue/redis-counter.ts';
 import { StartError } from '../core/stop-signals.ts';
@@ -12,7 +13,8 @@ import type { Deployment } from '../prisma/deployment.ts';
 import { openStoreRoom } from '../prisma/exports/store-room.ts';
 import { openRefusals } from './access/refusals.ts';
 import { buildApp } from './app.ts';
-import { answerUnreadable, headLimitBytes } from './http/answer-unreadable.ts';
+import { answerUnreadable } from './http/answer-unreadable.ts';
+import { inTurn } from './http/in-turn.ts';
 import { watchRequests } from './http/requests-under-way.ts';
 import { openServedFiles } from './served-files.ts';
 import { openEventStreams } from './streams/event-streams.ts';
@@ -25,9 +27,6 @@ export type RunningApi = {
    */
   stop(options?: { drainMs?: number }): Promise<void>;
 };
-
-/** Milliseconds that a client has to send the head of a request. */
-const headTimeoutMs = 10_000;
 
 /** Milliseconds that a stopping API gives requests under way, such as downloads and event streams. */
 const graceMs = 5_000;
@@ -54,9 +53,10 @@ export async function startApi(deployment: Deployment): Promise<RunningApi> {
   const streams = openEventStreams(deployment);
   const refusals = openRefusals(deployment);
   const servedFiles = openServedFiles(deployment.database.prisma, deployment.log);
+  const app = buildApp({ ...deployment, checks, streams, refusals, servedFiles, storeRoom, counter });
   const server = createServer(
     { maxHeaderSize: headLimitBytes, connectionsCheckingInterval: headTimeoutMs / 2 },
-    buildApp({ ...deployment, checks, streams, refusals, servedFiles, storeRoom, counter }),
+    inTurn(app, () => deployment.metrics.add('logferry_http_cut_total', 1, { reason: 'pipelined' })),
   );
   const requests = watchRequests(server);
   server.on('clientError', answerUnreadable);

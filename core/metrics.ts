@@ -2,6 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 /** The values that a label may have, or an empty list where they are bounded elsewhere (routes, names of duties). */
 type LabelValues = readonly string[];
+/** What memory is held for (core/limits/memory.ts). */
+export const memoryKindNames = ['bodies', 'windows', 'pages', 'replies', 'deliveries'] as const;
 type Metric = {
   type: 'counter' | 'gauge' | 'histogram';
   help: string;
@@ -128,6 +130,25 @@ export const metricList = {
     type: 'gauge',
     help: 'Requests of unbounded length under way: progress of exports, NDJSON coming in, events and files going out',
     labels: { kind: ['progress', 'events_in', 'events_out', 'files'] },
+  },
+  logferry_http_cut_total: {
+    type: 'counter',
+    help: 'Connections cut because their client took no byte of a reply for too long, or sent too many requests ahead',
+    labels: { reason: ['unread', 'pipelined'] },
+  },
+  logferry_memory_limit_bytes: {
+    type: 'gauge',
+    help: 'Bytes of memory that this process may hold for requests, replies and deliveries under way',
+  },
+  logferry_memory_held_bytes: {
+    type: 'gauge',
+    help: 'Bytes of memory held for them, as counted',
+    labels: { kind: memoryKindNames },
+  },
+  logferry_memory_refused_total: {
+    type: 'counter',
+    help: 'Requests refused and deliveries put off because there was no memory for them',
+    labels: { kind: memoryKindNames },
   },
   logferry_database_connections: {
     type: 'gauge',

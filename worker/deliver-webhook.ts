@@ -1,4 +1,6 @@
 import { parseJson } from '../core/json/json.ts';
+import type { ByteBudget } from '../core/limits/byte-budget.ts';
+import { sharesOf } from '../core/limits/memory.ts';
 import type { Log, LogFields } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
@@ -33,6 +35,8 @@ export type DeliveryDependencies = {
   guard: WebhookGuard;
   /** A fresh link to the file of an export that is completed at this moment, else undefined. */
   linkFor(exportId: string): Promise<Link | undefined>;
+  /** The memory that messages under way may take. */
+  memory: ByteBudget;
   /** Of the API, without a slash at its end. */
   publicUrl: string;
   log: Log;
@@ -109,9 +113,25 @@ function meterAttempt(metrics: Metrics, { error, statusCode, durationMs }: PostR
   }
 }
 
+/** Fails when there is no memory for the message for so long as a receiver has for its answer: the claim lapses, and no attempt is spent. */
 async function send(dependencies: DeliveryDependencies, claim: ClaimedDelivery, at: Date): Promise<PostResult> {
-  const { guard, deadlineMs = defaultDeadlineMs, certificateAuthorities, signal } = dependencies;
+  const { deadlineMs = defaultDeadlineMs } = dependencies;
   const body = await composeBody(dependencies, claim);
+  const holding = dependencies.memory.open(sharesOf({ name: claim.tenantId }, dependencies.memory.limitBytes));
+  try {
+    await holding.take('deliveries', Buffer.byteLength(body), deadlineMs);
+    return await post(dependencies, claim, { at, body });
+  } finally {
+    holding.end();
+  }
+}
+
+async function post(
+  dependencies: DeliveryDependencies,
+  claim: ClaimedDelivery,
+  { at, body }: { at: Date; body: string },
+): Promise<PostResult> {
+  const { guard, deadlineMs = defaultDeadlineMs, certificateAuthorities, signal } = dependencies;
   const signature = signWebhook({ id: claim.id, timestamp: at, body }, secretsOf(claim, dependencies.secretKey, at));
   const headers = {
     'content-type': 'application/json',

@@ -1,5 +1,7 @@
 import type { Config } from '../core/config.ts';
 import { storeLimitsOf } from '../core/exports/store-limits.ts';
+import { openByteBudget } from '../core/limits/byte-budget.ts';
+import { memoryLimitBytes } from '../core/limits/memory.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import { type Queue, queueNames } from '../core/queue/queue.ts';
@@ -66,6 +68,7 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     secretKey: deps.secretKey,
     log,
     metrics,
+    memory: openByteBudget(memoryLimitBytes('deliveries'), metrics),
     signal: cut.signal,
     publicUrl: config.publicUrl,
     guard: webhookGuard({ allow: config.LOGFERRY_WEBHOOK_ALLOW }),

@@ -2,6 +2,7 @@ import type { Response } from 'express';
 import type { Recent } from '../../core/async/recent.ts';
 import type { Config } from '../../core/config.ts';
 import type { AppError } from '../../core/errors.ts';
+import type { ByteBudget, Holding } from '../../core/limits/byte-budget.ts';
 import type { TenantRow } from '../../prisma/tenants.ts';
 import type { Caller } from './caller.ts';
 
@@ -29,6 +30,11 @@ export type Locals = {
   countedAs: string;
   /** The process was told to stop: replies that only wait for something end. */
   isStopping: true;
+  /** What counts the memory that is held for requests, and what is held for this one. */
+  memoryBudget: ByteBudget;
+  holding: Holding;
+  /** What answers is at work: what is held for it is in use, even if the client has gone. */
+  isBeingHandled: boolean;
 };
 
 /** What is kept of this request by now. */

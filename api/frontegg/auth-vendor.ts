@@ -1,7 +1,9 @@
-import express, { type Request, type RequestHandler } from 'express';
+import querystring from 'node:querystring';
+import type { Request, RequestHandler } from 'express';
 import { hashApiKey } from '../../core/access/api-keys.ts';
 import { credentialsSchema, keyTokenSeconds } from '../../core/access/tokens-of-keys.ts';
 import type { Config } from '../../core/config.ts';
+import { bodyLimitBytes } from '../../core/limits/bodies.ts';
 import type { SecretKey } from '../../core/secret-key.ts';
 import type { Access } from '../access/access.ts';
 import type { Caller } from '../access/caller.ts';
@@ -9,15 +11,12 @@ import { rememberCaller } from '../access/identify.ts';
 import { localsOf } from '../access/locals.ts';
 import { requireHere } from '../access/tenancy.ts';
 import { callerOf, requireCaller, unauthorized, withTenants } from '../access/tenant-route.ts';
-import { beforeDeadline, bodyError, jsonBody, parse } from '../http/body.ts';
+import { jsonBody, parse, readBody } from '../http/body.ts';
 import { ref } from '../openapi/components.ts';
 import { reply } from '../openapi/described.ts';
 import type { Route } from '../route.ts';
 
 type Deps = { config: Config; secretKey: SecretKey; access: Access };
-
-/** Bytes: an id, a key, and what a client adds. */
-const bodyLimitBytes = 16 * 1024;
 
 const example = { clientId: '01a2047e-98dd-7000-8000-000000000007', secret: `lf_sk_${'0'.repeat(36)}` };
 
@@ -90,11 +89,11 @@ function issue(caller: Caller, { config, secretKey, access: { keyTokens } }: Dep
 /** Clients send it as JSON or as a form. */
 function readJsonOrForm(): RequestHandler {
   const formType = /^application\/x-www-form-urlencoded *(;|$)/i;
-  const readForm = express.urlencoded({ extended: false, limit: bodyLimitBytes });
-  const readJson = jsonBody(bodyLimitBytes);
-  return (request, response, next) => {
+  const readJson = jsonBody(bodyLimitBytes.token);
+  return async (request, response, next) => {
     if (!formType.test(request.headers['content-type'] ?? '')) return readJson(request, response, next);
-    const inTime = beforeDeadline(request, bodyLimitBytes, next);
-    readForm(request, response, (error?: unknown) => inTime() && next(error && bodyError(error, bodyLimitBytes)));
+    const bytes = await readBody(request, response, bodyLimitBytes.token);
+    request.body = bytes && querystring.parse(bytes.toString());
+    next();
   };
 }

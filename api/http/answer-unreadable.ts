@@ -1,17 +1,16 @@
 import type { Duplex } from 'node:stream';
 import { AppError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
+import { headLimitBytes } from '../../core/limits/bodies.ts';
 import { problemOf } from './error-handler.ts';
-
-/** Bytes of a request's head: a filter of many values in a query needs more than Node's 16 KiB. */
-export const headLimitBytes = 64 * 1024;
 
 /**
  * Answers what never becomes a request (a head that is too long, no HTTP at all) as every other mistake is answered. To
  * be heard as `clientError` of the server; by itself Node would send a bare status line.
  */
 export function answerUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  // What is still being sent is an earlier reply: nothing may stand in the midst of it, or wait behind it for ever.
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.writableLength > 0) return void socket.destroy();
   const requestId = newId();
   const body = JSON.stringify(problemOf(mistake(error), requestId));
   socket.end(

@@ -1,11 +1,13 @@
-import express, { type Request, type RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { AppError, type FieldError, invalid } from '../../core/errors.ts';
 import { fieldErrors } from '../../core/field-errors.ts';
 import { parseJson } from '../../core/json/json.ts';
-
-/** Bytes that a JSON body may have, unless a route says otherwise. */
-export const bodyLimitBytes = 1024 * 1024;
+import { bodyDeadline, bodyLimitBytes } from '../../core/limits/bodies.ts';
+import type { Holding } from '../../core/limits/byte-budget.ts';
+import { gatherBytes } from './gather-bytes.ts';
+import { holdingOf } from './held-memory.ts';
+import { discardRest, readChunks } from './read-chunks.ts';
 
 const jsonType = /^application\/(?:[\w.!#$&^-]+\+)?json$/i;
 
@@ -15,48 +17,61 @@ const jsonType = /^application\/(?:[\w.!#$&^-]+\+)?json$/i;
  *
  * Fails with AppError: 415 for another content type or encoding, 413 beyond the limit, 400 or 422 from parseJson.
  */
-export function jsonBody(limitBytes = bodyLimitBytes): RequestHandler {
-  const raw = express.raw({ type: () => true, limit: limitBytes });
-  return (request, response, next) => {
-    if (hasBody(request) && !isJson(request.headers['content-type'])) return next(notJson(request));
-    const inTime = beforeDeadline(request, limitBytes, next);
-    raw(request, response, (error?: unknown) => {
-      if (!inTime()) return;
-      if (error) return next(bodyError(error, limitBytes));
-      try {
-        request.body = fromBytes(request.body);
-      } catch (unreadable) {
-        return next(unreadable);
-      }
-      next();
-    });
+export function jsonBody(limitBytes = bodyLimitBytes.usual): RequestHandler {
+  return async (request, response, next) => {
+    if (hasBody(request) && !isJson(request.headers['content-type'])) throw notJson(request);
+    const bytes = await readBody(request, response, limitBytes);
+    request.body = fromBytes(bytes);
+    next();
   };
 }
 
-/** A body has so long, and a second more for so many bytes of it: half-sent ones must not be held for ever. */
-const bodyDeadline = { ms: 30_000, bytesPerSecond: 16 * 1024 };
+/**
+ * Reads a body whole, unpacked; undefined without one. The memory for it is held as it comes, until the request is answered.
+ *
+ * Fails with AppError: 413 beyond the limit, 400 when it does not come in time or what comes is not what the headers say, 415
+ * for an unknown Content-Encoding, 503 when there is no memory for it.
+ */
+export async function readBody(request: Request, response: Response, limitBytes: number): Promise<Buffer | undefined> {
+  if (!hasBody(request)) return undefined;
+  const late = Promise.withResolvers<never>();
+  const inTime = beforeDeadline(request, limitBytes, late.reject);
+  try {
+    return await Promise.race([gather(request, holdingOf(request, response), limitBytes), late.promise]);
+  } catch (error) {
+    discardRest(request);
+    throw error;
+  } finally {
+    inTime();
+  }
+}
 
-/** Gives up a body that does not come in time. The returned function ends the wait, and says whether it was in time. */
-export function beforeDeadline(request: Request, limitBytes: number, giveUp: (error: AppError) => void): () => boolean {
+async function gather(request: Request, holding: Holding, limitBytes: number): Promise<Buffer> {
+  const isPacked = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase() !== 'identity';
+  if (!isPacked && Number(request.headers['content-length']) > limitBytes) throw tooLarge(limitBytes);
+  const gathered = gatherBytes();
+  for await (const chunk of readChunks(request, { holding })) {
+    if (gathered.length + chunk.length > limitBytes) throw tooLarge(limitBytes);
+    gathered.add(chunk);
+  }
+  return gathered.take();
+}
+
+/** Gives up a body that does not come in time. The returned function ends the wait. */
+function beforeDeadline(request: Request, limitBytes: number, giveUp: (error: AppError) => void): () => void {
   const bytes = Math.min(Number(request.headers['content-length'] ?? limitBytes), limitBytes);
   const ms = bodyDeadline.ms + (bytes / bodyDeadline.bytesPerSecond) * 1000;
-  let isLate = false;
   const timer = setTimeout(() => {
-    isLate = true;
     giveUp(
       new AppError('bad_request', `The body did not come within ${Math.round(ms / 1000)} s.`, {
         headers: { Connection: 'close' },
       }),
     );
   }, ms);
-  return () => {
-    clearTimeout(timer);
-    return !isLate;
-  };
+  return () => clearTimeout(timer);
 }
 
-const fromBytes = (bytes: unknown): unknown =>
-  Buffer.isBuffer(bytes) && bytes.length > 0 ? parseJson(bytes) : undefined;
+const fromBytes = (bytes: Buffer | undefined): unknown => (bytes && bytes.length > 0 ? parseJson(bytes) : undefined);
 
 /** RFC 9112 section 6.3: a request has a body when it says how long it is, or that it comes in chunks. */
 export const hasBody = (request: Request): boolean =>
@@ -78,30 +93,9 @@ const notJson = (request: Request): AppError =>
     { headers: { Accept: 'application/json' } },
   );
 
-/** An error of express.raw, in our words. */
-export function bodyError(error: unknown, limitBytes: number): AppError {
-  const type = (error as { type?: string }).type;
-  if (type === 'entity.too.large') return tooLarge(limitBytes, error);
-  if (type === 'encoding.unsupported') {
-    const message = 'The Content-Encoding of the body is not known. Taken: identity, gzip, deflate, br, zstd.';
-    return new AppError('unsupported_media_type', message, { cause: error });
-  }
-  if (type === 'request.aborted')
-    return new AppError('bad_request', 'The request ended before its body.', { cause: error });
-  return new AppError(
-    'bad_request',
-    'The body cannot be read: its length or its compression is not what the headers say.',
-    {
-      cause: error,
-    },
-  );
-}
-
 /** The 413 that says how much is taken. */
-export const tooLarge = (limitBytes: number, cause?: unknown): AppError =>
-  new AppError('payload_too_large', `The body is larger than ${limitBytes} bytes, the most that is taken here.`, {
-    cause,
-  });
+const tooLarge = (limitBytes: number): AppError =>
+  new AppError('payload_too_large', `The body is larger than ${limitBytes} bytes, the most that is taken here.`);
 
 /**
  * Checks a body (or query) by its schema and gives it as the schema makes it.

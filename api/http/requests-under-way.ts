@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http';
 import type { Response } from 'express';
+import { AppError } from '../../core/errors.ts';
 import { type Locals, localsOf } from '../access/locals.ts';
 
 /** The requests of a server that have no whole reply yet. */
@@ -13,6 +14,11 @@ export type RequestsUnderWay = {
 
 /** Whether the reply should end as soon as it may: what it waits for will not be seen by this process. */
 export const isStopping = (response: Response): boolean => localsOf(response).isStopping === true;
+
+/** For work that has waited for its turn. @throws AppError when nobody waits for the reply any more */
+export function throwIfGone(response: Response): void {
+  if (response.destroyed) throw new AppError('bad_request', 'The client hung up before the reply.');
+}
 
 export function watchRequests(server: Server): RequestsUnderWay {
   const replies = new Set<ServerResponse & { locals?: Response['locals'] }>();

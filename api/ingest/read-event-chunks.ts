@@ -3,24 +3,28 @@ import { AppError, type FieldError, mostMistakes } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
 import { parseJson } from '../../core/json/json.ts';
+import { chunkLimits, memoryWaitMs } from '../../core/limits/bodies.ts';
+import type { Holding } from '../../core/limits/byte-budget.ts';
 import { type Line, readLines } from './read-ndjson.ts';
 
-/** A chunk is full with so many events or so many bytes of lines: this bounds the memory of one stream. */
-export const chunkLimits = { events: 1000, bytes: 4 * 1024 * 1024 };
-
 /**
- * Reads an NDJSON body as checked events, in chunks that are full but for the last.
+ * Reads an NDJSON body as checked events, in chunks that are full but for the last. It holds the memory of the chunk that it
+ * reads and of two before it: one on its way to the database, and one that follows.
  * @throws AppError validation_error that names the first bad line; what readLines() throws
  */
-export async function* readEventChunks(request: Request): AsyncGenerator<NewEvent[]> {
+export async function* readEventChunks(request: Request, holding: Holding): AsyncGenerator<NewEvent[]> {
   let chunk: NewEvent[] = [];
   let bytes = 0;
-  for await (const lines of readLines(request)) {
+  const given: number[] = [];
+  const waitMs = (waitedMs: number) =>
+    given.length < 2 ? Math.max(0, memoryWaitMs.body - waitedMs) : memoryWaitMs.stream;
+  for await (const lines of readLines(request, { holding, waitMs })) {
     for (const line of lines) {
       chunk.push(readLine(line));
-      bytes += line.bytes.length;
+      bytes += line.bytes.length + 1;
       if (chunk.length < chunkLimits.events && bytes < chunkLimits.bytes) continue;
       yield chunk;
+      if (given.push(bytes) > 2) holding.give('bodies', given.shift()!);
       [chunk, bytes] = [[], 0];
     }
   }

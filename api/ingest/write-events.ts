@@ -5,13 +5,17 @@ import { AppError, type FieldError, invalid, mostMistakes } from '../../core/err
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { batchLimit } from '../../core/events/events.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
+import { bodyLimitBytes } from '../../core/limits/bodies.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import { strictObject } from '../../core/strict-object.ts';
 import type { Database } from '../../prisma/client.ts';
 import { streamAppender } from '../../prisma/events/append-stream.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { jsonBody, parse } from '../http/body.ts';
+import { holdingOf } from '../http/held-memory.ts';
+import { jsonList } from '../http/json-list.ts';
 import { meterStream } from '../http/metrics.ts';
+import { discardRest } from '../http/read-chunks.ts';
 import { ref } from '../openapi/components.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
 import { eventExample, newEventExample } from '../openapi/examples.ts';
@@ -19,9 +23,6 @@ import type { Route } from '../route.ts';
 import type { AppendEvents } from './append-events.ts';
 import type { EventBatcher } from './event-batcher.ts';
 import { readEventChunks } from './read-event-chunks.ts';
-import { discardRest } from './read-ndjson.ts';
-
-const batchBytes = 16 * 1024 * 1024;
 
 const batchSchema = strictObject({
   events: z
@@ -83,7 +84,7 @@ export const writeEventRoutes: readonly Route<Deps>[] = [
 
 /** Lines are read one by one while they come. */
 function readBatchBody(): RequestHandler {
-  const readJson = jsonBody(batchBytes);
+  const readJson = jsonBody(bodyLimitBytes.batch);
   return (request, response, next) => (isNdjson(request) ? next() : readJson(request, response, next));
 }
 
@@ -99,7 +100,10 @@ function postEvents(deps: Deps): RequestHandler {
   return async (request, response, next) => {
     if (isNdjson(request)) return stream(request, response, next);
     const events = await deps.append(tenantOf(response).id, await readBatch(request.body));
-    response.status(201).type('json').send(listOf(events));
+    response
+      .status(201)
+      .type('json')
+      .send(jsonList(events, { before: '{"data":[', behind: ']}' }));
   };
 }
 
@@ -108,7 +112,10 @@ function postStream({ database, batcher, metrics }: Deps): RequestHandler {
   return async (request, response) => {
     try {
       meterStream(metrics, 'events_in', response);
-      const accepted = await appendChunks(tenantOf(response).id, readEventChunks(request));
+      const accepted = await appendChunks(
+        tenantOf(response).id,
+        readEventChunks(request, holdingOf(request, response)),
+      );
       metrics.add('logferry_events_written_total', accepted);
       response.status(201).json({ data: { accepted } });
     } finally {
@@ -151,25 +158,6 @@ async function readBatch(body: unknown): Promise<NewEvent[]> {
   }
   if (errors.length > 0) throw invalid(errors);
   return events;
-}
-
-const [listBegin, separator, listEnd] = ['{"data":[', ',', ']}'];
-
-/**
- * The reply to a batch. Joined to one text, a thousand events took twice as long as one after the other: a single character
- * beyond Latin-1 doubles the memory of them all.
- */
-function listOf(events: readonly string[]): Buffer {
-  const around = listBegin.length + listEnd.length;
-  const bytes = Buffer.allocUnsafe(
-    events.reduce((sum, event) => sum + Buffer.byteLength(event) + separator.length, around),
-  );
-  let at = bytes.write(listBegin);
-  for (const [index, event] of events.entries()) {
-    if (index > 0) at += bytes.write(separator, at);
-    at += bytes.write(event, at);
-  }
-  return bytes.subarray(0, at + bytes.write(listEnd, at));
 }
 
 async function* following(begun: readonly NewEvent[][], rest: AsyncGenerator<NewEvent[]>): AsyncGenerator<NewEvent[]> {

@@ -4,6 +4,7 @@ import type { Config } from '../../core/config.ts';
 import type { ExportContent } from '../../core/exports/exports.ts';
 import { frameRows } from '../../core/exports/frame-rows.ts';
 import { newId } from '../../core/ids.ts';
+import { unreadLimitMs } from '../../core/limits/replies.ts';
 import type { Log } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../../prisma/client.ts';
@@ -12,6 +13,7 @@ import { boundOf } from '../../prisma/exports/find.ts';
 import { type StreamReader, streamReader } from '../../prisma/rows/read-stream.ts';
 import { untilReachable } from '../../prisma/until-reachable.ts';
 import { auditContext } from '../access/tenant-route.ts';
+import { holdingOf } from '../http/held-memory.ts';
 import { meterStream } from '../http/metrics.ts';
 import { requestIdOf } from '../http/request-log.ts';
 import { type Sent, sendRows, setStreamHeaders } from './send-rows.ts';
@@ -43,11 +45,6 @@ type StreamDeps = {
   idleLimitMs?: number;
 };
 
-/**
- * Milliseconds in which a client must take something. The kernel takes a megabyte or more before it is seen that a slow
- * one takes anything, so this is far more than a pause; without it, forgotten connections would keep their places for ever.
- */
-const idleLimitMs = 600_000;
 /** Milliseconds for which an ended stream is kept for its audit event while the database is away, and at a stop. */
 const recordLimitsMs = { outage: 60_000, stop: 3_000 };
 
@@ -112,7 +109,11 @@ async function sendStream(deps: SendDeps, { request, response, wanted }: Exchang
     const open = (signal: AbortSignal) =>
       frameRows(deps.read(rows, signal), content, { resumed: false, rowsBefore: 0 });
     try {
-      await sendRows(response, open, { sent, idleLimitMs: deps.idleLimitMs ?? idleLimitMs });
+      await sendRows(response, open, {
+        sent,
+        idleLimitMs: deps.idleLimitMs ?? unreadLimitMs.streams,
+        holding: holdingOf(request, response),
+      });
     } finally {
       deps.record(response, { id: newId(), tenantId, content, asOfSequence, ...sent, by });
     }

@@ -4,6 +4,7 @@ import { attachment } from '../../core/exports/content-disposition.ts';
 import type { ExportContent } from '../../core/exports/exports.ts';
 import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import { contentType } from '../../core/exports/stored-file.ts';
+import type { Holding } from '../../core/limits/byte-budget.ts';
 import { compactTimestamp, now } from '../../core/times.ts';
 
 /** How far a stream got: rows are counted when they are handed to the connection. */
@@ -36,7 +37,7 @@ const mayHaveTrailer = ({ req }: Response): boolean => req.httpVersion === '1.1'
 
 /**
  * Sends the pieces, as fast as the client takes them, and ends the reply. `sent` says how far it got, whatever happens.
- * `idleLimitMs` is the time in which a client must take something; one who does not is cut off.
+ * `holding` is told of what the client has not taken. `idleLimitMs` is the time in which a client must take something; one who does not is cut off.
  *
  * A client who goes ends it without an error. Any other error comes through with the connection cut: what was sent must
  * not look like the whole.
@@ -45,7 +46,7 @@ const mayHaveTrailer = ({ req }: Response): boolean => req.httpVersion === '1.1'
 export async function sendRows(
   response: Response,
   open: (signal: AbortSignal) => AsyncIterable<RowChunk>,
-  { sent, idleLimitMs }: { sent: Sent; idleLimitMs: number },
+  { sent, idleLimitMs, holding }: { sent: Sent; idleLimitMs: number; holding: Holding },
 ): Promise<void> {
   const gone = watchOver(response, idleLimitMs);
   try {
@@ -55,8 +56,10 @@ export async function sendRows(
       sent.rows += rows;
       sent.neutralizedCells += neutralizedCells;
       if (bytes.length === 0) continue;
-      // What could not be written may still be read by the connection that breaks.
+      holding.note('replies', bytes.length);
       const isTaken = response.write(bytes, (error) => {
+        holding.give('replies', bytes.length);
+        // What could not be written may still be read by the connection that breaks.
         if (!error) giveBack?.();
       });
       if (!isTaken) await once(response, 'drain', { signal: gone });

@@ -1,13 +1,5 @@
 import { AppError } from '../../core/errors.ts';
-
-/** How many replies of one kind are sent at a time: by a process, to one tenant, to one key or user. Each may last for hours. */
-export type PlaceLimits = { inAll: number; ofOneTenant: number; ofOneCaller?: number };
-
-/** Streams of events each read rows all the time. */
-export const streamLimits: PlaceLimits = { inAll: 100, ofOneTenant: 50 };
-
-/** Streams of progress share one look at an export, so they cost little more than a socket. */
-export const progressLimits: PlaceLimits = { inAll: 1_000, ofOneTenant: 100, ofOneCaller: 50 };
+import { type PlaceLimits, progressLimits, streamLimits } from '../../core/limits/replies.ts';
 
 /** What is counted, in the plural, and what to do instead. */
 type Told = { what: string; instead: string };

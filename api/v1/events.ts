@@ -6,13 +6,17 @@ import { parseEventPath } from '../../core/events/event-path.ts';
 import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
 import type { Sort } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
+import { mostPageBytes } from '../../core/limits/pages.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { findEvent, listEvents, newestFirst } from '../../prisma/events/list.ts';
 import type { Reading } from '../../prisma/events/reading.ts';
 import { boundOf } from '../../prisma/exports/find.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
+import { holdingOf } from '../http/held-memory.ts';
+import { jsonList } from '../http/json-list.ts';
 import { decodeCursor, pageOf, readPage } from '../http/paging.ts';
+import { throwIfGone } from '../http/requests-under-way.ts';
 import { reply } from '../openapi/described.ts';
 import { eventExample, pageExample } from '../openapi/examples.ts';
 import { filterParameters, idOf, paging, perPage, sort } from '../openapi/parameters.ts';
@@ -64,7 +68,11 @@ export function listOf({ database, reading }: Deps) {
     const after = cursor === undefined ? undefined : readCursor(cursor, fingerprint);
     if (filter.after_sequence !== undefined) await boundOf(database.prisma, tenantId, filter);
     const query = { filter, sort, limit: limit + 1, after };
-    const rows = await reading(tenantId, filter, (sql) => listEvents(sql, tenantId, query));
+    await holdingOf(request, response).take('pages', mostPageBytes(query.limit));
+    const rows = await reading(tenantId, filter, (sql) => {
+      throwIfGone(response);
+      return listEvents(sql, tenantId, query);
+    });
     if (!rows) throw unknownCursor();
     // Large events make a page shorter than was asked for.
     const fitting = rows.filter(({ json }) => json !== null).length;
@@ -72,9 +80,12 @@ export function listOf({ database, reading }: Deps) {
       after: last.sequenceNumber,
       query: fingerprint,
     }));
-    response
-      .type('json')
-      .send(`{"data":[${data.map((event) => event.json).join(',')}],"meta":${JSON.stringify(meta)}}`);
+    const behind = `],"meta":${JSON.stringify(meta)}}`;
+    const page = jsonList(
+      data.map((event) => event.json!),
+      { before: '{"data":[', behind },
+    );
+    response.type('json').send(page);
   };
 }
 
@@ -82,6 +93,7 @@ function getOne({ database }: Deps): RequestHandler {
   const sql = pgSql(database.pool);
   return async (request, response) => {
     const id = String(request.params.id);
+    await holdingOf(request, response).take('pages', mostPageBytes(1));
     const event = isUuid(id) ? await findEvent(sql, tenantOf(response).id, id) : undefined;
     if (!event) throw notFound('event');
     response.type('json').send(`{"data":${event.json}}`);

@@ -1,5 +1,6 @@
 import type { RowFilter } from '../../core/events/field-criteria.ts';
 import type { Sort } from '../../core/exports/exports.ts';
+import { pageBytes } from '../../core/limits/pages.ts';
 import type { Sql } from '../client.ts';
 import { type Bind, parameters, type SqlType } from '../sql/bind.ts';
 import { wholeEventJson } from '../sql/event-json.ts';
@@ -23,9 +24,6 @@ export type EventQuery = {
   /** The sequence number of the event after which the page begins. */
   after?: number;
 };
-
-/** Bytes of events after which a page ends. */
-export const pageBytes = 8 * 1024 * 1024;
 
 type Row = { sequence_number: unknown; json: string };
 

@@ -13,7 +13,13 @@ type Rows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'content'>;
 /** How many rows are wanted, and how long PostgreSQL may look for them: with a rare filter it would read the whole log. */
 export type FirstRows = { count: number; limitMs: number };
 
-/** The first rows as the file would have them: printed by the very COPY that prints the file. None if time runs out. */
+/** Bytes after which no more of the first rows are read: they are all in memory. */
+const mostBytes = 8 * 1024 * 1024;
+
+/**
+ * The first rows as the file would have them: printed by the very COPY that prints the file. Fewer where they are large, none if
+ * time runs out.
+ */
 export async function firstLines(
   database: Database,
   rows: Rows,
@@ -22,10 +28,15 @@ export async function firstLines(
   const { select, copyOptions, printer } = rowsSql(rows.content);
   const statement = `${within(limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
   const chunks: RowChunk[] = [];
+  let bytes = 0;
   await unlessTooLate(async () => {
     // Nobody stops it: PostgreSQL does.
     const { signal } = new AbortController();
-    for await (const chunk of copyRows(database.scans, statement, { printer, signal })) chunks.push(chunk);
+    for await (const chunk of copyRows(database.scans, statement, { printer, signal })) {
+      chunks.push(chunk);
+      bytes += chunk.bytes.length;
+      if (bytes >= mostBytes) break;
+    }
   });
   return {
     bytes: Buffer.concat(chunks.map((chunk) => chunk.bytes)),

@@ -4,7 +4,7 @@ import http from 'node:http';
 import { Readable } from 'node:stream';
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { chunkLimits } from '../../api/ingest/read-event-chunks.ts';
+import { chunkLimits } from '../../core/limits/bodies.ts';
 import { type App, bodyOf, type Call, startApp } from './start-app.ts';
 
 let app: App;

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openEventStreams } from '../../api/streams/event-streams.ts';
-import { streamLimits } from '../../api/streams/stream-places.ts';
 import { readConfig } from '../../core/config.ts';
+import { streamLimits } from '../../core/limits/replies.ts';
 import { makeLog } from '../../core/log.ts';
 import { makeMetrics } from '../../core/metrics.ts';
 import { openDatabase } from '../../prisma/client.ts';

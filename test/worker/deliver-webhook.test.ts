@@ -3,6 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { Webhook as Verifier } from 'standardwebhooks';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { newId } from '../../core/ids.ts';
+import { openByteBudget } from '../../core/limits/byte-budget.ts';
+import { memoryLimitBytes } from '../../core/limits/memory.ts';
 import { makeLog } from '../../core/log.ts';
 import { makeMetrics } from '../../core/metrics.ts';
 import { secretKey } from '../../core/secret-key.ts';
@@ -103,6 +105,7 @@ const deliver = (
       publicUrl: 'https://logs.example.com',
       log: makeLog('silent'),
       metrics: makeMetrics(),
+      memory: openByteBudget(memoryLimitBytes('deliveries'), makeMetrics()),
       ...overrides,
     },
     id,

@@ -1,6 +1,7 @@
 import type { RequestHandler } from 'express';
 import { keepRecent } from '../../../core/async/recent.ts';
 import { invalid } from '../../../core/errors.ts';
+import { progressLimits } from '../../../core/limits/replies.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import type { Database, Prisma } from '../../../prisma/client.ts';
@@ -14,7 +15,7 @@ import { reply } from '../../openapi/described.ts';
 import { deliveryExample, exportExample, pageExample } from '../../openapi/examples.ts';
 import { exportStatus, idOf, lastEventId, paging } from '../../openapi/parameters.ts';
 import type { Route } from '../../route.ts';
-import { progressLimits, progressPlaces } from '../../streams/stream-places.ts';
+import { progressPlaces } from '../../streams/stream-places.ts';
 import { presentDeliveries } from '../deliveries.ts';
 import { answerExport, exportIdOf, type PresentDeps, presentExport, presentExports } from './present.ts';
 import { everyMs, streamProgress } from './stream-progress.ts';

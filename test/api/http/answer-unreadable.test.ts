@@ -3,7 +3,8 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { answerUnreadable, headLimitBytes } from '../../../api/http/answer-unreadable.ts';
+import { answerUnreadable } from '../../../api/http/answer-unreadable.ts';
+import { headLimitBytes } from '../../../core/limits/bodies.ts';
 
 describe('what never becomes a request', () => {
   const server = createServer({ maxHeaderSize: headLimitBytes }, (_request, response) => response.end('served'));

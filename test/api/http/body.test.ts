@@ -7,7 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { jsonBody, parse } from '../../../api/http/body.ts';
 import { errorHandler } from '../../../api/http/error-handler.ts';
+import { holdMemory } from '../../../api/http/held-memory.ts';
 import { logRequests } from '../../../api/http/request-log.ts';
+import { openByteBudget } from '../../../core/limits/byte-budget.ts';
+import { memoryLimitBytes } from '../../../core/limits/memory.ts';
+import { makeMetrics } from '../../../core/metrics.ts';
 import { strictObject } from '../../../core/strict-object.ts';
 import { heardLog } from '../heard-log.ts';
 import { bodyOf } from '../start-app.ts';
@@ -18,7 +22,7 @@ describe('jsonBody', () => {
   const { log, entry } = heardLog();
   beforeAll(async () => {
     const app = express();
-    app.use(logRequests(log));
+    app.use(logRequests(log), holdMemory(openByteBudget(memoryLimitBytes('api'), makeMetrics())));
     app.post('/', jsonBody(), (request, response) => {
       response.json({ body: request.body ?? null, without: request.body === undefined });
     });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { progressLimits } from '../../../api/streams/stream-places.ts';
+import { progressLimits } from '../../../core/limits/replies.ts';
 import { type Database, openDatabase } from '../../../prisma/client.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
 import { type App, bodyOf, startApp } from '../start-app.ts';
