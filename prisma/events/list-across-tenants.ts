@@ -15,38 +15,70 @@ export type AcrossQuery = {
   count: number;
 };
 
+/** Which event is meant: every one has its tenant and number. */
+export type EventPlace = { tenantId: string; sequenceNumber: string };
+
 /** One event as JSON text, and whose it is. */
 export type TenantEvent = { tenantId: string; json: string };
 
 /**
- * A page of the events of several tenants. Each tenant gives its own first `offset + count`, along its index where the sort
- * has one; what is skipped is never printed.
+ * Where the events of a page are that is of several tenants. Each tenant gives its own first `offset + count`, along its index
+ * where the sort has one; nothing is printed.
  */
-export async function listAcross(sql: Sql, query: AcrossQuery): Promise<TenantEvent[]> {
-  const { text, values } = acrossStatement(query);
-  const rows = await sql<{ tenant_id: string; json: string }>(text, values);
-  return rows.map(({ tenant_id, json }) => ({ tenantId: tenant_id, json }));
+export async function placesAcross(sql: Sql, query: AcrossQuery): Promise<EventPlace[]> {
+  const { text, values } = placesStatement(query);
+  const rows = await sql<{ tenant_id: string; sequence_number: unknown }>(text, values);
+  return rows.map((row) => ({ tenantId: row.tenant_id, sequenceNumber: String(row.sequence_number) }));
 }
 
 /** The statement of it. For tests to look at its plan. */
-export function acrossStatement({ tenantIds, filter, sort, offset, count }: AcrossQuery) {
+export function placesStatement({ tenantIds, filter, sort, offset, count }: AcrossQuery) {
   const { bind, values } = parameters();
   const keys = sortKeys(sort);
   const named = keys.map((key, index) => ({ ...key, expression: `key${index}` }));
   const direction = named.at(-1)!.direction;
   const order = `${ordered(named)}, tenant_id ${direction}`;
-  const text = `with page as (
-      select firsts.* from unnest(${bind([...tenantIds], 'uuid[]')}) as wanted (id) cross join lateral (
-        select tenant_id, sequence_number, ${keys.map((key, index) => `${key.expression} as key${index}`).join(', ')}
-        from events where ${conditions('wanted.id', filter, bind)}
-        order by ${ordered(keys)} limit ${bind(String(offset + count), 'bigint')}
-      ) firsts order by ${order} offset ${bind(String(offset), 'bigint')} limit ${bind(String(count), 'bigint')}
-    )
-    select page.tenant_id, printed.json from page cross join lateral (
-      select ${wholeEventJson} as json from events
-      where tenant_id = page.tenant_id and sequence_number = page.sequence_number
-    ) printed order by ${order}`;
+  const text = `select firsts.tenant_id, firsts.sequence_number
+    from unnest(${bind([...tenantIds], 'uuid[]')}) as wanted (id) cross join lateral (
+      select tenant_id, sequence_number, ${keys.map((key, index) => `${key.expression} as key${index}`).join(', ')}
+      from events where ${conditions('wanted.id', filter, bind)}
+      order by ${ordered(keys)} limit ${bind(String(offset + count), 'bigint')}
+    ) firsts order by ${order} offset ${bind(String(offset), 'bigint')} limit ${bind(String(count), 'bigint')}`;
   return { text, values };
+}
+
+/**
+ * The first of these events, in their order, up to the one that reaches `mostBytes`; and how many places they had. One that is
+ * not there any more has a place and no event.
+ */
+export async function eventsAt(
+  sql: Sql,
+  places: readonly EventPlace[],
+  mostBytes: number,
+): Promise<{ events: TenantEvent[]; places: number }> {
+  const { bind, values } = parameters();
+  const tenantIds = bind(
+    places.map((each) => each.tenantId),
+    'uuid[]',
+  );
+  const numbers = bind(
+    places.map((each) => each.sequenceNumber),
+    'bigint[]',
+  );
+  const rows = await sql<{ place: unknown; tenant_id: string; json: string | null }>(
+    `select place, tenant_id, case when before < ${mostBytes} then json end as json from (
+       select place, tenant_id, json, coalesce(sum(octet_length(json))
+         over (order by place rows between unbounded preceding and 1 preceding), 0) as before
+       from unnest(${tenantIds}, ${numbers}) with ordinality as wanted (owner, number, place) cross join lateral (
+         select tenant_id, ${wholeEventJson} as json from events
+         where tenant_id = wanted.owner and sequence_number = wanted.number
+       ) as printed
+     ) as measured order by place`,
+    values,
+  );
+  const cut = rows.find(({ json }) => json === null);
+  const events = rows.flatMap(({ tenant_id, json }) => (json === null ? [] : [{ tenantId: tenant_id, json }]));
+  return { events, places: cut ? Number(cut.place) - 1 : places.length };
 }
 
 const ordered = (keys: readonly SortKey[]): string =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase, pgSql } from '../../../prisma/client.ts';
-import { acrossStatement, countAcross, listAcross } from '../../../prisma/events/list-across-tenants.ts';
+import { countAcross, eventsAt, placesAcross, placesStatement } from '../../../prisma/events/list-across-tenants.ts';
 import { createTenant } from '../../../prisma/tenants.ts';
 import { addManyEvents } from '../../add-events.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
@@ -24,8 +24,8 @@ afterAll(async () => {
 });
 
 const newest = [{ field: 'occurred_at', direction: 'desc' as const }];
-const planOf = async (query: Parameters<typeof acrossStatement>[0]) => {
-  const { text, values } = acrossStatement(query);
+const planOf = async (query: Parameters<typeof placesStatement>[0]) => {
+  const { text, values } = placesStatement(query);
   const { rows } = await database.pool.query(`explain (analyze, buffers, format json) ${text}`, values);
   return JSON.stringify(rows);
 };
@@ -34,8 +34,9 @@ it('pages through the events of several tenants, each once, in one order', async
   const sql = pgSql(database.pool);
   const seen: string[] = [];
   for (let offset = 0; offset < 200; offset += 50) {
-    const page = await listAcross(sql, { tenantIds, filter: {}, sort: newest, offset, count: 50 });
-    seen.push(...page.map(({ tenantId, json }) => `${JSON.parse(json).occurred_at} ${tenantId}`));
+    const places = await placesAcross(sql, { tenantIds, filter: {}, sort: newest, offset, count: 50 });
+    const { events } = await eventsAt(sql, places, Number.MAX_SAFE_INTEGER);
+    seen.push(...events.map(({ tenantId, json }) => `${JSON.parse(json).occurred_at} ${tenantId}`));
   }
   expect(new Set(seen).size).toBe(200);
   expect(seen.map((each) => each.slice(0, 27))).toEqual(
