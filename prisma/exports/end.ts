@@ -1,12 +1,11 @@
 import { AppError, notFound } from '../../core/errors.ts';
-import { filterLimitBytes } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
 import { databaseTime, type Prisma, type PrismaTransaction } from '../client.ts';
 import { inChainOrder } from '../events/append.ts';
 import { recordDeliveries } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
 import { isFinal } from './find.ts';
-import { type ExportRow, type ExportView, exportView } from './view.ts';
+import { type ExportRow, exportView, withShortFilter } from './view.ts';
 
 /** `ended` says what this call has made of the export, if it was this call that ended it or its file. */
 export type Ending = { row: ExportRow; deliveries: string[]; ended?: 'canceled' | 'expired' };
@@ -94,14 +93,8 @@ export const announce = async (tx: PrismaTransaction, row: ExportRow): Promise<s
     tenantId: row.tenantId,
     exportId: row.id,
     type: `export.${row.status}`,
-    data: withoutLongFilter(exportView(row, { now: await databaseTime(tx) })),
+    data: exportView(withShortFilter(row), { now: await databaseTime(tx) }),
   });
-
-/** A long filter does not travel: who wants to know asks for the export. */
-function withoutLongFilter(view: ExportView): object {
-  const isLong = Buffer.byteLength(JSON.stringify(view.filter)) > filterLimitBytes;
-  return isLong ? { ...view, filter: null } : view;
-}
 
 async function lockExport(tx: PrismaTransaction, tenantId: string, id: string): Promise<ExportRow> {
   if (!isUuid(id)) throw notFound('export');

@@ -2,6 +2,7 @@ import { AppError, notFound } from '../../core/errors.ts';
 import type { RowFilter } from '../../core/events/field-criteria.ts';
 import type { IdPage } from '../../core/id-page.ts';
 import { isUuid } from '../../core/ids.ts';
+import { pageBytes, requestLimitBytes } from '../../core/limits/pages.ts';
 import type { Prisma } from '../client.ts';
 import { ExportStatus } from '../generated/enums.ts';
 import type { ExportRow } from './view.ts';
@@ -17,6 +18,16 @@ export async function getExport(prisma: Prisma, tenantId: string, id: string): P
   const row = isUuid(id) ? await prisma.export.findFirst({ where: { tenantId, id } }) : null;
   if (!row) throw notFound('export');
   return row;
+}
+
+/**
+ * The export as it is now, for who has it already: what was asked for never changes, may have a mebibyte, and is not read again.
+ * @throws AppError not_found if it is gone
+ */
+export async function reloadExport(prisma: Prisma, { tenantId, id, request }: ExportRow): Promise<ExportRow> {
+  const row = await prisma.export.findFirst({ where: { tenantId, id }, omit: { request: true } });
+  if (!row) throw notFound('export');
+  return { ...row, request };
 }
 
 /** The tenant's last sequence number: the bound of an export made now. */
@@ -49,21 +60,42 @@ export function refuseAheadOf(head: number, after: number | undefined): void {
   );
 }
 
-/** Newest first; one more than `limit`, if there is one. */
-export function listExports(
+/** Exports that are read at a time: each may have a filter of almost a mebibyte. */
+const readAtOnce = 10;
+
+/** Bytes that a page of exports may have while it is read: the one that fills it comes with others. */
+export const mostExportPageBytes = (limit: number): number =>
+  Math.min(limit, readAtOnce) * requestLimitBytes + (limit > readAtOnce ? pageBytes : 0);
+
+/**
+ * A page of exports, newest first: `limit` of them, or fewer where they are large. `rows` has more than `fitting` if there is
+ * a next page.
+ */
+export async function listExports(
   prisma: Prisma,
   tenantId: string,
   { limit, afterId, status }: IdPage & { status: ExportRow['status'][] | undefined },
-): Promise<ExportRow[]> {
-  return prisma.export.findMany({
-    where: {
-      tenantId,
-      ...(afterId ? { id: { lt: afterId } } : {}),
-      ...(status ? { OR: status.map(shownAs) } : {}),
-    },
-    orderBy: { id: 'desc' },
-    take: limit + 1,
+): Promise<{ rows: ExportRow[]; fitting: number }> {
+  const rows: ExportRow[] = [];
+  for (;;) {
+    const last = rows.at(-1)?.id ?? afterId;
+    const take = Math.min(readAtOnce, limit + 1 - rows.length);
+    const where = { tenantId, ...(last ? { id: { lt: last } } : {}), ...(status ? { OR: status.map(shownAs) } : {}) };
+    const next = await prisma.export.findMany({ where, orderBy: { id: 'desc' }, take });
+    rows.push(...next);
+    const fitting = fittingOf(rows, limit);
+    if (rows.length > fitting || next.length < take) return { rows, fitting };
+  }
+}
+
+/** How many of these a page may have: up to `limit`, and to the first that fills it. */
+function fittingOf(rows: readonly ExportRow[], limit: number): number {
+  let bytes = 0;
+  const full = rows.findIndex(({ request }) => {
+    bytes += Buffer.byteLength(request);
+    return bytes >= pageBytes;
   });
+  return full < 0 ? limit : Math.min(limit, full + 1);
 }
 
 /** The rows that exportView() shows with this status: a file may have outlived its time before the sweep came. */

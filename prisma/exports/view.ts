@@ -1,4 +1,4 @@
-import { contentOf, type ExportRequest } from '../../core/exports/exports.ts';
+import { contentOf, type ExportRequest, filterLimitBytes } from '../../core/exports/exports.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Export } from '../generated/client.ts';
@@ -38,6 +38,17 @@ export const isDownloadable = (row: ExportRow, now = new Date()): boolean =>
 /** What was asked for, but for the webhook. */
 export const requestOf = (row: ExportRow) => parseJson(row.request) as Omit<ExportRequest, 'webhook'>;
 export const contentOfRow = (row: ExportRow) => contentOf(requestOf(row));
+
+/**
+ * The export as it is told of again and again, by webhooks and streams of progress: a filter that is too long to be repeated is
+ * null. Who wants to know asks for the export.
+ */
+export function withShortFilter(row: ExportRow): ExportRow {
+  if (Buffer.byteLength(row.request) <= filterLimitBytes) return row;
+  const request = requestOf(row);
+  if (Buffer.byteLength(JSON.stringify(request.filter)) <= filterLimitBytes) return row;
+  return { ...row, request: JSON.stringify({ ...request, filter: null }) };
+}
 
 /** The export as the API and the webhooks show it: `now` says whether its file still lives. */
 export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: Date } = {}) {

@@ -19,7 +19,7 @@ import type { Route } from '../../route.ts';
 import { type EnqueueDeps, enqueueExport } from '../enqueue.ts';
 import type { PlanChecks } from '../limits.ts';
 import { answerExport, type PresentDeps } from './present.ts';
-import { waitForEnd } from './wait-for-end.ts';
+import { openWaits } from './wait-for-end.ts';
 import { webhookSecret } from './webhook-secret.ts';
 
 type Deps = PresentDeps &
@@ -67,6 +67,7 @@ export const createOne: Route<Deps> = {
 };
 
 function postExport(deps: Deps): RequestHandler {
+  const waitForEnd = openWaits(deps.database.prisma);
   return async (request, response) => {
     const idempotencyKey = readIdempotencyKey(request);
     const waitSeconds = readWaitSeconds(request);
@@ -94,7 +95,8 @@ function postExport(deps: Deps): RequestHandler {
   type Row = Awaited<ReturnType<typeof createExport>>['row'];
   async function waitIfAsked(row: Row, seconds: number, response: Response) {
     if (seconds === 0) return { latest: row, status: 202 };
-    const latest = await waitForEnd(deps.database.prisma, row, seconds * 1000, response);
+    const latest = await waitForEnd(row, seconds * 1000, response);
+    if (!latest) return { latest: row, status: 202 };
     response.set('Preference-Applied', `wait=${seconds}`);
     return { latest, status: isFinal(latest.status) ? 200 : 202 };
   }

@@ -6,9 +6,17 @@ import type { Metrics } from '../../../core/metrics.ts';
 import { unknownName } from '../../../core/nearest-name.ts';
 import type { Database, Prisma } from '../../../prisma/client.ts';
 import { listExportDeliveries } from '../../../prisma/deliveries.ts';
-import { type ExportStatus, exportStatuses, getExport, listExports } from '../../../prisma/exports/find.ts';
-import type { ExportRow } from '../../../prisma/exports/view.ts';
+import {
+  type ExportStatus,
+  exportStatuses,
+  getExport,
+  listExports,
+  mostExportPageBytes,
+  reloadExport,
+} from '../../../prisma/exports/find.ts';
+import { type ExportRow, withShortFilter } from '../../../prisma/exports/view.ts';
 import { callerOf, tenantOf } from '../../access/tenant-route.ts';
+import { holdingOf } from '../../http/held-memory.ts';
 import { meterStream } from '../../http/metrics.ts';
 import { idPageOf, readIdPage } from '../../http/paging.ts';
 import { reply } from '../../openapi/described.ts';
@@ -53,7 +61,7 @@ export const readRoutes: readonly Route<Deps>[] = [
     path: '/v1/exports/:id/events',
     summary: 'Watch the progress of an export',
     description:
-      'Server-sent events: `progress` at least every second, then one named by how it ended: `completed`, `failed`, `canceled`, `expired`. The data of each is the export.',
+      'Server-sent events: `progress` at least every second, then one named by how it ended: `completed`, `failed`, `canceled`, `expired`. The data of each is the export; a filter of more than 4 KiB is null there.',
     by: 'export',
     parameters: [id, lastEventId],
     replies: {
@@ -87,8 +95,9 @@ function getExports(deps: Deps): RequestHandler {
   return async (request, response) => {
     const page = readIdPage(request.query);
     const status = readStatuses(request.query.status);
-    const rows = await listExports(deps.database.prisma, tenantOf(response).id, { ...page, status });
-    const { data, meta } = idPageOf(rows, page);
+    await holdingOf(request, response).take('pages', mostExportPageBytes(page.limit));
+    const { rows, fitting } = await listExports(deps.database.prisma, tenantOf(response).id, { ...page, status });
+    const { data, meta } = idPageOf(rows, { ...page, limit: fitting });
     response.json({ data: await presentExports(deps, response, data), meta });
   };
 }
@@ -105,7 +114,7 @@ function watch(deps: Deps): RequestHandler {
   const takePlace = progressPlaces();
   const reload = sharedReload(prisma);
   return async (request, response) => {
-    const row = await getExport(prisma, tenantOf(response).id, exportIdOf(request, response));
+    const row = withShortFilter(await getExport(prisma, tenantOf(response).id, exportIdOf(request, response)));
     const giveBack = takePlace({ tenantId: row.tenantId, callerId: callerOf(response).countedAs });
     try {
       meterStream(deps.metrics, 'progress', response);
@@ -121,11 +130,13 @@ function watch(deps: Deps): RequestHandler {
 
 /** Streams of one export share a look at it, however many they are. */
 function sharedReload(prisma: Prisma): (row: ExportRow) => Promise<ExportRow> {
-  const latest = keepRecent((key) => getExport(prisma, ...(JSON.parse(key) as [string, string])), {
-    maxAgeMs: everyMs / 2,
-    most: progressLimits.inAll,
-  });
-  return async ({ tenantId, id }) => (await latest.get(JSON.stringify([tenantId, id])))!;
+  let asked: ExportRow;
+  // A load begins within the call that asks for it.
+  const latest = keepRecent(() => reloadExport(prisma, asked), { maxAgeMs: everyMs / 2, most: progressLimits.inAll });
+  return async (row) => {
+    asked = row;
+    return (await latest.get(row.id))!;
+  };
 }
 
 function getDeliveries({ database: { prisma } }: Deps): RequestHandler {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
+import { waitLimits } from '../../../core/limits/replies.ts';
 import type { Prisma } from '../../../prisma/client.ts';
-import { getExport, isFinal } from '../../../prisma/exports/find.ts';
+import { isFinal, reloadExport } from '../../../prisma/exports/find.ts';
 import type { ExportRow } from '../../../prisma/exports/view.ts';
 import { isStopping } from '../../http/requests-under-way.ts';
 
@@ -9,22 +10,65 @@ import { isStopping } from '../../http/requests-under-way.ts';
 const firstLookMs = 15;
 const longestPauseMs = 250;
 
-/** The export as it is once it has ended, `timeoutMs` are over, or client or process go; whichever comes first. */
-export async function waitForEnd(
-  prisma: Prisma,
-  row: ExportRow,
-  timeoutMs: number,
-  response: Response,
-): Promise<ExportRow> {
-  const deadline = performance.now() + timeoutMs;
-  let latest = row;
-  let pauseMs = firstLookMs;
-  while (!isFinal(latest.status) && !response.destroyed && !isStopping(response)) {
-    const left = deadline - performance.now();
-    if (left <= 0) break;
-    await delay(Math.min(pauseMs, left));
-    pauseMs = Math.min(longestPauseMs, pauseMs * 1.5);
-    latest = await getExport(prisma, row.tenantId, row.id);
+/**
+ * The export as it is once it has ended, `timeoutMs` are over, or client or process go; whichever comes first. Undefined, at
+ * once, where the tenant or the process has as many requests waiting as it may: a preference is a wish (RFC 7240).
+ */
+export type WaitForEnd = (row: ExportRow, timeoutMs: number, response: Response) => Promise<ExportRow | undefined>;
+
+type Waiting = { tenantId: string; deadline: number; response: Response; settle: (row: Promise<ExportRow>) => void };
+
+/** Makes what waits for all requests of a process: those for one export share each look at it. */
+export function openWaits(prisma: Prisma, limits = waitLimits): WaitForEnd {
+  /** By the id of the export. */
+  const watched = new Map<string, Set<Waiting>>();
+  const counted: string[] = [];
+  const isFull = (tenantId: string): boolean =>
+    counted.length >= limits.inAll || counted.filter((each) => each === tenantId).length >= limits.ofOneTenant;
+
+  async function watch(row: ExportRow, requests: Set<Waiting>): Promise<void> {
+    let latest = row;
+    let pauseMs = firstLookMs;
+    try {
+      for (;;) {
+        settleThoseThatAreOver(requests, latest);
+        if (requests.size === 0) return;
+        const leftMs = Math.min(...[...requests].map(({ deadline }) => deadline)) - performance.now();
+        await delay(Math.max(0, Math.min(pauseMs, leftMs)));
+        pauseMs = Math.min(longestPauseMs, pauseMs * 1.5);
+        latest = await reloadExport(prisma, row);
+      }
+    } catch (error) {
+      for (const { settle } of requests) settle(Promise.reject(error));
+    } finally {
+      watched.delete(row.id);
+    }
   }
-  return latest;
+
+  return async (row, timeoutMs, response) => {
+    const { id, tenantId } = row;
+    if (isFinal(row.status)) return row;
+    if (isFull(tenantId)) return undefined;
+    counted.push(tenantId);
+    const { promise, resolve: settle } = Promise.withResolvers<ExportRow>();
+    const waiting = { tenantId, deadline: performance.now() + timeoutMs, response, settle };
+    const others = watched.get(id);
+    if (others) others.add(waiting);
+    else {
+      const first = new Set([waiting]);
+      watched.set(id, first);
+      void watch(row, first);
+    }
+    return promise.finally(() => counted.splice(counted.indexOf(tenantId), 1));
+  };
+}
+
+function settleThoseThatAreOver(requests: Set<Waiting>, latest: ExportRow): void {
+  for (const each of requests) {
+    const { deadline, response, settle } = each;
+    const isOver = performance.now() >= deadline || response.destroyed || isStopping(response);
+    if (!isOver && !isFinal(latest.status)) continue;
+    requests.delete(each);
+    settle(Promise.resolve(latest));
+  }
 }
