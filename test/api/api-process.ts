@@ -12,10 +12,14 @@ export type ApiProcess = WatchedProcess & {
 
 const program = 'api/main.ts';
 
-/** A real API process (api/main.ts) on a free port, with the database and the settings of the test's. */
-export async function startApiProcess({ deps }: App, environment: Record<string, string> = {}): Promise<ApiProcess> {
+/** A real API process (api/main.ts) on a free port, with the database and the settings of the test's, and flags of Node's. */
+export async function startApiProcess(
+  { deps }: App,
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+): Promise<ApiProcess> {
   const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_ADMIN_KEY } = deps.config;
-  const child = spawn(process.execPath, [...nodeFlags(program), program], {
+  const child = spawn(process.execPath, [...nodeFlags(program), ...flags, program], {
     env: {
       PATH: process.env.PATH,
       PORT: '0',
