@@ -33,6 +33,8 @@ export const logFields = {
   url: 'of another server that was asked',
   host: 'that the process listens on',
   port: 'that the process listens on',
+  pid: 'of another process',
+  ending: 'the code or the signal that the other process ended with',
 } as const;
 
 export type LogFields = { [Name in keyof typeof logFields]?: unknown };

@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** The values that a label may have, or an empty list where they are bounded elsewhere (routes, names of duties). */
 type LabelValues = readonly string[];
@@ -9,6 +9,8 @@ type Metric = {
   help: string;
   labels?: Readonly<Record<string, LabelValues>>;
   buckets?: readonly number[];
+  /** How the values of several processes become one, where it is not by their sum. */
+  together?: 'max' | 'first';
 };
 
 /** Seconds, from what a person does not notice to the longest that a request may take. */
@@ -24,31 +26,46 @@ const exportSeconds = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14_400, 
  * not the sum. They are absent while the database is away. All else is what this process has seen.
  */
 export const metricList = {
-  logferry_build_info: { type: 'gauge', help: 'Always 1; the label tells the version', labels: { version: [] } },
-  logferry_database_up: { type: 'gauge', help: '1 if the database answered this scrape within 2 seconds, else 0' },
+  logferry_build_info: {
+    type: 'gauge',
+    together: 'max',
+    help: 'Always 1; the label tells the version',
+    labels: { version: [] },
+  },
+  logferry_database_up: {
+    type: 'gauge',
+    together: 'first',
+    help: '1 if the database answered this scrape within 2 seconds, else 0',
+  },
   logferry_exports: {
     type: 'gauge',
+    together: 'max',
     help: 'Unfinished exports, up to 100000 of each status, read from the database',
     labels: { status: ['queued', 'running'] },
   },
   logferry_exports_due: {
     type: 'gauge',
+    together: 'max',
     help: 'Queued exports that wait for a worker and nothing else, up to 100000, read from the database',
   },
   logferry_exports_oldest_due_seconds: {
     type: 'gauge',
+    together: 'max',
     help: 'How long the first of them has been waiting, 0 if there is none, read from the database',
   },
   logferry_exports_silent: {
     type: 'gauge',
+    together: 'max',
     help: 'Running exports whose worker has been silent for longer than its lease, read from the database',
   },
   logferry_deliveries_pending: {
     type: 'gauge',
+    together: 'max',
     help: 'Webhook deliveries that have not ended, up to 100000, read from the database',
   },
   logferry_deliveries_oldest_due_seconds: {
     type: 'gauge',
+    together: 'max',
     help: 'How long the delivery that was due first has been waiting for its attempt, 0 if none is due, read from the database',
   },
   logferry_stored_bytes: {
@@ -110,6 +127,7 @@ export const metricList = {
   },
   logferry_sweep_last_success_timestamp_seconds: {
     type: 'gauge',
+    together: 'max',
     help: 'When this worker last did the duty without a failure, in Unix time',
     labels: { duty: [] },
   },
@@ -192,19 +210,29 @@ export type Metrics = {
   observe<N extends Named<'histogram'>>(name: N, seconds: number, ...labels: Labels<N>): void;
   /** Has `collect` called before each scrape, for what is looked up rather than counted. One that fails is passed over. */
   beforeScrape(collect: () => void | Promise<void>): void;
+  /** All that was counted here, for another process that shows it with its own. What there is to say about the process is left out. */
+  figures(): Promise<Figures>;
+  /** Has each scrape show these figures of another process as well, added up. While they cannot be had it does without. */
+  addFiguresOf(another: () => Promise<Figures>): void;
   /** All of it in the text format of Prometheus 0.0.4. */
   scrape(): Promise<{ contentType: string; text: string }>;
   /** Adds what there is to say about the process itself, by their usual names (`process_…`, `nodejs_…`). Once a process. */
   addProcessFigures(): void;
 };
 
+/** Figures on their way from one process to another: as prom-client has them in JSON. */
+export type Figures = { name: string }[];
+
 /** The one maker of metrics. */
 export function makeMetrics(): Metrics {
   const registry = new Registry();
+  const ofProcess = new Registry();
   const instruments = new Map<MetricName, Counter | Gauge | Histogram>();
   for (const [name, metric] of Object.entries(metricList) as [MetricName, Metric][])
     instruments.set(name, makeInstrument(registry, name, metric));
   const collectors: (() => void | Promise<void>)[] = [];
+  const others: (() => Promise<Figures>)[] = [];
+  const collect = () => Promise.allSettled(collectors.map(async (each) => each()));
   return {
     add: (name, amount, ...[labels = {}]) => (instruments.get(name) as Counter | Gauge).inc(labels, amount),
     set: (name, value, ...[labels = {}]) => (instruments.get(name) as Gauge).set(labels, value),
@@ -216,13 +244,21 @@ export function makeMetrics(): Metrics {
     },
     observe: (name, seconds, ...[labels = {}]) =>
       (instruments.get(name) as Histogram).observe(labels, Math.max(0, seconds)),
-    beforeScrape: (collect) => void collectors.push(collect),
+    beforeScrape: (before) => void collectors.push(before),
+    async figures() {
+      await collect();
+      return registry.getMetricsAsJSON();
+    },
+    addFiguresOf: (another) => void others.push(another),
     async scrape() {
-      await Promise.allSettled(collectors.map(async (collect) => collect()));
-      return { contentType: registry.contentType, text: await registry.metrics() };
+      const [, ...elsewhere] = await Promise.all([collect(), ...others.map((another) => another().catch(() => []))]);
+      const shown = elsewhere.some(({ length }) => length > 0)
+        ? AggregatorRegistry.aggregate([await registry.getMetricsAsJSON(), ...elsewhere])
+        : registry;
+      return { contentType: registry.contentType, text: (await shown.metrics()) + (await ofProcess.metrics()) };
     },
     addProcessFigures() {
-      collectDefaultMetrics({ register: registry });
+      collectDefaultMetrics({ register: ofProcess });
       const delay = instruments.get('logferry_event_loop_delay_seconds') as Histogram;
       let expectedAt = performance.now() + loopTickMs;
       // The histogram of perf_hooks is not used: what it counts cannot be had as cumulative buckets, only reset at each scrape.
@@ -240,8 +276,14 @@ export function makeMetrics(): Metrics {
 const loopTickMs = 50;
 
 function makeInstrument(registry: Registry, name: string, metric: Metric): Counter | Gauge | Histogram {
-  const { help, labels = {}, buckets } = metric;
-  const options = { name, help, labelNames: Object.keys(labels), registers: [registry] };
+  const { help, labels = {}, buckets, together: aggregator = 'sum' as const } = metric;
+  const options = {
+    name,
+    help,
+    labelNames: Object.keys(labels),
+    registers: [registry],
+    aggregator,
+  };
   if (metric.type === 'histogram') return new Histogram({ ...options, buckets: [...(buckets ?? requestSeconds)] });
   const instrument = metric.type === 'gauge' ? new Gauge(options) : new Counter(options);
   // A series that begins at its first event would hide that event from rate().

@@ -18,34 +18,46 @@ export function hearStopSignals(stop: (signal: 'SIGINT' | 'SIGTERM') => void): v
 }
 
 /**
- * Waits for SIGINT or SIGTERM, stops, and ends the process: 0 when all was stopped in time, 1 when `deadlineMs` ran out.
+ * Waits for SIGINT or SIGTERM, stops, and ends the process: 0 when all was stopped in time, 1 otherwise.
  */
-export function stopOnSignals(stop: () => Promise<void>, { deadlineMs = 10_000 } = {}): void {
-  hearStopSignals(() => {
-    const timer = setTimeout(() => process.exit(1), deadlineMs);
-    stop().then(
-      () => {
-        clearTimeout(timer);
-        process.exit(0);
-      },
-      (error) => {
-        process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-        process.exit(1);
-      },
-    );
-  });
+export function stopOnSignals(stop: () => Promise<void>): void {
+  hearStopSignals(() => endInOrder(stop));
+}
+
+/** Milliseconds that a process has to stop. */
+const deadlineMs = 10_000;
+
+/** Stops, and ends the process: 0 when all was stopped in time, 1 otherwise. */
+export function endInOrder(stop: () => Promise<void>): void {
+  const timer = setTimeout(() => process.exit(1), deadlineMs);
+  stop().then(
+    () => {
+      clearTimeout(timer);
+      process.exit(0);
+    },
+    (error) => {
+      process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
+      process.exit(1);
+    },
+  );
+}
+
+/** Ends the process with 1, and says why. */
+export function failStart(error: unknown): never {
+  process.stderr.write(`${startFailure(error)}\n`);
+  process.exit(1);
 }
 
 /**
- * Ends the process with the error's message if it is one for the user, with everything otherwise. The messages of failed
- * system calls (a directory that cannot be made, an address that is not ours) say all there is to say.
+ * Why a start failed: the error's message if it is one for the user, everything otherwise. The messages of failed system
+ * calls (a directory that cannot be made, an address that is not ours) say all there is to say.
  */
-export function failStart(error: unknown): never {
+export function startFailure(error: unknown): string {
   const isForUser =
     error instanceof Error &&
     (['ConfigError', 'MigrationError', 'SessionError', 'StartError'].includes(error.name) || 'syscall' in error);
-  process.stderr.write(`${isForUser ? error.message : error instanceof Error ? error.stack : error}\n`);
-  process.exit(1);
+  if (isForUser) return error.message;
+  return String(error instanceof Error ? error.stack : error);
 }
 
 /** A start that cannot be; the message is one line that says what to do. */

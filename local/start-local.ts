@@ -1,25 +1,26 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { startApi } from '../api/start-api.ts';
-import { type Config, readConfig } from '../core/config.ts';
+import { type Config, readConfig, variables } from '../core/config.ts';
 import { queueEngineOf } from '../core/engines.ts';
 import { makeLog } from '../core/log.ts';
 import { keptSecret, newSecretKey, secretKeyFile } from '../core/secret-key.ts';
 import { StartError } from '../core/stop-signals.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
-import { startWorker } from '../worker/start-worker.ts';
 import { findFreePort } from './free-port.ts';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
+import { keepWorker } from './worker/keep-worker.ts';
 
 /** A key to begin with: it is shown when it was made by this start, later only where it is kept. */
 export type ShownKey = { key: string; isNew: boolean; keptIn: string };
 
-/** Logferry in one process: its address on this machine, and the management key to begin with. */
+/** Logferry on this machine: its address on this machine, and the management key to begin with. */
 export type Local = { url: string; admin: ShownKey; config: Config; databaseUrl: string; stop(): Promise<void> };
 
 /**
- * Starts everything on this machine: a database of its own unless DATABASE_URL names one, API and worker.
+ * Starts everything on this machine: a database of its own unless DATABASE_URL names one, the API in this process, and the
+ * worker in one beside it, so that exports never keep requests waiting.
  * @throws ConfigError, StartError and others whose message is for the user
  */
 export async function startLocal(environment: Record<string, string | undefined> = process.env): Promise<Local> {
@@ -27,20 +28,16 @@ export async function startLocal(environment: Record<string, string | undefined>
   const admin = await findAdminKey(given);
   // Links name the port, so a free one is chosen here rather than by the system when the API listens.
   const port = given.PORT === 0 ? await findFreePort() : given.PORT;
-  const config = readConfig({
-    LOGFERRY_WEBHOOK_ALLOW: 'localhost',
-    ...environment,
-    PORT: String(port),
-    LOGFERRY_ADMIN_KEY: admin.key,
-  });
+  const settings = { LOGFERRY_WEBHOOK_ALLOW: 'localhost', ...environment, PORT: String(port) };
+  const config = readConfig({ ...settings, LOGFERRY_ADMIN_KEY: admin.key });
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.splice(0).reverse()) await each();
   };
+  const log = makeLog(config.LOGFERRY_LOG_LEVEL);
   try {
     let databaseUrl = config.DATABASE_URL;
     if (!databaseUrl) {
-      const log = makeLog(config.LOGFERRY_LOG_LEVEL);
       const postgres = await startEmbeddedPostgres({
         directory: join(config.LOGFERRY_DATA, 'postgres'),
         log: (line) => log.debug(line),
@@ -57,10 +54,13 @@ export async function startLocal(environment: Record<string, string | undefined>
     if (!config.LOGFERRY_SECRET_KEY) await keptSecret(config.LOGFERRY_DATA, secretKeyFile, newSecretKey);
     const deployment = await openDeployment(config, databaseUrl);
     stops.push(deployment.close);
+    const worker = keepWorker({ environment: workerEnvironment(settings, databaseUrl), log });
+    const ends = [worker.stop];
+    stops.push(async () => void (await Promise.all(ends.map((end) => end()))));
+    deployment.metrics.addFiguresOf(worker.figures);
     const api = await startApi(deployment);
-    stops.push(api.stop);
-    const worker = await startWorker(deployment);
-    stops.push(worker.stop);
+    ends.push(api.stop);
+    await worker.ready;
     return { url: addressOf(config), admin, config, databaseUrl, stop };
   } catch (error) {
     await stop();
@@ -80,6 +80,16 @@ async function findAdminKey({ LOGFERRY_ADMIN_KEY, LOGFERRY_DATA }: Config): Prom
 function addressOf({ HOST, PORT }: Config): string {
   const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[HOST] ?? HOST;
   return `http://${host.includes(':') ? `[${host}]` : host}:${PORT}`;
+}
+
+/**
+ * What the worker process knows: of Logferry what was given here, all else as it is on this machine. The management key is
+ * none of its business.
+ */
+function workerEnvironment(settings: Record<string, string | undefined>, databaseUrl: string): NodeJS.ProcessEnv {
+  const ofMachine = Object.entries(process.env).filter(([name]) => !Object.hasOwn(variables, name));
+  const { LOGFERRY_ADMIN_KEY: _, ...known } = settings;
+  return { ...Object.fromEntries(ofMachine), ...known, DATABASE_URL: databaseUrl };
 }
 
 /** Errors of PostgreSQL and of the connection to it carry a code; their stack would tell the user nothing more. */

@@ -3,7 +3,7 @@ import { failStart, stopOnSignals } from '../core/stop-signals.ts';
 import { firstTenantKey } from './first-tenant.ts';
 import { type Local, type ShownKey, startLocal } from './start-local.ts';
 
-/** `npm start`: all of Logferry in one process. */
+/** `npm start`: all of Logferry by one command. */
 async function main(): Promise<void> {
   const local = await startLocal();
   stopOnSignals(local.stop);

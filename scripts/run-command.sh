@@ -10,8 +10,9 @@ case $command in
   api) program=api/main.ts NODE_FLAGS=$API_NODE_FLAGS ;;
   worker | doctor | bench) program=$command/main.ts ;;
   migrate) program=prisma/migrate.ts ;;
-  start) program=local/start.ts ;;
-  demo) program=local/demo/demo.ts ;;
+  # The worker is a process of its own there.
+  start) program=local/start.ts NODE_FLAGS=$API_NODE_FLAGS ;;
+  demo) program=local/demo/demo.ts NODE_FLAGS=$API_NODE_FLAGS ;;
   *) exec "$command" "$@" ;;
 esac
 # The image has Node of itself; elsewhere it is one of the packages.

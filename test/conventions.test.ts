@@ -82,11 +82,12 @@ describe('construction', () => {
       'worker/main.ts',
       'prisma/migrate.ts',
       'local/start-local.ts',
+      'local/worker/main.ts',
       'doctor/read-configuration.ts',
     ],
-    openDeployment: ['api/main.ts', 'worker/main.ts', 'local/start-local.ts'],
+    openDeployment: ['api/main.ts', 'worker/open-worker.ts', 'local/start-local.ts'],
     startApi: ['api/main.ts', 'local/start-local.ts'],
-    startWorker: ['worker/main.ts', 'local/start-local.ts'],
+    startWorker: ['worker/open-worker.ts'],
     openDatabase: ['prisma/deployment.ts', 'local/demo/check-demo-file.ts'],
     openQueue: ['prisma/deployment.ts', 'doctor/examine.ts'],
     openPostgresQueue: ['prisma/open-queue.ts'],
@@ -115,7 +116,10 @@ describe('construction', () => {
   });
 
   test('nothing connects, listens or waits when it is imported', () => {
-    const programs = ['api/main.ts', 'worker/main.ts', 'local/start.ts', 'local/demo/demo.ts', 'doctor/main.ts'];
+    const programs = [
+      ...['api/main.ts', 'worker/main.ts', 'doctor/main.ts'],
+      ...['local/start.ts', 'local/demo/demo.ts', 'local/worker/main.ts'],
+    ];
     const modules = sources.filter((file) => !programs.includes(file) && !file.startsWith('bench/'));
     const script = `
       import net from 'node:net';

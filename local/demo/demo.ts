@@ -66,7 +66,7 @@ function interruptions(): AbortController {
 function printEnd(): void {
   const peakMib = Math.round(process.resourceUsage().maxRSS / 1024);
   process.stdout.write(`
-${moreLine(`Peak memory of this process: ${peakMib} MiB (API, worker and demo; Postgres runs beside it)`)}
+${moreLine(`Peak memory of this process: ${peakMib} MiB (API and demo; the worker and Postgres run beside it)`)}
 Try next
   npm start                              keeps it running, with a key and curl lines to try
   npm run demo -- --events FILE.ndjson   the same with your own events

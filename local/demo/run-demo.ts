@@ -23,7 +23,7 @@ const webhookTimeoutMs = 30_000;
  */
 export async function runDemo(demo: Demo, source: DemoSource): Promise<void> {
   const { screen, local } = demo;
-  screen.write(stepLine(1, 'Start', `Postgres, API and worker in one process; the API is ${local.url}`));
+  screen.write(stepLine(1, 'Start', `Postgres, API and worker on this machine; the API is ${local.url}`));
   const tenant = await makeTenant(demo);
   await loadEvents(demo, tenant, source);
   const inbox = await openWebhookInbox();

@@ -114,6 +114,26 @@ describe('A scrape', () => {
     expect(valueIn(await scraped(other), 'logferry_events_written_total')).toBe(0);
   });
 
+  it('shows the figures of another process with its own: counts added up, what both read from the database once', async () => {
+    const [api, worker] = [makeMetrics(), makeMetrics()];
+    api.addProcessFigures();
+    for (const each of [api, worker]) {
+      each.add('logferry_exports_ended_total', 2, { outcome: 'canceled' });
+      each.set('logferry_exports_due', 3);
+      each.observe('logferry_export_seconds', 1);
+    }
+    // Between processes they are JSON.
+    api.addFiguresOf(async () => JSON.parse(JSON.stringify(await worker.figures())));
+    api.addFiguresOf(() => Promise.reject(new Error('gone')));
+    const families = await scraped(api);
+    expect(valueIn(families, 'logferry_exports_ended_total', { outcome: 'canceled' })).toBe(4);
+    expect(valueIn(families, 'logferry_exports_ended_total', { outcome: 'failed' })).toBe(0);
+    expect(valueIn(families, 'logferry_exports_due')).toBe(3);
+    expect(valueIn(families, 'logferry_export_seconds_count')).toBe(2);
+    expect(valueIn(families, 'logferry_export_seconds_bucket', { le: '1' })).toBe(2);
+    expect(valueIn(families, 'process_start_time_seconds')).toBeGreaterThan(0);
+  });
+
   it('shows how long the event loop was held up', async () => {
     const metrics = makeMetrics();
     metrics.addProcessFigures();

@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { isRunning } from '../../local/postgres/claim-directory.ts';
 import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { type RunningProcess, runLocal, runNpm } from './run-process.ts';
 
@@ -108,6 +109,67 @@ test('ends in order on a SIGTERM that reaches npm alone', async () => {
   await npm.exitCode();
   await expect(fetch(`${url}/livez`)).rejects.toThrow();
   expect(isServerThere('supervised')).toBe(false);
+});
+
+/** The process ids of the children of another process that run a program of ours. */
+function childrenOf(pid: number): number[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n');
+  return lines
+    .map((line) => /^\s*(\d+)\s+(\d+)\s+(.*)/.exec(line))
+    .filter((found) => found && Number(found[2]) === pid && found[3]!.includes('local/worker/main.ts'))
+    .map((found) => Number(found![1]));
+}
+
+test('starts another worker when one dies, while the API goes on, and says so', async () => {
+  const process = await start('replaced');
+  const [, download] = curlLines(process);
+  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(process.stdout())![0];
+  const [first, ...more] = childrenOf(process.child.pid!);
+  expect(more).toEqual([]);
+  globalThis.process.kill(first!, 'SIGKILL');
+  await expect.poll(process.stderr).toContain('the worker process ended by itself; another one is started');
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  expect(paste(download!)).toContain(',logferry.tenant.created,');
+  const [second] = childrenOf(process.child.pid!);
+  expect(second).not.toBe(first);
+  expect(process.stderr()).toContain(`"pid":${first},"ending":"SIGKILL"`);
+  process.child.kill('SIGTERM');
+  expect(await process.exitCode()).toBe(0);
+  expect(isRunning(second!)).toBe(false);
+});
+
+test('leaves neither worker nor server behind when it is killed, and starts again on the same data', async () => {
+  const killed = await start('killed');
+  const [worker] = childrenOf(killed.child.pid!);
+  killed.child.kill('SIGKILL');
+  await expect.poll(() => isRunning(worker!), { timeout: 15_000 }).toBe(false);
+  await expect.poll(() => isServerThere('killed'), { timeout: 15_000 }).toBe(false);
+  const again = await start('killed');
+  expect(paste(curlLines(again)[1]!)).toContain(',logferry.tenant.created,');
+});
+
+test('ends in order on the Ctrl-C of a terminal, which all of its processes hear', async () => {
+  const process = await start('interrupted');
+  const [worker] = childrenOf(process.child.pid!);
+  globalThis.process.kill(worker!, 'SIGINT');
+  process.child.kill('SIGINT');
+  expect(await process.exitCode()).toBe(0);
+  expect(process.stderr()).not.toContain('ended by itself');
+  expect(isRunning(worker!)).toBe(false);
+  expect(isServerThere('interrupted')).toBe(false);
+});
+
+test('ends 1 with the message of a worker that cannot start', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  await once(other, 'listening');
+  const WORKER_PORT = String((other.address() as AddressInfo).port);
+  const process = runLocal('start.ts', [], { LOGFERRY_DATA: join(directory, 'no-worker'), PORT: '0', WORKER_PORT });
+  expect(await process.exitCode()).toBe(1);
+  expect(process.stderr()).toBe(
+    `Port ${WORKER_PORT} of 127.0.0.1 is taken. End what listens there, or set WORKER_PORT to another one.\n`,
+  );
+  expect(isServerThere('no-worker')).toBe(false);
+  other.close();
 });
 
 test('says in one line that the port is taken, and ends 1 with nothing left running', async () => {
