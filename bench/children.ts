@@ -66,7 +66,9 @@ export function openChildren(signal: AbortSignal, profiles?: string): Children {
         }),
       );
       await untilSaid(child, { program, says, signal });
-      return { pid: child.pid!, end: () => end(child, profiles ? 'SIGTERM' : 'SIGKILL') };
+      // What has a process of its own to end must end in order.
+      const how = profiles || program.startsWith('local/') ? 'SIGTERM' : 'SIGKILL';
+      return { pid: child.pid!, end: () => end(child, how) };
     },
     async endAll() {
       await Promise.all([...running].map((child) => end(child, 'SIGKILL')));
@@ -102,7 +104,7 @@ async function untilSaid(
   });
 }
 
-/** At once, unless a profile is to be written: they have nothing in hand, and orderly ends, made for load balancers, take seconds. */
+/** At once where that does: they have nothing in hand, and orderly ends, made for load balancers, take seconds. */
 async function end(child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');

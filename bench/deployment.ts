@@ -9,7 +9,7 @@ import type { Servers } from './servers.ts';
 /** A process that tells figures of itself. */
 export type Metered = Served & { metricsUrl: string };
 
-/** Logferry as operators run it, on the engines that were asked for: one API process, and workers once they are set. */
+/** Logferry on the engines that were asked for: one API process, and workers once they are set. */
 export type Deployment = {
   url: string;
   api: Metered;
@@ -19,7 +19,8 @@ export type Deployment = {
   end(): Promise<void>;
 };
 
-export type Engines = { queue: 'redis' | 'postgres'; storage: 'file' | 's3' };
+/** `together`: by `npm start`, which has always one worker; otherwise as operators run it. */
+export type Engines = { queue: 'redis' | 'postgres'; storage: 'file' | 's3'; together?: boolean };
 
 /** The keys of all deployments of a run: the database remembers the one, tenants were made with the other. */
 const keys = {
@@ -38,8 +39,38 @@ async function deploy(children: Children, servers: Servers, engines: Engines): P
   const port = await findFreePort();
   const shared = { ...environmentOf(servers, engines), ...keys, PORT: String(port) };
   const url = `http://127.0.0.1:${port}`;
+  return engines.together ? deployTogether(children, url, shared) : deployApart(children, url, shared);
+}
+
+type Settings = Record<string, string>;
+
+/** One command is the whole of it: it has to begin anew for other settings. */
+async function deployTogether(children: Children, url: string, shared: Settings): Promise<Deployment> {
+  const WORKER_PORT = String(await findFreePort());
+  let set = '{}';
+  // The API, whose code is there already, listens long before the worker runs.
+  const start = async (settings: Settings = {}): Promise<Metered> => ({
+    ...(await children.serve('local/start.ts', 'worker runs', { ...shared, WORKER_PORT, ...settings })),
+    metricsUrl: `${url}/metrics`,
+  });
+  const api = await start();
+  return {
+    url,
+    api,
+    workers: [{ ...api, metricsUrl: `http://127.0.0.1:${WORKER_PORT}/metrics` }],
+    async setWorkers(_count, { settings = {}, fresh = false } = {}) {
+      if (!fresh && set === JSON.stringify(settings)) return;
+      await api.end();
+      Object.assign(api, await start(settings));
+      set = JSON.stringify(settings);
+    },
+    end: () => api.end(),
+  };
+}
+
+async function deployApart(children: Children, url: string, shared: Settings): Promise<Deployment> {
   const workers: Metered[] = [];
-  const addWorker = async (settings: Record<string, string>) => {
+  const addWorker = async (settings: Settings) => {
     const WORKER_PORT = String(await findFreePort());
     const served = await children.serve('worker/main.ts', 'worker runs', { ...shared, WORKER_PORT, ...settings });
     workers.push({ ...served, metricsUrl: `http://127.0.0.1:${WORKER_PORT}/metrics` });
@@ -96,6 +127,9 @@ export async function loopDelayMs({ metricsUrl }: Metered): Promise<number> {
 /** The deployment that is up, or, on other engines, a new one in its place. */
 export type Deployments = { get(engines: Engines): Promise<Deployment>; end(): Promise<void> };
 
+const isSame = (one: Engines, other: Engines): boolean =>
+  one.queue === other.queue && one.storage === other.storage && one.together === other.together;
+
 /** Only one is up at a time: the workers of another would take its exports. */
 export function openDeployments(children: Children, servers: Servers): Deployments {
   let up: { engines: Engines; deployment: Deployment } | undefined;
@@ -106,8 +140,7 @@ export function openDeployments(children: Children, servers: Servers): Deploymen
   return {
     end,
     async get(engines) {
-      const { queue, storage } = engines;
-      if (up?.engines.queue === queue && up.engines.storage === storage) return up.deployment;
+      if (up && isSame(up.engines, engines)) return up.deployment;
       await end();
       up = { engines, deployment: await deploy(children, servers, engines) };
       return up.deployment;

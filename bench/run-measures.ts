@@ -2,11 +2,11 @@ import type { Bench, Measure } from './bench.ts';
 import { lackOf } from './deployment.ts';
 import { type Line, notMeasured } from './line.ts';
 import { costs } from './measures/costs.ts';
-import { crowd } from './measures/crowd.ts';
+import { crowd, crowdTogether } from './measures/crowd.ts';
 import { files } from './measures/files.ts';
 import { growth } from './measures/growth.ts';
 import { ingest } from './measures/ingest.ts';
-import { smallByPostgres, smallByRedis } from './measures/small.ts';
+import { smallByPostgres, smallByRedis, smallTogether } from './measures/small.ts';
 import { stream } from './measures/stream.ts';
 import { textbook } from './measures/textbook.ts';
 import { workers } from './measures/workers.ts';
@@ -15,7 +15,7 @@ import { measureOf, targetIds } from './targets.ts';
 /** In this order: those on the same engines share API and queue, and what adds many events comes last. */
 const measures: Measure[] = [
   smallByPostgres,
-  ...[textbook, costs],
+  ...[smallTogether, crowdTogether, textbook, costs],
   ...[files, stream, smallByRedis, crowd, workers, growth, ingest],
 ];
 

@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { type Caller, callApi } from '../../local/call-api.ts';
 import { ask, type Bench, durationMs, type Measure, timeOf } from '../bench.ts';
-import { type Deployment, loopDelayMs } from '../deployment.ts';
+import { type Deployment, type Engines, loopDelayMs } from '../deployment.ts';
 import { type Line, measured, middle } from '../line.ts';
 import { figures, type Sample, takeTurns } from '../rounds.ts';
 import { runExport } from '../run-export.ts';
-import { spreadOf } from '../spread.ts';
+import { ratioOf, spreadOf } from '../spread.ts';
+import type { TargetId } from '../targets.ts';
 
 const exportsAtATime = 20;
 /** Making and canceling them takes longer than looking. */
@@ -17,20 +18,13 @@ const pollEveryMs = 2_000;
 
 /** P9: what those notice who look at an export while twenty run in one worker, beside the same with none running. */
 export const crowd: Measure = {
-  ids: ['P9'],
+  ids: ['P9a', 'P9b', 'P9c'],
   engines: { queue: 'redis', storage: 'file' },
   take,
 };
 
 async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
-  const settings = { LOGFERRY_EXPORT_CONCURRENCY: String(exportsAtATime) };
-  await deployment.setWorkers(1, { settings });
-  // The large one, of which no export ends while it is looked at.
-  const { large } = bench.logs;
-  const caller = { ...large, url: deployment.url };
-  // Made before the crowd, behind which it would have to wait.
-  const { id } = await runExport(caller, { format: 'csv', filter: { to: await timeOf(bench, large, 1) } });
-  const target = { ...caller, id };
+  const target = await makeTarget(bench, deployment);
   const samples = await takeTurns(
     {
       idle: () => look(bench, target, deployment),
@@ -48,7 +42,44 @@ async function take(bench: Bench, deployment: Deployment): Promise<Line[]> {
   ];
 }
 
+const inPostgres: Engines = { queue: 'postgres', storage: 'file' };
+
+/** The same by `npm start`, in turns with separate processes on the same engines. */
+export const crowdTogether: Measure = {
+  ids: ['P9d', 'P9e'],
+  engines: { ...inPostgres, together: true },
+  async take(bench: Bench): Promise<Line[]> {
+    const on = (engines: Engines) => async () => {
+      const deployment = await bench.deployments.get(engines);
+      return lookAmongMany(bench, await makeTarget(bench, deployment), deployment);
+    };
+    const samples = await takeTurns(
+      { together: on(this.engines), apart: on(inPostgres) },
+      { rounds: Math.min(mostRounds, bench.size.rounds), warmUp: false, signal: bench.signal },
+    );
+    bench.figures['crowd, npm start'] = samples;
+    const line = (id: TargetId, name: string) => {
+      const [together, apart] = [figures(samples.together, name), figures(samples.apart, name)];
+      const ratio = ratioOf(together, apart).median.toFixed(2);
+      return measured(id, spreadOf(together), `${middle(apart, 'ms')} by separate processes in turns: ${ratio} ×`);
+    };
+    return [line('P9d', 'p95Ms'), line('P9e', 'apiDelayMs')];
+  },
+};
+
 type Target = Caller & { id: string };
+
+/** An export to look at, and a worker that has room for the crowd. */
+async function makeTarget(bench: Bench, deployment: Deployment): Promise<Target> {
+  const settings = { LOGFERRY_EXPORT_CONCURRENCY: String(exportsAtATime) };
+  await deployment.setWorkers(1, { settings });
+  // The large one, of which no export ends while it is looked at.
+  const { large } = bench.logs;
+  const caller = { ...large, url: deployment.url };
+  // Made before the crowd, behind which it would have to wait.
+  const { id } = await runExport(caller, { format: 'csv', filter: { to: await timeOf(bench, large, 1) } });
+  return { ...caller, id };
+}
 
 const request = { format: 'csv', compression: 'gzip' };
 
