@@ -118,6 +118,7 @@ describe('construction', () => {
   test('nothing connects, listens or waits when it is imported', () => {
     const programs = [
       ...['api/main.ts', 'worker/main.ts', 'doctor/main.ts'],
+      'api/ingest/thread/main.ts',
       ...['local/start.ts', 'local/demo/demo.ts', 'local/worker/main.ts'],
     ];
     const modules = sources.filter((file) => !programs.includes(file) && !file.startsWith('bench/'));

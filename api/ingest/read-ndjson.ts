@@ -3,9 +3,7 @@ import { AppError, invalid } from '../../core/errors.ts';
 import { lineLimitBytes, mostBlankLines } from '../../core/limits/bodies.ts';
 import { gatherBytes } from '../http/gather-bytes.ts';
 import { type BodyMemory, readChunks } from '../http/read-chunks.ts';
-
-/** One line of an NDJSON body without its line break, and its number, counted from 1, blank lines included. */
-export type Line = { number: number; bytes: Buffer };
+import type { Line } from './read-line.ts';
 
 /**
  * Reads the lines of a body as they arrive, a few at a time, blank ones left out; that holds memory as readChunks() says, also
@@ -29,8 +27,11 @@ export async function* readLines(
     number++;
     const whole = wholeLine(bytes);
     if (whole.length > limitBytes) throw lineTooLong(number, limitBytes);
-    if (!isBlank(whole)) lines.push({ number, bytes: whole });
-    blank = isBlank(whole) ? blank + 1 : 0;
+    if (isBlank(whole)) blank++;
+    else {
+      lines.push({ number, bytes: whole });
+      blank = 0;
+    }
     if (blank > mostBlankLines)
       throw invalid([{ path: `line ${number}`, message: `follows ${mostBlankLines} blank lines` }]);
   };
@@ -55,4 +56,11 @@ export async function* readLines(
 const lineTooLong = (number: number, limitBytes: number): AppError =>
   new AppError('payload_too_large', `Line ${number} is longer than ${limitBytes} bytes, the most that is taken.`);
 
-const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 || byte === 9 || byte === 13);
+/** By a plain loop: a line of 16 MiB of spaces took `every` a quarter of a second. */
+function isBlank(bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte !== 32 && byte !== 9 && byte !== 13) return false;
+  }
+  return true;
+}

@@ -1,17 +1,13 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Request, RequestHandler } from 'express';
-import { z } from 'zod';
-import { AppError, type FieldError, invalid, mostMistakes } from '../../core/errors.ts';
+import { AppError, invalid } from '../../core/errors.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
-import { batchLimit } from '../../core/events/events.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
 import { bodyLimitBytes } from '../../core/limits/bodies.ts';
 import type { Metrics } from '../../core/metrics.ts';
-import { strictObject } from '../../core/strict-object.ts';
 import type { Database } from '../../prisma/client.ts';
 import { streamAppender } from '../../prisma/events/append-stream.ts';
 import { tenantOf } from '../access/tenant-route.ts';
-import { jsonBody, parse } from '../http/body.ts';
+import { jsonBody } from '../http/body.ts';
 import { holdingOf } from '../http/held-memory.ts';
 import { jsonList } from '../http/json-list.ts';
 import { meterStream } from '../http/metrics.ts';
@@ -22,13 +18,9 @@ import { eventExample, newEventExample } from '../openapi/examples.ts';
 import type { Route } from '../route.ts';
 import type { AppendEvents } from './append-events.ts';
 import type { EventBatcher } from './event-batcher.ts';
+import { readBatch } from './read-batch.ts';
 import { readEventChunks } from './read-event-chunks.ts';
-
-const batchSchema = strictObject({
-  events: z
-    .array(z.unknown(), { error: 'must be a list of events' })
-    .max(batchLimit, `must have at most ${batchLimit} events; send more as application/x-ndjson`),
-});
+import { largeBytes, readBatchInThread } from './thread/read-in-thread.ts';
 
 const isNdjson = (request: Request): boolean =>
   /^\s*application\/(x-)?ndjson\s*(;|$)/i.test(request.headers['content-type'] ?? '');
@@ -82,9 +74,11 @@ export const writeEventRoutes: readonly Route<Deps>[] = [
   },
 ];
 
-/** Lines are read one by one while they come. */
+/** Lines are read one by one while they come; of JSON, the events are checked already when this has ended. */
 function readBatchBody(): RequestHandler {
-  const readJson = jsonBody(bodyLimitBytes.batch);
+  const readJson = jsonBody(bodyLimitBytes.batch, (bytes) =>
+    bytes.length < largeBytes ? readBatch(bytes) : readBatchInThread(bytes),
+  );
   return (request, response, next) => (isNdjson(request) ? next() : readJson(request, response, next));
 }
 
@@ -99,7 +93,8 @@ function postEvents(deps: Deps): RequestHandler {
   const stream = postStream(deps);
   return async (request, response, next) => {
     if (isNdjson(request)) return stream(request, response, next);
-    const events = await deps.append(tenantOf(response).id, await readBatch(request.body));
+    if (request.body === undefined) throw new AppError('bad_request', 'This call needs a JSON body.');
+    const events = await deps.append(tenantOf(response).id, request.body as NewEvent[]);
     response
       .status(201)
       .type('json')
@@ -139,25 +134,6 @@ function readEvent(body: unknown): NewEvent {
   const read = readNewEvent(body);
   if ('errors' in read) throw invalid(read.errors);
   return read.event;
-}
-
-/** Events that are read in one go, which takes some milliseconds: what else the process has to do goes on in between. */
-const eventsInOneGo = 100;
-
-/** All events, or all mistakes in them up to a bound. */
-async function readBatch(body: unknown): Promise<NewEvent[]> {
-  const values = parse(batchSchema, body).events;
-  const events: NewEvent[] = [];
-  const errors: FieldError[] = [];
-  for (const [index, value] of values.entries()) {
-    if (index > 0 && index % eventsInOneGo === 0) await setImmediate();
-    const read = readNewEvent(value, `events.${index}`);
-    if ('event' in read) events.push(read.event);
-    else errors.push(...read.errors);
-    if (errors.length >= mostMistakes) break;
-  }
-  if (errors.length > 0) throw invalid(errors);
-  return events;
 }
 
 async function* following(begun: readonly NewEvent[][], rest: AsyncGenerator<NewEvent[]>): AsyncGenerator<NewEvent[]> {

@@ -4,6 +4,12 @@ import { countMembers, findDuplicateMember } from './duplicate-members.ts';
 import { disguiseKeys, type Span, undisguiseKeys } from './escaped-keys.ts';
 import { code, endOfNumber, endOfString, isKey, type JsonBytes } from './scan-json.ts';
 
+/**
+ * Values of one text: those in lists and objects, and these. An event of 1 MiB cannot have more, and each takes memory before
+ * anybody can say what it is for.
+ */
+const mostValues = 1_000_000;
+
 /** Levels of nesting that are taken. Deeper input is a mistake or an attack on recursion. */
 export const maxDepth = 64;
 
@@ -24,7 +30,7 @@ export function parseJson(sent: Uint8Array | string): unknown {
   const bytes =
     typeof sent === 'string' ? Buffer.from(sent) : Buffer.from(sent.buffer, sent.byteOffset, sent.byteLength);
   const given = typeof sent === 'string' ? sent : decode(bytes);
-  const { keys, escapedKeys, suspiciousNumber } = inspect(bytes);
+  const { keys, escapedKeys, hasRoundedNumber } = inspect(bytes);
   const text = escapedKeys.length > 0 ? disguiseKeys(bytes, escapedKeys) : given;
   let value: unknown;
   try {
@@ -36,7 +42,7 @@ export function parseJson(sent: Uint8Array | string): unknown {
     });
   }
   if (keys !== countMembers(value)) refuseDuplicates(bytes);
-  if (suspiciousNumber) refuseRoundedNumbers(text);
+  if (hasRoundedNumber) refuseRoundedNumbers(text);
   return value;
 }
 
@@ -65,14 +71,15 @@ type Findings = {
   keys: number;
   /** Keys written with escapes (core/json/escaped-keys.ts). */
   escapedKeys: Span[];
-  /** Whether a number is so long or large that it may be rounded. */
-  suspiciousNumber: boolean;
+  /** Whether there is a number that JavaScript would round. */
+  hasRoundedNumber: boolean;
 };
 
-/** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting */
+/** One look at the text before JSON.parse or any walk of ours recurses into it. @throws AppError for deep nesting, and too much of anything */
 function inspect(bytes: JsonBytes): Findings {
-  const found: Findings = { keys: 0, escapedKeys: [], suspiciousNumber: false };
+  const found: Findings = { keys: 0, escapedKeys: [], hasRoundedNumber: false };
   let depth = 0;
+  let values = 0;
   let backslash = bytes.indexOf(code.backslash);
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
@@ -85,12 +92,16 @@ function inspect(bytes: JsonBytes): Findings {
       backslash = bytes.indexOf(code.backslash, i);
     } else if (byte === code.colon) {
       if (++found.keys > mostKeys.inAll) throw tooMany(mostKeys.inAll);
+    } else if (byte === code.comma) {
+      if (++values > mostValues) throw tooManyValues();
     } else if (byte === code.openObject || byte === code.openList) {
       if (++depth > maxDepth + enclosingLevels) throw invalid([{ path: '', message: tooDeep }]);
+      if (++values > mostValues) throw tooManyValues();
     } else if (byte === code.closeObject || byte === code.closeList) depth--;
     else if (byte >= 0x30 && byte <= 0x39) {
       const { end, hasExponent } = endOfNumber(bytes, i);
-      found.suspiciousNumber ||= end - i >= 16 || hasExponent;
+      // Only so long ones, and those with an exponent, may be.
+      if (end - i >= 16 || hasExponent) found.hasRoundedNumber ||= isRoundedText(bytes.toString('latin1', i, end));
       i = end - 1;
     }
   }
@@ -105,6 +116,10 @@ function refuseDuplicates(bytes: JsonBytes): never {
 
 const tooMany = (most: number, which = ''): AppError =>
   invalid([{ path: '', message: `has more than ${most} members${which}` }]);
+
+const tooManyValues = (): AppError => invalid([{ path: '', message: `has more than ${mostValues} values` }]);
+
+const isRoundedText = (number: string): boolean => isRounded(Number(number), number);
 
 /** Parses once more, with the source of each number at hand, and names the first one that is not what was sent. */
 function refuseRoundedNumbers(text: string): void {

@@ -163,6 +163,12 @@ describe('parseJson', () => {
     expect(refusal(many(10_001, (n) => `\\u0061${n}`)).errors[0]!.message).toMatch(/10000 members whose names hold/);
   });
 
+  it('refuses more values than an event may be made of', () => {
+    const list = (count: number) => `[${'1,'.repeat(count - 1)}1]`;
+    expect(parseJson(list(999_000))).toHaveLength(999_000);
+    expect(() => parseJson(list(1_000_002))).toThrow('has more than 1000000 values');
+  });
+
   it('refuses a million brackets without recursing into them', () => {
     expect(refusal('['.repeat(1_000_000)).type).toBe('validation_error');
     expect(refusal('{"a":'.repeat(200_000)).type).toBe('validation_error');
