@@ -25,7 +25,7 @@ export async function startApiProcess(
   flags: readonly string[] = [],
 ): Promise<ApiProcess> {
   const { DATABASE_URL, STORAGE_URL, LOGFERRY_SECRET_KEY, LOGFERRY_ADMIN_KEY } = deps.config;
-  const child = spawn(process.execPath, [...nodeFlags(program), '--import', meter, ...flags, program], {
+  const child = spawn(process.execPath, [...nodeFlags(program), `--import=${meter}`, ...flags, program], {
     env: {
       PATH: process.env.PATH,
       PORT: '0',
