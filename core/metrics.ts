@@ -70,9 +70,10 @@ export const metricList = {
   },
   logferry_stored_bytes: {
     type: 'gauge',
+    together: 'max',
     help: 'Bytes of files not yet deleted and of what running exports have written or reserved, read from the database',
   },
-  logferry_store_limit_bytes: { type: 'gauge', help: 'LOGFERRY_STORE_LIMIT; absent without one' },
+  logferry_store_limit_bytes: { type: 'gauge', together: 'max', help: 'LOGFERRY_STORE_LIMIT; absent without one' },
   logferry_exports_created_total: { type: 'counter', help: 'Exports that were queued by this API' },
   logferry_exports_ended_total: {
     type: 'counter',
