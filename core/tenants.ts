@@ -16,6 +16,15 @@ export const shortText = (most: number) =>
       .max(most, `must have at most ${most} characters`),
   );
 
+const dayLimits = { least: 1, most: 36_500 };
+/** Days that events are kept. */
+export const retentionDays = z
+  .number({ error: 'must be a number of days, or null' })
+  .int('must be a whole number of days')
+  .min(dayLimits.least, `must be at least ${dayLimits.least} day`)
+  .max(dayLimits.most, `must be at most ${dayLimits.most} days`)
+  .nullable();
+
 // It is sent as a header by those who act for the tenant, so it holds what a header can.
 const headerText = /^[!-~]([ -~]*[!-~])?$/;
 const externalId = shortText(256)
@@ -32,6 +41,13 @@ const members = {
         'Of the CSV of `GET /v1/events/export` and of Frontegg’s calls, which cannot say it themselves. A job says it in `csv.formulas`.',
     })
     .optional(),
+  retention_days: retentionDays
+    .optional()
+    .meta({ description: 'How long events are kept; null is as the plan says, and for ever where it says nothing' }),
+  legal_hold: z
+    .boolean({ error: 'must be true or false' })
+    .optional()
+    .meta({ description: 'While it is true no event is removed or erased' }),
 };
 
 /** What POST /v1/tenants takes. Whether the region exists, the deployment's configuration says. */

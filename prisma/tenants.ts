@@ -9,7 +9,19 @@ import { managementLogId, recorded } from './control-log.ts';
 import type { AuditContext } from './exports/audit.ts';
 import type { Tenant } from './generated/client.ts';
 
+export { TenantStatus } from './generated/enums.ts';
 export type TenantRow = Tenant;
+
+/** What a tenant is made with. */
+export type NewTenant = {
+  name: string;
+  plan: Plan;
+  region: string;
+  externalId: string | null;
+  csvFormulas?: CsvFormulas;
+  retentionDays?: number | null;
+  legalHold?: boolean;
+};
 
 /**
  * Makes a tenant, and with it the head of its chain: no event yet, and 32 zero bytes as the hash before the first.
@@ -17,7 +29,7 @@ export type TenantRow = Tenant;
  */
 export async function createTenant(
   prisma: Prisma,
-  tenant: { name: string; plan: Plan; region: string; externalId: string | null; csvFormulas?: CsvFormulas },
+  tenant: NewTenant,
   { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
   if (tenant.externalId !== null) await refuseTakenId(prisma, tenant.externalId);
@@ -33,13 +45,13 @@ export async function createTenant(
 /** Who does it, for the log of the tenant; or for that of the management, where the tenant's is not here or is to hold nothing else. */
 type Recording = { by?: AuditContext; toManagement?: boolean };
 
-type Told = { name?: string; plan?: Plan; externalId?: string | null; csvFormulas?: CsvFormulas };
-
-const told = ({ name, plan, externalId, csvFormulas }: Told) => ({
+const told = ({ name, plan, externalId, csvFormulas, retentionDays, legalHold }: Partial<NewTenant>) => ({
   ...(name !== undefined && { name }),
   ...(plan !== undefined && { plan }),
   ...(externalId !== undefined && { external_id: externalId }),
   ...(csvFormulas !== undefined && { csv_formulas: csvFormulas }),
+  ...(retentionDays !== undefined && { retention_days: retentionDays }),
+  ...(legalHold !== undefined && { legal_hold: legalHold }),
 });
 
 /**
@@ -49,12 +61,14 @@ const told = ({ name, plan, externalId, csvFormulas }: Told) => ({
 export async function updateTenant(
   prisma: Prisma,
   tenantId: string,
-  { name, plan, external_id: externalId, csv_formulas: csvFormulas }: TenantChanges,
+  asked: TenantChanges,
   { by, toManagement = false }: Recording = {},
 ): Promise<TenantRow> {
+  const { name, plan, external_id: externalId, csv_formulas: csvFormulas } = asked;
+  const { retention_days: retentionDays, legal_hold: legalHold } = asked;
   if (externalId) await refuseTakenId(prisma, externalId);
   // Prisma leaves alone what is undefined.
-  const data = { name, plan, externalId, csvFormulas };
+  const data = { name, plan, externalId, csvFormulas, retentionDays, legalHold };
   const update = recorded(prisma, { log: toManagement ? managementLogId : tenantId, by }, async (tx, record) => {
     const [updated] = await tx.tenant.updateManyAndReturn({ where: { AND: [listed, { id: tenantId }] }, data });
     if (!updated) throw notFound('tenant');

@@ -184,6 +184,9 @@ export const tenantExample = {
   region: 'eu',
   external_id: 'acme',
   csv_formulas: 'keep',
+  status: 'active',
+  retention_days: 365,
+  legal_hold: false,
   created_at: time,
 };
 

@@ -76,7 +76,8 @@ export const tenantRoutes: readonly Route<Deps>[] = [
 
 function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
   return async (request, response) => {
-    const { name, plan, region, external_id, csv_formulas } = parse(newTenantSchema, request.body);
+    const asked = parse(newTenantSchema, request.body);
+    const { name, plan, region, external_id, csv_formulas, retention_days, legal_hold } = asked;
     refuseUnknownRegion(config, region);
     const here = config.LOGFERRY_REGION;
     const wanted = {
@@ -85,6 +86,8 @@ function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
       region: region ?? here,
       externalId: external_id ?? null,
       csvFormulas: csv_formulas ?? 'keep',
+      retentionDays: retention_days,
+      legalHold: legal_hold,
     };
     const by = auditContext(request, response);
     const tenant = await createTenant(prisma, wanted, { by, toManagement: wanted.region !== here });
@@ -132,5 +135,8 @@ const presentTenant = (tenant: TenantRow): TenantReply => ({
   region: tenant.region,
   external_id: tenant.externalId,
   csv_formulas: tenant.csvFormulas,
+  status: tenant.status,
+  retention_days: tenant.retentionDays,
+  legal_hold: tenant.legalHold,
   created_at: formatTimestamp(tenant.createdAt),
 });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import { strictObject } from '../strict-object.ts';
-import { type Plan, plans } from '../tenants.ts';
+import { type Plan, plans, retentionDays } from '../tenants.ts';
 import { dayMs } from '../times.ts';
 
 const gibibyte = 2 ** 30;
@@ -81,17 +81,24 @@ const defaults: Record<Plan, PlanLimits> = {
 };
 
 const amount = z.int().min(0).nullable().optional();
-const amounts = strictObject(Object.fromEntries(limitNames.map((name) => [name, amount])));
+const amounts = strictObject({
+  ...Object.fromEntries(limitNames.map((name) => [name, amount])),
+  retention_days: retentionDays.optional(),
+});
 
 /** What LOGFERRY_PLAN_LIMITS takes: for plans, some of their limits. */
 export const planLimitsSchema = strictObject(Object.fromEntries(plans.map((plan) => [plan, amounts.optional()])));
 export type PlanLimitChanges = Partial<Record<string, Partial<Record<string, number | null | undefined>>>>;
 
 /** The limits of a plan, as the configuration changes them. */
-export const limitsOf = (plan: Plan, changes: PlanLimitChanges): PlanLimits => ({
-  ...defaults[plan],
-  ...changes[plan],
-});
+export function limitsOf(plan: Plan, changes: PlanLimitChanges): PlanLimits {
+  const { retention_days: _days, ...limits } = changes[plan] ?? {};
+  return { ...defaults[plan], ...limits };
+}
+
+/** Days that events of a tenant of this plan are kept, unless its own setting says otherwise; null is for ever. */
+export const retentionOf = (plan: Plan, changes: PlanLimitChanges): number | null =>
+  changes[plan]?.retention_days ?? null;
 
 /** When what is counted by the day begins anew: milliseconds since 1970. */
 export const nextDay = (now: number): number => startOfDay(now) + dayMs;

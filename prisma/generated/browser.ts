@@ -68,6 +68,11 @@ export type Delivery = Prisma.DeliveryModel
  */
 export type News = Prisma.NewsModel
 /**
+ * Model OpenStream
+ * A stream of events that is under way, of a tenant whose events expire: their rows wait for it.
+ */
+export type OpenStream = Prisma.OpenStreamModel
+/**
  * Model Setting
  * Facts about the installation, such as the fingerprint of its secret key.
  */

@@ -37,6 +37,14 @@ export const Severity = {
 export type Severity = (typeof Severity)[keyof typeof Severity]
 
 
+export const TenantStatus = {
+  active: 'active',
+  deleting: 'deleting'
+} as const
+
+export type TenantStatus = (typeof TenantStatus)[keyof typeof TenantStatus]
+
+
 export const ExportStatus = {
   queued: 'queued',
   running: 'running',

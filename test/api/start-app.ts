@@ -30,6 +30,9 @@ export type Tenant = {
   plan: Plan;
   region: string;
   external_id: string | null;
+  status: 'active' | 'deleting';
+  retention_days: number | null;
+  legal_hold: boolean;
   created_at: string;
 };
 

@@ -3,6 +3,7 @@ import { scopes } from '../../../core/access/api-keys.ts';
 import { csvFormulas } from '../../../core/exports/exports.ts';
 import { limitNames } from '../../../core/exports/plan-limits.ts';
 import { plans } from '../../../core/tenants.ts';
+import { TenantStatus } from '../../../prisma/tenants.ts';
 import { count, timestamp, uuid } from './reply-parts.ts';
 
 /** A tenant, as the API shows it. */
@@ -13,6 +14,9 @@ export const tenantSchema = z.object({
   region: z.string(),
   external_id: z.string().nullable(),
   csv_formulas: z.enum(csvFormulas),
+  status: z.enum(TenantStatus).meta({ description: 'One that is being deleted is gone once everything of it is' }),
+  retention_days: z.int().min(1).nullable(),
+  legal_hold: z.boolean(),
   created_at: timestamp,
 });
 export type TenantReply = z.output<typeof tenantSchema>;

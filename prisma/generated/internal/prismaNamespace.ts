@@ -407,6 +407,7 @@ export const ModelName = {
   Webhook: 'Webhook',
   Delivery: 'Delivery',
   News: 'News',
+  OpenStream: 'OpenStream',
   Setting: 'Setting'
 } as const
 
@@ -423,7 +424,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "tenant" | "chainHead" | "apiKey" | "event" | "export" | "checkpoint" | "idempotencyKey" | "webhook" | "delivery" | "news" | "setting"
+    modelProps: "tenant" | "chainHead" | "apiKey" | "event" | "export" | "checkpoint" | "idempotencyKey" | "webhook" | "delivery" | "news" | "openStream" | "setting"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1167,6 +1168,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    OpenStream: {
+      payload: Prisma.$OpenStreamPayload<ExtArgs>
+      fields: Prisma.OpenStreamFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.OpenStreamFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.OpenStreamFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        findFirst: {
+          args: Prisma.OpenStreamFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.OpenStreamFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        findMany: {
+          args: Prisma.OpenStreamFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        create: {
+          args: Prisma.OpenStreamCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        createMany: {
+          args: Prisma.OpenStreamCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.OpenStreamCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        delete: {
+          args: Prisma.OpenStreamDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        update: {
+          args: Prisma.OpenStreamUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        deleteMany: {
+          args: Prisma.OpenStreamDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.OpenStreamUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.OpenStreamUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        upsert: {
+          args: Prisma.OpenStreamUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        aggregate: {
+          args: Prisma.OpenStreamAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateOpenStream>
+        }
+        groupBy: {
+          args: Prisma.OpenStreamGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OpenStreamGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.OpenStreamCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OpenStreamCountAggregateOutputType> | number
+        }
+      }
+    }
     Setting: {
       payload: Prisma.$SettingPayload<ExtArgs>
       fields: Prisma.SettingFieldRefs
@@ -1287,7 +1362,11 @@ export const TenantScalarFieldEnum = {
   region: 'region',
   externalId: 'externalId',
   createdAt: 'createdAt',
-  csvFormulas: 'csvFormulas'
+  csvFormulas: 'csvFormulas',
+  retentionDays: 'retentionDays',
+  legalHold: 'legalHold',
+  status: 'status',
+  deletion: 'deletion'
 } as const
 
 export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof TenantScalarFieldEnum]
@@ -1296,7 +1375,12 @@ export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof 
 export const ChainHeadScalarFieldEnum = {
   tenantId: 'tenantId',
   sequenceNumber: 'sequenceNumber',
-  hash: 'hash'
+  hash: 'hash',
+  expiredThrough: 'expiredThrough',
+  expiredHash: 'expiredHash',
+  removedThrough: 'removedThrough',
+  toldThrough: 'toldThrough',
+  toldAt: 'toldAt'
 } as const
 
 export type ChainHeadScalarFieldEnum = (typeof ChainHeadScalarFieldEnum)[keyof typeof ChainHeadScalarFieldEnum]
@@ -1381,7 +1465,10 @@ export const ExportScalarFieldEnum = {
   expiresAt: 'expiresAt',
   fileDeletedAt: 'fileDeletedAt',
   reservedBytes: 'reservedBytes',
-  storedBytes: 'storedBytes'
+  storedBytes: 'storedBytes',
+  rowsAfter: 'rowsAfter',
+  expiredThrough: 'expiredThrough',
+  rowsKeptUntil: 'rowsKeptUntil'
 } as const
 
 export type ExportScalarFieldEnum = (typeof ExportScalarFieldEnum)[keyof typeof ExportScalarFieldEnum]
@@ -1461,6 +1548,16 @@ export const NewsScalarFieldEnum = {
 export type NewsScalarFieldEnum = (typeof NewsScalarFieldEnum)[keyof typeof NewsScalarFieldEnum]
 
 
+export const OpenStreamScalarFieldEnum = {
+  id: 'id',
+  tenantId: 'tenantId',
+  rowsAfter: 'rowsAfter',
+  begunAt: 'begunAt'
+} as const
+
+export type OpenStreamScalarFieldEnum = (typeof OpenStreamScalarFieldEnum)[keyof typeof OpenStreamScalarFieldEnum]
+
+
 export const SettingScalarFieldEnum = {
   name: 'name',
   value: 'value'
@@ -1500,14 +1597,6 @@ export const QueryMode = {
 export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode]
 
 
-export const NullsOrder = {
-  first: 'first',
-  last: 'last'
-} as const
-
-export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
-
-
 export const JsonNullValueFilter = {
   DbNull: DbNull,
   JsonNull: JsonNull,
@@ -1515,6 +1604,14 @@ export const JsonNullValueFilter = {
 } as const
 
 export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
+
+
+export const NullsOrder = {
+  first: 'first',
+  last: 'last'
+} as const
+
+export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 
 
 
@@ -1580,6 +1677,55 @@ export type ListEnumCsvFormulasFieldRefInput<$PrismaModel> = FieldRefInputType<$
 
 
 /**
+ * Reference to a field of type 'Int'
+ */
+export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
+    
+
+
+/**
+ * Reference to a field of type 'Int[]'
+ */
+export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Boolean'
+ */
+export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
+    
+
+
+/**
+ * Reference to a field of type 'TenantStatus'
+ */
+export type EnumTenantStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'TenantStatus'>
+    
+
+
+/**
+ * Reference to a field of type 'TenantStatus[]'
+ */
+export type ListEnumTenantStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'TenantStatus[]'>
+    
+
+
+/**
+ * Reference to a field of type 'Json'
+ */
+export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
+    
+
+
+/**
+ * Reference to a field of type 'QueryMode'
+ */
+export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'QueryMode'>
+    
+
+
+/**
  * Reference to a field of type 'BigInt'
  */
 export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
@@ -1622,20 +1768,6 @@ export type ListEnumSeverityFieldRefInput<$PrismaModel> = FieldRefInputType<$Pri
 
 
 /**
- * Reference to a field of type 'Json'
- */
-export type JsonFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Json'>
-    
-
-
-/**
- * Reference to a field of type 'QueryMode'
- */
-export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'QueryMode'>
-    
-
-
-/**
  * Reference to a field of type 'ExportStatus'
  */
 export type EnumExportStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ExportStatus'>
@@ -1646,27 +1778,6 @@ export type EnumExportStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$Pri
  * Reference to a field of type 'ExportStatus[]'
  */
 export type ListEnumExportStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ExportStatus[]'>
-    
-
-
-/**
- * Reference to a field of type 'Boolean'
- */
-export type BooleanFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Boolean'>
-    
-
-
-/**
- * Reference to a field of type 'Int'
- */
-export type IntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int'>
-    
-
-
-/**
- * Reference to a field of type 'Int[]'
- */
-export type ListIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Int[]'>
     
 
 
@@ -1872,6 +1983,7 @@ export type GlobalOmitConfig = {
   webhook?: Prisma.WebhookOmit
   delivery?: Prisma.DeliveryOmit
   news?: Prisma.NewsOmit
+  openStream?: Prisma.OpenStreamOmit
   setting?: Prisma.SettingOmit
 }
 

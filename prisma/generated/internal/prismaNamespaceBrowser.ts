@@ -61,6 +61,7 @@ export const ModelName = {
   Webhook: 'Webhook',
   Delivery: 'Delivery',
   News: 'News',
+  OpenStream: 'OpenStream',
   Setting: 'Setting'
 } as const
 
@@ -87,7 +88,11 @@ export const TenantScalarFieldEnum = {
   region: 'region',
   externalId: 'externalId',
   createdAt: 'createdAt',
-  csvFormulas: 'csvFormulas'
+  csvFormulas: 'csvFormulas',
+  retentionDays: 'retentionDays',
+  legalHold: 'legalHold',
+  status: 'status',
+  deletion: 'deletion'
 } as const
 
 export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof TenantScalarFieldEnum]
@@ -96,7 +101,12 @@ export type TenantScalarFieldEnum = (typeof TenantScalarFieldEnum)[keyof typeof 
 export const ChainHeadScalarFieldEnum = {
   tenantId: 'tenantId',
   sequenceNumber: 'sequenceNumber',
-  hash: 'hash'
+  hash: 'hash',
+  expiredThrough: 'expiredThrough',
+  expiredHash: 'expiredHash',
+  removedThrough: 'removedThrough',
+  toldThrough: 'toldThrough',
+  toldAt: 'toldAt'
 } as const
 
 export type ChainHeadScalarFieldEnum = (typeof ChainHeadScalarFieldEnum)[keyof typeof ChainHeadScalarFieldEnum]
@@ -181,7 +191,10 @@ export const ExportScalarFieldEnum = {
   expiresAt: 'expiresAt',
   fileDeletedAt: 'fileDeletedAt',
   reservedBytes: 'reservedBytes',
-  storedBytes: 'storedBytes'
+  storedBytes: 'storedBytes',
+  rowsAfter: 'rowsAfter',
+  expiredThrough: 'expiredThrough',
+  rowsKeptUntil: 'rowsKeptUntil'
 } as const
 
 export type ExportScalarFieldEnum = (typeof ExportScalarFieldEnum)[keyof typeof ExportScalarFieldEnum]
@@ -261,6 +274,16 @@ export const NewsScalarFieldEnum = {
 export type NewsScalarFieldEnum = (typeof NewsScalarFieldEnum)[keyof typeof NewsScalarFieldEnum]
 
 
+export const OpenStreamScalarFieldEnum = {
+  id: 'id',
+  tenantId: 'tenantId',
+  rowsAfter: 'rowsAfter',
+  begunAt: 'begunAt'
+} as const
+
+export type OpenStreamScalarFieldEnum = (typeof OpenStreamScalarFieldEnum)[keyof typeof OpenStreamScalarFieldEnum]
+
+
 export const SettingScalarFieldEnum = {
   name: 'name',
   value: 'value'
@@ -300,14 +323,6 @@ export const QueryMode = {
 export type QueryMode = (typeof QueryMode)[keyof typeof QueryMode]
 
 
-export const NullsOrder = {
-  first: 'first',
-  last: 'last'
-} as const
-
-export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
-
-
 export const JsonNullValueFilter = {
   DbNull: DbNull,
   JsonNull: JsonNull,
@@ -315,4 +330,12 @@ export const JsonNullValueFilter = {
 } as const
 
 export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
+
+
+export const NullsOrder = {
+  first: 'first',
+  last: 'last'
+} as const
+
+export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
 

@@ -514,10 +514,6 @@ export type ApiKeyUpdatescopesInput = {
   push?: string | string[]
 }
 
-export type NullableDateTimeFieldUpdateOperationsInput = {
-  set?: Date | string | null
-}
-
 export type ApiKeyUpdateOneWithoutChildrenNestedInput = {
   create?: Prisma.XOR<Prisma.ApiKeyCreateWithoutChildrenInput, Prisma.ApiKeyUncheckedCreateWithoutChildrenInput>
   connectOrCreate?: Prisma.ApiKeyCreateOrConnectWithoutChildrenInput

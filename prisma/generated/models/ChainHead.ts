@@ -28,56 +28,98 @@ export type AggregateChainHead = {
 
 export type ChainHeadAvgAggregateOutputType = {
   sequenceNumber: number | null
+  expiredThrough: number | null
+  removedThrough: number | null
+  toldThrough: number | null
 }
 
 export type ChainHeadSumAggregateOutputType = {
   sequenceNumber: bigint | null
+  expiredThrough: bigint | null
+  removedThrough: bigint | null
+  toldThrough: bigint | null
 }
 
 export type ChainHeadMinAggregateOutputType = {
   tenantId: string | null
   sequenceNumber: bigint | null
   hash: runtime.Bytes | null
+  expiredThrough: bigint | null
+  expiredHash: runtime.Bytes | null
+  removedThrough: bigint | null
+  toldThrough: bigint | null
+  toldAt: Date | null
 }
 
 export type ChainHeadMaxAggregateOutputType = {
   tenantId: string | null
   sequenceNumber: bigint | null
   hash: runtime.Bytes | null
+  expiredThrough: bigint | null
+  expiredHash: runtime.Bytes | null
+  removedThrough: bigint | null
+  toldThrough: bigint | null
+  toldAt: Date | null
 }
 
 export type ChainHeadCountAggregateOutputType = {
   tenantId: number
   sequenceNumber: number
   hash: number
+  expiredThrough: number
+  expiredHash: number
+  removedThrough: number
+  toldThrough: number
+  toldAt: number
   _all: number
 }
 
 
 export type ChainHeadAvgAggregateInputType = {
   sequenceNumber?: true
+  expiredThrough?: true
+  removedThrough?: true
+  toldThrough?: true
 }
 
 export type ChainHeadSumAggregateInputType = {
   sequenceNumber?: true
+  expiredThrough?: true
+  removedThrough?: true
+  toldThrough?: true
 }
 
 export type ChainHeadMinAggregateInputType = {
   tenantId?: true
   sequenceNumber?: true
   hash?: true
+  expiredThrough?: true
+  expiredHash?: true
+  removedThrough?: true
+  toldThrough?: true
+  toldAt?: true
 }
 
 export type ChainHeadMaxAggregateInputType = {
   tenantId?: true
   sequenceNumber?: true
   hash?: true
+  expiredThrough?: true
+  expiredHash?: true
+  removedThrough?: true
+  toldThrough?: true
+  toldAt?: true
 }
 
 export type ChainHeadCountAggregateInputType = {
   tenantId?: true
   sequenceNumber?: true
   hash?: true
+  expiredThrough?: true
+  expiredHash?: true
+  removedThrough?: true
+  toldThrough?: true
+  toldAt?: true
   _all?: true
 }
 
@@ -171,6 +213,11 @@ export type ChainHeadGroupByOutputType = {
   tenantId: string
   sequenceNumber: bigint
   hash: runtime.Bytes
+  expiredThrough: bigint
+  expiredHash: runtime.Bytes | null
+  removedThrough: bigint
+  toldThrough: bigint
+  toldAt: Date | null
   _count: ChainHeadCountAggregateOutputType | null
   _avg: ChainHeadAvgAggregateOutputType | null
   _sum: ChainHeadSumAggregateOutputType | null
@@ -200,6 +247,11 @@ export type ChainHeadWhereInput = {
   tenantId?: Prisma.UuidFilter<"ChainHead"> | string
   sequenceNumber?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
   hash?: Prisma.BytesFilter<"ChainHead"> | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  expiredHash?: Prisma.BytesNullableFilter<"ChainHead"> | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  toldThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  toldAt?: Prisma.DateTimeNullableFilter<"ChainHead"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
 }
 
@@ -207,6 +259,11 @@ export type ChainHeadOrderByWithRelationInput = {
   tenantId?: Prisma.SortOrder
   sequenceNumber?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  expiredHash?: Prisma.SortOrderInput | Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
+  toldAt?: Prisma.SortOrderInput | Prisma.SortOrder
   tenant?: Prisma.TenantOrderByWithRelationInput
 }
 
@@ -217,6 +274,11 @@ export type ChainHeadWhereUniqueInput = Prisma.AtLeast<{
   NOT?: Prisma.ChainHeadWhereInput | Prisma.ChainHeadWhereInput[]
   sequenceNumber?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
   hash?: Prisma.BytesFilter<"ChainHead"> | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  expiredHash?: Prisma.BytesNullableFilter<"ChainHead"> | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  toldThrough?: Prisma.BigIntFilter<"ChainHead"> | bigint | number
+  toldAt?: Prisma.DateTimeNullableFilter<"ChainHead"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
 }, "tenantId">
 
@@ -224,6 +286,11 @@ export type ChainHeadOrderByWithAggregationInput = {
   tenantId?: Prisma.SortOrder
   sequenceNumber?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  expiredHash?: Prisma.SortOrderInput | Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
+  toldAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ChainHeadCountOrderByAggregateInput
   _avg?: Prisma.ChainHeadAvgOrderByAggregateInput
   _max?: Prisma.ChainHeadMaxOrderByAggregateInput
@@ -238,11 +305,21 @@ export type ChainHeadScalarWhereWithAggregatesInput = {
   tenantId?: Prisma.UuidWithAggregatesFilter<"ChainHead"> | string
   sequenceNumber?: Prisma.BigIntWithAggregatesFilter<"ChainHead"> | bigint | number
   hash?: Prisma.BytesWithAggregatesFilter<"ChainHead"> | runtime.Bytes
+  expiredThrough?: Prisma.BigIntWithAggregatesFilter<"ChainHead"> | bigint | number
+  expiredHash?: Prisma.BytesNullableWithAggregatesFilter<"ChainHead"> | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntWithAggregatesFilter<"ChainHead"> | bigint | number
+  toldThrough?: Prisma.BigIntWithAggregatesFilter<"ChainHead"> | bigint | number
+  toldAt?: Prisma.DateTimeNullableWithAggregatesFilter<"ChainHead"> | Date | string | null
 }
 
 export type ChainHeadCreateInput = {
   sequenceNumber: bigint | number
   hash: runtime.Bytes
+  expiredThrough?: bigint | number
+  expiredHash?: runtime.Bytes | null
+  removedThrough?: bigint | number
+  toldThrough?: bigint | number
+  toldAt?: Date | string | null
   tenant: Prisma.TenantCreateNestedOneWithoutChainHeadInput
 }
 
@@ -250,11 +327,21 @@ export type ChainHeadUncheckedCreateInput = {
   tenantId: string
   sequenceNumber: bigint | number
   hash: runtime.Bytes
+  expiredThrough?: bigint | number
+  expiredHash?: runtime.Bytes | null
+  removedThrough?: bigint | number
+  toldThrough?: bigint | number
+  toldAt?: Date | string | null
 }
 
 export type ChainHeadUpdateInput = {
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutChainHeadNestedInput
 }
 
@@ -262,23 +349,43 @@ export type ChainHeadUncheckedUpdateInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ChainHeadCreateManyInput = {
   tenantId: string
   sequenceNumber: bigint | number
   hash: runtime.Bytes
+  expiredThrough?: bigint | number
+  expiredHash?: runtime.Bytes | null
+  removedThrough?: bigint | number
+  toldThrough?: bigint | number
+  toldAt?: Date | string | null
 }
 
 export type ChainHeadUpdateManyMutationInput = {
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ChainHeadUncheckedUpdateManyInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ChainHeadNullableScalarRelationFilter = {
@@ -290,26 +397,47 @@ export type ChainHeadCountOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   sequenceNumber?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  expiredHash?: Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
+  toldAt?: Prisma.SortOrder
 }
 
 export type ChainHeadAvgOrderByAggregateInput = {
   sequenceNumber?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
 }
 
 export type ChainHeadMaxOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   sequenceNumber?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  expiredHash?: Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
+  toldAt?: Prisma.SortOrder
 }
 
 export type ChainHeadMinOrderByAggregateInput = {
   tenantId?: Prisma.SortOrder
   sequenceNumber?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  expiredHash?: Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
+  toldAt?: Prisma.SortOrder
 }
 
 export type ChainHeadSumOrderByAggregateInput = {
   sequenceNumber?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  removedThrough?: Prisma.SortOrder
+  toldThrough?: Prisma.SortOrder
 }
 
 export type ChainHeadCreateNestedOneWithoutTenantInput = {
@@ -356,14 +484,32 @@ export type BytesFieldUpdateOperationsInput = {
   set?: runtime.Bytes
 }
 
+export type NullableBytesFieldUpdateOperationsInput = {
+  set?: runtime.Bytes | null
+}
+
+export type NullableDateTimeFieldUpdateOperationsInput = {
+  set?: Date | string | null
+}
+
 export type ChainHeadCreateWithoutTenantInput = {
   sequenceNumber: bigint | number
   hash: runtime.Bytes
+  expiredThrough?: bigint | number
+  expiredHash?: runtime.Bytes | null
+  removedThrough?: bigint | number
+  toldThrough?: bigint | number
+  toldAt?: Date | string | null
 }
 
 export type ChainHeadUncheckedCreateWithoutTenantInput = {
   sequenceNumber: bigint | number
   hash: runtime.Bytes
+  expiredThrough?: bigint | number
+  expiredHash?: runtime.Bytes | null
+  removedThrough?: bigint | number
+  toldThrough?: bigint | number
+  toldAt?: Date | string | null
 }
 
 export type ChainHeadCreateOrConnectWithoutTenantInput = {
@@ -385,11 +531,21 @@ export type ChainHeadUpdateToOneWithWhereWithoutTenantInput = {
 export type ChainHeadUpdateWithoutTenantInput = {
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ChainHeadUncheckedUpdateWithoutTenantInput = {
   sequenceNumber?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiredThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredHash?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  removedThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldThrough?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  toldAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 
@@ -398,6 +554,11 @@ export type ChainHeadSelect<ExtArgs extends runtime.Types.Extensions.InternalArg
   tenantId?: boolean
   sequenceNumber?: boolean
   hash?: boolean
+  expiredThrough?: boolean
+  expiredHash?: boolean
+  removedThrough?: boolean
+  toldThrough?: boolean
+  toldAt?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["chainHead"]>
 
@@ -405,6 +566,11 @@ export type ChainHeadSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ext
   tenantId?: boolean
   sequenceNumber?: boolean
   hash?: boolean
+  expiredThrough?: boolean
+  expiredHash?: boolean
+  removedThrough?: boolean
+  toldThrough?: boolean
+  toldAt?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["chainHead"]>
 
@@ -412,6 +578,11 @@ export type ChainHeadSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ext
   tenantId?: boolean
   sequenceNumber?: boolean
   hash?: boolean
+  expiredThrough?: boolean
+  expiredHash?: boolean
+  removedThrough?: boolean
+  toldThrough?: boolean
+  toldAt?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["chainHead"]>
 
@@ -419,9 +590,14 @@ export type ChainHeadSelectScalar = {
   tenantId?: boolean
   sequenceNumber?: boolean
   hash?: boolean
+  expiredThrough?: boolean
+  expiredHash?: boolean
+  removedThrough?: boolean
+  toldThrough?: boolean
+  toldAt?: boolean
 }
 
-export type ChainHeadOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "sequenceNumber" | "hash", ExtArgs["result"]["chainHead"]>
+export type ChainHeadOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "sequenceNumber" | "hash" | "expiredThrough" | "expiredHash" | "removedThrough" | "toldThrough" | "toldAt", ExtArgs["result"]["chainHead"]>
 export type ChainHeadInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }
@@ -441,6 +617,20 @@ export type $ChainHeadPayload<ExtArgs extends runtime.Types.Extensions.InternalA
     tenantId: string
     sequenceNumber: bigint
     hash: runtime.Bytes
+    /**
+     * The log begins after the event of this number and hash: those up to it have lived their time.
+     */
+    expiredThrough: bigint
+    expiredHash: runtime.Bytes | null
+    /**
+     * Up to this number the rows are gone.
+     */
+    removedThrough: bigint
+    /**
+     * Up to where, and when, the log itself has said so last.
+     */
+    toldThrough: bigint
+    toldAt: Date | null
   }, ExtArgs["result"]["chainHead"]>
   composites: {}
 }
@@ -868,6 +1058,11 @@ export interface ChainHeadFieldRefs {
   readonly tenantId: Prisma.FieldRef<"ChainHead", 'String'>
   readonly sequenceNumber: Prisma.FieldRef<"ChainHead", 'BigInt'>
   readonly hash: Prisma.FieldRef<"ChainHead", 'Bytes'>
+  readonly expiredThrough: Prisma.FieldRef<"ChainHead", 'BigInt'>
+  readonly expiredHash: Prisma.FieldRef<"ChainHead", 'Bytes'>
+  readonly removedThrough: Prisma.FieldRef<"ChainHead", 'BigInt'>
+  readonly toldThrough: Prisma.FieldRef<"ChainHead", 'BigInt'>
+  readonly toldAt: Prisma.FieldRef<"ChainHead", 'DateTime'>
 }
     
 

@@ -39,6 +39,8 @@ export type ExportAvgAggregateOutputType = {
   neutralizedCells: number | null
   reservedBytes: number | null
   storedBytes: number | null
+  rowsAfter: number | null
+  expiredThrough: number | null
 }
 
 export type ExportSumAggregateOutputType = {
@@ -54,6 +56,8 @@ export type ExportSumAggregateOutputType = {
   neutralizedCells: bigint | null
   reservedBytes: bigint | null
   storedBytes: bigint | null
+  rowsAfter: bigint | null
+  expiredThrough: bigint | null
 }
 
 export type ExportMinAggregateOutputType = {
@@ -88,6 +92,9 @@ export type ExportMinAggregateOutputType = {
   fileDeletedAt: Date | null
   reservedBytes: bigint | null
   storedBytes: bigint | null
+  rowsAfter: bigint | null
+  expiredThrough: bigint | null
+  rowsKeptUntil: Date | null
 }
 
 export type ExportMaxAggregateOutputType = {
@@ -122,6 +129,9 @@ export type ExportMaxAggregateOutputType = {
   fileDeletedAt: Date | null
   reservedBytes: bigint | null
   storedBytes: bigint | null
+  rowsAfter: bigint | null
+  expiredThrough: bigint | null
+  rowsKeptUntil: Date | null
 }
 
 export type ExportCountAggregateOutputType = {
@@ -159,6 +169,9 @@ export type ExportCountAggregateOutputType = {
   fileDeletedAt: number
   reservedBytes: number
   storedBytes: number
+  rowsAfter: number
+  expiredThrough: number
+  rowsKeptUntil: number
   _all: number
 }
 
@@ -176,6 +189,8 @@ export type ExportAvgAggregateInputType = {
   neutralizedCells?: true
   reservedBytes?: true
   storedBytes?: true
+  rowsAfter?: true
+  expiredThrough?: true
 }
 
 export type ExportSumAggregateInputType = {
@@ -191,6 +206,8 @@ export type ExportSumAggregateInputType = {
   neutralizedCells?: true
   reservedBytes?: true
   storedBytes?: true
+  rowsAfter?: true
+  expiredThrough?: true
 }
 
 export type ExportMinAggregateInputType = {
@@ -225,6 +242,9 @@ export type ExportMinAggregateInputType = {
   fileDeletedAt?: true
   reservedBytes?: true
   storedBytes?: true
+  rowsAfter?: true
+  expiredThrough?: true
+  rowsKeptUntil?: true
 }
 
 export type ExportMaxAggregateInputType = {
@@ -259,6 +279,9 @@ export type ExportMaxAggregateInputType = {
   fileDeletedAt?: true
   reservedBytes?: true
   storedBytes?: true
+  rowsAfter?: true
+  expiredThrough?: true
+  rowsKeptUntil?: true
 }
 
 export type ExportCountAggregateInputType = {
@@ -296,6 +319,9 @@ export type ExportCountAggregateInputType = {
   fileDeletedAt?: true
   reservedBytes?: true
   storedBytes?: true
+  rowsAfter?: true
+  expiredThrough?: true
+  rowsKeptUntil?: true
   _all?: true
 }
 
@@ -420,6 +446,9 @@ export type ExportGroupByOutputType = {
   fileDeletedAt: Date | null
   reservedBytes: bigint
   storedBytes: bigint | null
+  rowsAfter: bigint
+  expiredThrough: bigint | null
+  rowsKeptUntil: Date | null
   _count: ExportCountAggregateOutputType | null
   _avg: ExportAvgAggregateOutputType | null
   _sum: ExportSumAggregateOutputType | null
@@ -480,6 +509,9 @@ export type ExportWhereInput = {
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
   storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsAfter?: Prisma.BigIntFilter<"Export"> | bigint | number
+  expiredThrough?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
 }
@@ -519,6 +551,9 @@ export type ExportOrderByWithRelationInput = {
   fileDeletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrderInput | Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrderInput | Prisma.SortOrder
+  rowsKeptUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   tenant?: Prisma.TenantOrderByWithRelationInput
   checkpoints?: Prisma.CheckpointOrderByRelationAggregateInput
 }
@@ -561,6 +596,9 @@ export type ExportWhereUniqueInput = Prisma.AtLeast<{
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
   storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsAfter?: Prisma.BigIntFilter<"Export"> | bigint | number
+  expiredThrough?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
 }, "id">
@@ -600,6 +638,9 @@ export type ExportOrderByWithAggregationInput = {
   fileDeletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrderInput | Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrderInput | Prisma.SortOrder
+  rowsKeptUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ExportCountOrderByAggregateInput
   _avg?: Prisma.ExportAvgOrderByAggregateInput
   _max?: Prisma.ExportMaxOrderByAggregateInput
@@ -645,6 +686,9 @@ export type ExportScalarWhereWithAggregatesInput = {
   fileDeletedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
   reservedBytes?: Prisma.BigIntWithAggregatesFilter<"Export"> | bigint | number
   storedBytes?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
+  rowsAfter?: Prisma.BigIntWithAggregatesFilter<"Export"> | bigint | number
+  expiredThrough?: Prisma.BigIntNullableWithAggregatesFilter<"Export"> | bigint | number | null
+  rowsKeptUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"Export"> | Date | string | null
 }
 
 export type ExportCreateInput = {
@@ -681,6 +725,9 @@ export type ExportCreateInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
 }
@@ -720,6 +767,9 @@ export type ExportUncheckedCreateInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
 }
 
@@ -757,6 +807,9 @@ export type ExportUpdateInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
 }
@@ -796,6 +849,9 @@ export type ExportUncheckedUpdateInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
 }
 
@@ -834,6 +890,9 @@ export type ExportCreateManyInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
 }
 
 export type ExportUpdateManyMutationInput = {
@@ -870,6 +929,9 @@ export type ExportUpdateManyMutationInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ExportUncheckedUpdateManyInput = {
@@ -907,6 +969,9 @@ export type ExportUncheckedUpdateManyInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ExportListRelationFilter = {
@@ -954,6 +1019,9 @@ export type ExportCountOrderByAggregateInput = {
   fileDeletedAt?: Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  rowsKeptUntil?: Prisma.SortOrder
 }
 
 export type ExportAvgOrderByAggregateInput = {
@@ -969,6 +1037,8 @@ export type ExportAvgOrderByAggregateInput = {
   neutralizedCells?: Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
 }
 
 export type ExportMaxOrderByAggregateInput = {
@@ -1003,6 +1073,9 @@ export type ExportMaxOrderByAggregateInput = {
   fileDeletedAt?: Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  rowsKeptUntil?: Prisma.SortOrder
 }
 
 export type ExportMinOrderByAggregateInput = {
@@ -1037,6 +1110,9 @@ export type ExportMinOrderByAggregateInput = {
   fileDeletedAt?: Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
+  rowsKeptUntil?: Prisma.SortOrder
 }
 
 export type ExportSumOrderByAggregateInput = {
@@ -1052,6 +1128,8 @@ export type ExportSumOrderByAggregateInput = {
   neutralizedCells?: Prisma.SortOrder
   reservedBytes?: Prisma.SortOrder
   storedBytes?: Prisma.SortOrder
+  rowsAfter?: Prisma.SortOrder
+  expiredThrough?: Prisma.SortOrder
 }
 
 export type ExportScalarRelationFilter = {
@@ -1103,10 +1181,6 @@ export type ExportUncheckedUpdateManyWithoutTenantNestedInput = {
 
 export type EnumExportStatusFieldUpdateOperationsInput = {
   set?: $Enums.ExportStatus
-}
-
-export type BoolFieldUpdateOperationsInput = {
-  set?: boolean
 }
 
 export type IntFieldUpdateOperationsInput = {
@@ -1173,6 +1247,9 @@ export type ExportCreateWithoutTenantInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
 }
 
@@ -1210,6 +1287,9 @@ export type ExportUncheckedCreateWithoutTenantInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
 }
 
@@ -1277,6 +1357,9 @@ export type ExportScalarWhereInput = {
   fileDeletedAt?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   reservedBytes?: Prisma.BigIntFilter<"Export"> | bigint | number
   storedBytes?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsAfter?: Prisma.BigIntFilter<"Export"> | bigint | number
+  expiredThrough?: Prisma.BigIntNullableFilter<"Export"> | bigint | number | null
+  rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
 }
 
 export type ExportCreateWithoutCheckpointsInput = {
@@ -1313,6 +1396,9 @@ export type ExportCreateWithoutCheckpointsInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
 }
 
@@ -1351,6 +1437,9 @@ export type ExportUncheckedCreateWithoutCheckpointsInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
 }
 
 export type ExportCreateOrConnectWithoutCheckpointsInput = {
@@ -1403,6 +1492,9 @@ export type ExportUpdateWithoutCheckpointsInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
 }
 
@@ -1441,6 +1533,9 @@ export type ExportUncheckedUpdateWithoutCheckpointsInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ExportCreateManyTenantInput = {
@@ -1477,6 +1572,9 @@ export type ExportCreateManyTenantInput = {
   fileDeletedAt?: Date | string | null
   reservedBytes?: bigint | number
   storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
 }
 
 export type ExportUpdateWithoutTenantInput = {
@@ -1513,6 +1611,9 @@ export type ExportUpdateWithoutTenantInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
 }
 
@@ -1550,6 +1651,9 @@ export type ExportUncheckedUpdateWithoutTenantInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
 }
 
@@ -1587,6 +1691,9 @@ export type ExportUncheckedUpdateManyWithoutTenantInput = {
   fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 
@@ -1655,6 +1762,9 @@ export type ExportSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   fileDeletedAt?: boolean
   reservedBytes?: boolean
   storedBytes?: boolean
+  rowsAfter?: boolean
+  expiredThrough?: boolean
+  rowsKeptUntil?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
   _count?: boolean | Prisma.ExportCountOutputTypeDefaultArgs<ExtArgs>
@@ -1695,6 +1805,9 @@ export type ExportSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   fileDeletedAt?: boolean
   reservedBytes?: boolean
   storedBytes?: boolean
+  rowsAfter?: boolean
+  expiredThrough?: boolean
+  rowsKeptUntil?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["export"]>
 
@@ -1733,6 +1846,9 @@ export type ExportSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   fileDeletedAt?: boolean
   reservedBytes?: boolean
   storedBytes?: boolean
+  rowsAfter?: boolean
+  expiredThrough?: boolean
+  rowsKeptUntil?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["export"]>
 
@@ -1771,9 +1887,12 @@ export type ExportSelectScalar = {
   fileDeletedAt?: boolean
   reservedBytes?: boolean
   storedBytes?: boolean
+  rowsAfter?: boolean
+  expiredThrough?: boolean
+  rowsKeptUntil?: boolean
 }
 
-export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "neutralizedCells" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt" | "reservedBytes" | "storedBytes", ExtArgs["result"]["export"]>
+export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "tenantId" | "status" | "request" | "fileName" | "createdBy" | "asOf" | "asOfSequence" | "resumable" | "segmentRows" | "partBytes" | "maxParts" | "epoch" | "leaseUntil" | "failures" | "crashes" | "retryAt" | "cancelRequestedAt" | "storageKey" | "uploadId" | "progress" | "rows" | "bytes" | "sha256" | "neutralizedCells" | "error" | "createdAt" | "startedAt" | "runStartedAt" | "completedAt" | "expiresAt" | "fileDeletedAt" | "reservedBytes" | "storedBytes" | "rowsAfter" | "expiredThrough" | "rowsKeptUntil", ExtArgs["result"]["export"]>
 export type ExportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
@@ -1855,6 +1974,18 @@ export type $ExportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      * Bytes that the export holds of the storage. Generated from the other columns, never written.
      */
     storedBytes: bigint | null
+    /**
+     * The number after which its rows begin.
+     */
+    rowsAfter: bigint
+    /**
+     * The last number that was gone when it was made, if it asked for it.
+     */
+    expiredThrough: bigint | null
+    /**
+     * Until when rows that have lived their time wait for it.
+     */
+    rowsKeptUntil: Date | null
   }, ExtArgs["result"]["export"]>
   composites: {}
 }
@@ -2314,6 +2445,9 @@ export interface ExportFieldRefs {
   readonly fileDeletedAt: Prisma.FieldRef<"Export", 'DateTime'>
   readonly reservedBytes: Prisma.FieldRef<"Export", 'BigInt'>
   readonly storedBytes: Prisma.FieldRef<"Export", 'BigInt'>
+  readonly rowsAfter: Prisma.FieldRef<"Export", 'BigInt'>
+  readonly expiredThrough: Prisma.FieldRef<"Export", 'BigInt'>
+  readonly rowsKeptUntil: Prisma.FieldRef<"Export", 'DateTime'>
 }
     
 

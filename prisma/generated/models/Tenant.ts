@@ -20,8 +20,18 @@ export type TenantModel = runtime.Types.Result.DefaultSelection<Prisma.$TenantPa
 
 export type AggregateTenant = {
   _count: TenantCountAggregateOutputType | null
+  _avg: TenantAvgAggregateOutputType | null
+  _sum: TenantSumAggregateOutputType | null
   _min: TenantMinAggregateOutputType | null
   _max: TenantMaxAggregateOutputType | null
+}
+
+export type TenantAvgAggregateOutputType = {
+  retentionDays: number | null
+}
+
+export type TenantSumAggregateOutputType = {
+  retentionDays: number | null
 }
 
 export type TenantMinAggregateOutputType = {
@@ -32,6 +42,9 @@ export type TenantMinAggregateOutputType = {
   externalId: string | null
   createdAt: Date | null
   csvFormulas: $Enums.CsvFormulas | null
+  retentionDays: number | null
+  legalHold: boolean | null
+  status: $Enums.TenantStatus | null
 }
 
 export type TenantMaxAggregateOutputType = {
@@ -42,6 +55,9 @@ export type TenantMaxAggregateOutputType = {
   externalId: string | null
   createdAt: Date | null
   csvFormulas: $Enums.CsvFormulas | null
+  retentionDays: number | null
+  legalHold: boolean | null
+  status: $Enums.TenantStatus | null
 }
 
 export type TenantCountAggregateOutputType = {
@@ -52,9 +68,21 @@ export type TenantCountAggregateOutputType = {
   externalId: number
   createdAt: number
   csvFormulas: number
+  retentionDays: number
+  legalHold: number
+  status: number
+  deletion: number
   _all: number
 }
 
+
+export type TenantAvgAggregateInputType = {
+  retentionDays?: true
+}
+
+export type TenantSumAggregateInputType = {
+  retentionDays?: true
+}
 
 export type TenantMinAggregateInputType = {
   id?: true
@@ -64,6 +92,9 @@ export type TenantMinAggregateInputType = {
   externalId?: true
   createdAt?: true
   csvFormulas?: true
+  retentionDays?: true
+  legalHold?: true
+  status?: true
 }
 
 export type TenantMaxAggregateInputType = {
@@ -74,6 +105,9 @@ export type TenantMaxAggregateInputType = {
   externalId?: true
   createdAt?: true
   csvFormulas?: true
+  retentionDays?: true
+  legalHold?: true
+  status?: true
 }
 
 export type TenantCountAggregateInputType = {
@@ -84,6 +118,10 @@ export type TenantCountAggregateInputType = {
   externalId?: true
   createdAt?: true
   csvFormulas?: true
+  retentionDays?: true
+  legalHold?: true
+  status?: true
+  deletion?: true
   _all?: true
 }
 
@@ -125,6 +163,18 @@ export type TenantAggregateArgs<ExtArgs extends runtime.Types.Extensions.Interna
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: TenantAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: TenantSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: TenantMinAggregateInputType
@@ -155,6 +205,8 @@ export type TenantGroupByArgs<ExtArgs extends runtime.Types.Extensions.InternalA
   take?: number
   skip?: number
   _count?: TenantCountAggregateInputType | true
+  _avg?: TenantAvgAggregateInputType
+  _sum?: TenantSumAggregateInputType
   _min?: TenantMinAggregateInputType
   _max?: TenantMaxAggregateInputType
 }
@@ -167,7 +219,13 @@ export type TenantGroupByOutputType = {
   externalId: string | null
   createdAt: Date
   csvFormulas: $Enums.CsvFormulas
+  retentionDays: number | null
+  legalHold: boolean
+  status: $Enums.TenantStatus
+  deletion: runtime.JsonValue | null
   _count: TenantCountAggregateOutputType | null
+  _avg: TenantAvgAggregateOutputType | null
+  _sum: TenantSumAggregateOutputType | null
   _min: TenantMinAggregateOutputType | null
   _max: TenantMaxAggregateOutputType | null
 }
@@ -198,10 +256,15 @@ export type TenantWhereInput = {
   externalId?: Prisma.StringNullableFilter<"Tenant"> | string | null
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFilter<"Tenant"> | $Enums.CsvFormulas
+  retentionDays?: Prisma.IntNullableFilter<"Tenant"> | number | null
+  legalHold?: Prisma.BoolFilter<"Tenant"> | boolean
+  status?: Prisma.EnumTenantStatusFilter<"Tenant"> | $Enums.TenantStatus
+  deletion?: Prisma.JsonNullableFilter<"Tenant">
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
   news?: Prisma.NewsListRelationFilter
+  openStreams?: Prisma.OpenStreamListRelationFilter
 }
 
 export type TenantOrderByWithRelationInput = {
@@ -212,10 +275,15 @@ export type TenantOrderByWithRelationInput = {
   externalId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   csvFormulas?: Prisma.SortOrder
+  retentionDays?: Prisma.SortOrderInput | Prisma.SortOrder
+  legalHold?: Prisma.SortOrder
+  status?: Prisma.SortOrder
+  deletion?: Prisma.SortOrderInput | Prisma.SortOrder
   chainHead?: Prisma.ChainHeadOrderByWithRelationInput
   apiKeys?: Prisma.ApiKeyOrderByRelationAggregateInput
   exports?: Prisma.ExportOrderByRelationAggregateInput
   news?: Prisma.NewsOrderByRelationAggregateInput
+  openStreams?: Prisma.OpenStreamOrderByRelationAggregateInput
 }
 
 export type TenantWhereUniqueInput = Prisma.AtLeast<{
@@ -229,10 +297,15 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   region?: Prisma.StringFilter<"Tenant"> | string
   createdAt?: Prisma.DateTimeFilter<"Tenant"> | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFilter<"Tenant"> | $Enums.CsvFormulas
+  retentionDays?: Prisma.IntNullableFilter<"Tenant"> | number | null
+  legalHold?: Prisma.BoolFilter<"Tenant"> | boolean
+  status?: Prisma.EnumTenantStatusFilter<"Tenant"> | $Enums.TenantStatus
+  deletion?: Prisma.JsonNullableFilter<"Tenant">
   chainHead?: Prisma.XOR<Prisma.ChainHeadNullableScalarRelationFilter, Prisma.ChainHeadWhereInput> | null
   apiKeys?: Prisma.ApiKeyListRelationFilter
   exports?: Prisma.ExportListRelationFilter
   news?: Prisma.NewsListRelationFilter
+  openStreams?: Prisma.OpenStreamListRelationFilter
 }, "id" | "externalId">
 
 export type TenantOrderByWithAggregationInput = {
@@ -243,9 +316,15 @@ export type TenantOrderByWithAggregationInput = {
   externalId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   csvFormulas?: Prisma.SortOrder
+  retentionDays?: Prisma.SortOrderInput | Prisma.SortOrder
+  legalHold?: Prisma.SortOrder
+  status?: Prisma.SortOrder
+  deletion?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.TenantCountOrderByAggregateInput
+  _avg?: Prisma.TenantAvgOrderByAggregateInput
   _max?: Prisma.TenantMaxOrderByAggregateInput
   _min?: Prisma.TenantMinOrderByAggregateInput
+  _sum?: Prisma.TenantSumOrderByAggregateInput
 }
 
 export type TenantScalarWhereWithAggregatesInput = {
@@ -259,6 +338,10 @@ export type TenantScalarWhereWithAggregatesInput = {
   externalId?: Prisma.StringNullableWithAggregatesFilter<"Tenant"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Tenant"> | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasWithAggregatesFilter<"Tenant"> | $Enums.CsvFormulas
+  retentionDays?: Prisma.IntNullableWithAggregatesFilter<"Tenant"> | number | null
+  legalHold?: Prisma.BoolWithAggregatesFilter<"Tenant"> | boolean
+  status?: Prisma.EnumTenantStatusWithAggregatesFilter<"Tenant"> | $Enums.TenantStatus
+  deletion?: Prisma.JsonNullableWithAggregatesFilter<"Tenant">
 }
 
 export type TenantCreateInput = {
@@ -269,10 +352,15 @@ export type TenantCreateInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateInput = {
@@ -283,10 +371,15 @@ export type TenantUncheckedCreateInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUpdateInput = {
@@ -297,10 +390,15 @@ export type TenantUpdateInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateInput = {
@@ -311,10 +409,15 @@ export type TenantUncheckedUpdateInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateManyInput = {
@@ -325,6 +428,10 @@ export type TenantCreateManyInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantUpdateManyMutationInput = {
@@ -335,6 +442,10 @@ export type TenantUpdateManyMutationInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantUncheckedUpdateManyInput = {
@@ -345,6 +456,10 @@ export type TenantUncheckedUpdateManyInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type TenantCountOrderByAggregateInput = {
@@ -355,6 +470,14 @@ export type TenantCountOrderByAggregateInput = {
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   csvFormulas?: Prisma.SortOrder
+  retentionDays?: Prisma.SortOrder
+  legalHold?: Prisma.SortOrder
+  status?: Prisma.SortOrder
+  deletion?: Prisma.SortOrder
+}
+
+export type TenantAvgOrderByAggregateInput = {
+  retentionDays?: Prisma.SortOrder
 }
 
 export type TenantMaxOrderByAggregateInput = {
@@ -365,6 +488,9 @@ export type TenantMaxOrderByAggregateInput = {
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   csvFormulas?: Prisma.SortOrder
+  retentionDays?: Prisma.SortOrder
+  legalHold?: Prisma.SortOrder
+  status?: Prisma.SortOrder
 }
 
 export type TenantMinOrderByAggregateInput = {
@@ -375,6 +501,13 @@ export type TenantMinOrderByAggregateInput = {
   externalId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   csvFormulas?: Prisma.SortOrder
+  retentionDays?: Prisma.SortOrder
+  legalHold?: Prisma.SortOrder
+  status?: Prisma.SortOrder
+}
+
+export type TenantSumOrderByAggregateInput = {
+  retentionDays?: Prisma.SortOrder
 }
 
 export type TenantScalarRelationFilter = {
@@ -405,6 +538,22 @@ export type DateTimeFieldUpdateOperationsInput = {
 
 export type EnumCsvFormulasFieldUpdateOperationsInput = {
   set?: $Enums.CsvFormulas
+}
+
+export type NullableIntFieldUpdateOperationsInput = {
+  set?: number | null
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
+}
+
+export type BoolFieldUpdateOperationsInput = {
+  set?: boolean
+}
+
+export type EnumTenantStatusFieldUpdateOperationsInput = {
+  set?: $Enums.TenantStatus
 }
 
 export type TenantCreateNestedOneWithoutChainHeadInput = {
@@ -465,6 +614,20 @@ export type TenantUpdateOneRequiredWithoutNewsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutNewsInput, Prisma.TenantUpdateWithoutNewsInput>, Prisma.TenantUncheckedUpdateWithoutNewsInput>
 }
 
+export type TenantCreateNestedOneWithoutOpenStreamsInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutOpenStreamsInput, Prisma.TenantUncheckedCreateWithoutOpenStreamsInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutOpenStreamsInput
+  connect?: Prisma.TenantWhereUniqueInput
+}
+
+export type TenantUpdateOneRequiredWithoutOpenStreamsNestedInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutOpenStreamsInput, Prisma.TenantUncheckedCreateWithoutOpenStreamsInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutOpenStreamsInput
+  upsert?: Prisma.TenantUpsertWithoutOpenStreamsInput
+  connect?: Prisma.TenantWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutOpenStreamsInput, Prisma.TenantUpdateWithoutOpenStreamsInput>, Prisma.TenantUncheckedUpdateWithoutOpenStreamsInput>
+}
+
 export type TenantCreateWithoutChainHeadInput = {
   id: string
   name: string
@@ -473,9 +636,14 @@ export type TenantCreateWithoutChainHeadInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutChainHeadInput = {
@@ -486,9 +654,14 @@ export type TenantUncheckedCreateWithoutChainHeadInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutChainHeadInput = {
@@ -515,9 +688,14 @@ export type TenantUpdateWithoutChainHeadInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutChainHeadInput = {
@@ -528,9 +706,14 @@ export type TenantUncheckedUpdateWithoutChainHeadInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutApiKeysInput = {
@@ -541,9 +724,14 @@ export type TenantCreateWithoutApiKeysInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutApiKeysInput = {
@@ -554,9 +742,14 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutApiKeysInput = {
@@ -583,9 +776,14 @@ export type TenantUpdateWithoutApiKeysInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutApiKeysInput = {
@@ -596,9 +794,14 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutExportsInput = {
@@ -609,9 +812,14 @@ export type TenantCreateWithoutExportsInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutExportsInput = {
@@ -622,9 +830,14 @@ export type TenantUncheckedCreateWithoutExportsInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutExportsInput = {
@@ -651,9 +864,14 @@ export type TenantUpdateWithoutExportsInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutExportsInput = {
@@ -664,9 +882,14 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutNewsInput = {
@@ -677,9 +900,14 @@ export type TenantCreateWithoutNewsInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutNewsInput = {
@@ -690,9 +918,14 @@ export type TenantUncheckedCreateWithoutNewsInput = {
   externalId?: string | null
   createdAt: Date | string
   csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutNewsInput = {
@@ -719,9 +952,14 @@ export type TenantUpdateWithoutNewsInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutNewsInput = {
@@ -732,9 +970,102 @@ export type TenantUncheckedUpdateWithoutNewsInput = {
   externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
   chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantCreateWithoutOpenStreamsInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+}
+
+export type TenantUncheckedCreateWithoutOpenStreamsInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+}
+
+export type TenantCreateOrConnectWithoutOpenStreamsInput = {
+  where: Prisma.TenantWhereUniqueInput
+  create: Prisma.XOR<Prisma.TenantCreateWithoutOpenStreamsInput, Prisma.TenantUncheckedCreateWithoutOpenStreamsInput>
+}
+
+export type TenantUpsertWithoutOpenStreamsInput = {
+  update: Prisma.XOR<Prisma.TenantUpdateWithoutOpenStreamsInput, Prisma.TenantUncheckedUpdateWithoutOpenStreamsInput>
+  create: Prisma.XOR<Prisma.TenantCreateWithoutOpenStreamsInput, Prisma.TenantUncheckedCreateWithoutOpenStreamsInput>
+  where?: Prisma.TenantWhereInput
+}
+
+export type TenantUpdateToOneWithWhereWithoutOpenStreamsInput = {
+  where?: Prisma.TenantWhereInput
+  data: Prisma.XOR<Prisma.TenantUpdateWithoutOpenStreamsInput, Prisma.TenantUncheckedUpdateWithoutOpenStreamsInput>
+}
+
+export type TenantUpdateWithoutOpenStreamsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantUncheckedUpdateWithoutOpenStreamsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 
@@ -746,12 +1077,14 @@ export type TenantCountOutputType = {
   apiKeys: number
   exports: number
   news: number
+  openStreams: number
 }
 
 export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   apiKeys?: boolean | TenantCountOutputTypeCountApiKeysArgs
   exports?: boolean | TenantCountOutputTypeCountExportsArgs
   news?: boolean | TenantCountOutputTypeCountNewsArgs
+  openStreams?: boolean | TenantCountOutputTypeCountOpenStreamsArgs
 }
 
 /**
@@ -785,6 +1118,13 @@ export type TenantCountOutputTypeCountNewsArgs<ExtArgs extends runtime.Types.Ext
   where?: Prisma.NewsWhereInput
 }
 
+/**
+ * TenantCountOutputType without action
+ */
+export type TenantCountOutputTypeCountOpenStreamsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.OpenStreamWhereInput
+}
+
 
 export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -794,10 +1134,15 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   externalId?: boolean
   createdAt?: boolean
   csvFormulas?: boolean
+  retentionDays?: boolean
+  legalHold?: boolean
+  status?: boolean
+  deletion?: boolean
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
   news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
+  openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["tenant"]>
 
@@ -809,6 +1154,10 @@ export type TenantSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extens
   externalId?: boolean
   createdAt?: boolean
   csvFormulas?: boolean
+  retentionDays?: boolean
+  legalHold?: boolean
+  status?: boolean
+  deletion?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -819,6 +1168,10 @@ export type TenantSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
   externalId?: boolean
   createdAt?: boolean
   csvFormulas?: boolean
+  retentionDays?: boolean
+  legalHold?: boolean
+  status?: boolean
+  deletion?: boolean
 }, ExtArgs["result"]["tenant"]>
 
 export type TenantSelectScalar = {
@@ -829,14 +1182,19 @@ export type TenantSelectScalar = {
   externalId?: boolean
   createdAt?: boolean
   csvFormulas?: boolean
+  retentionDays?: boolean
+  legalHold?: boolean
+  status?: boolean
+  deletion?: boolean
 }
 
-export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "plan" | "region" | "externalId" | "createdAt" | "csvFormulas", ExtArgs["result"]["tenant"]>
+export type TenantOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "name" | "plan" | "region" | "externalId" | "createdAt" | "csvFormulas" | "retentionDays" | "legalHold" | "status" | "deletion", ExtArgs["result"]["tenant"]>
 export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   chainHead?: boolean | Prisma.Tenant$chainHeadArgs<ExtArgs>
   apiKeys?: boolean | Prisma.Tenant$apiKeysArgs<ExtArgs>
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
   news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
+  openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type TenantIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -849,6 +1207,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     apiKeys: Prisma.$ApiKeyPayload<ExtArgs>[]
     exports: Prisma.$ExportPayload<ExtArgs>[]
     news: Prisma.$NewsPayload<ExtArgs>[]
+    openStreams: Prisma.$OpenStreamPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -861,6 +1220,19 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
      * How CSV is written where the request cannot say it: in the APIs of LogProof and Frontegg.
      */
     csvFormulas: $Enums.CsvFormulas
+    /**
+     * Days that its events are kept; null is as the plan says.
+     */
+    retentionDays: number | null
+    /**
+     * Nothing of its events is removed meanwhile.
+     */
+    legalHold: boolean
+    status: $Enums.TenantStatus
+    /**
+     * Of one that is being deleted: by whom and when, and what the management's log is to be told (prisma/removal/).
+     */
+    deletion: runtime.JsonValue | null
   }, ExtArgs["result"]["tenant"]>
   composites: {}
 }
@@ -1259,6 +1631,7 @@ export interface Prisma__TenantClient<T, Null = never, ExtArgs extends runtime.T
   apiKeys<T extends Prisma.Tenant$apiKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$apiKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ApiKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   exports<T extends Prisma.Tenant$exportsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$exportsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ExportPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   news<T extends Prisma.Tenant$newsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$newsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$NewsPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  openStreams<T extends Prisma.Tenant$openStreamsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$openStreamsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OpenStreamPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1295,6 +1668,10 @@ export interface TenantFieldRefs {
   readonly externalId: Prisma.FieldRef<"Tenant", 'String'>
   readonly createdAt: Prisma.FieldRef<"Tenant", 'DateTime'>
   readonly csvFormulas: Prisma.FieldRef<"Tenant", 'CsvFormulas'>
+  readonly retentionDays: Prisma.FieldRef<"Tenant", 'Int'>
+  readonly legalHold: Prisma.FieldRef<"Tenant", 'Boolean'>
+  readonly status: Prisma.FieldRef<"Tenant", 'TenantStatus'>
+  readonly deletion: Prisma.FieldRef<"Tenant", 'Json'>
 }
     
 
@@ -1776,6 +2153,30 @@ export type Tenant$newsArgs<ExtArgs extends runtime.Types.Extensions.InternalArg
   take?: number
   skip?: number
   distinct?: Prisma.NewsScalarFieldEnum | Prisma.NewsScalarFieldEnum[]
+}
+
+/**
+ * Tenant.openStreams
+ */
+export type Tenant$openStreamsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OpenStream
+   */
+  select?: Prisma.OpenStreamSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OpenStream
+   */
+  omit?: Prisma.OpenStreamOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OpenStreamInclude<ExtArgs> | null
+  where?: Prisma.OpenStreamWhereInput
+  orderBy?: Prisma.OpenStreamOrderByWithRelationInput | Prisma.OpenStreamOrderByWithRelationInput[]
+  cursor?: Prisma.OpenStreamWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.OpenStreamScalarFieldEnum | Prisma.OpenStreamScalarFieldEnum[]
 }
 
 /**

@@ -21,6 +21,9 @@ describe('/v1/tenants', () => {
       region: 'eu',
       external_id: null,
       csv_formulas: 'keep',
+      status: 'active',
+      retention_days: null,
+      legal_hold: false,
       created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
     });
     expect(reply.headers.get('location')).toBe(`/v1/tenants/${tenant.id}`);
@@ -29,7 +32,8 @@ describe('/v1/tenants', () => {
 
   it('makes the head of its chain with it', async () => {
     const { id } = await bodyOf(create({ name: 'Acme' }));
-    const { rows } = await app.database.pool.query('select * from chain_heads where tenant_id = $1', [id]);
+    const head = 'select tenant_id, sequence_number, hash from chain_heads where tenant_id = $1';
+    const { rows } = await app.database.pool.query(head, [id]);
     // The first event tells that the tenant was made.
     expect(rows).toEqual([{ tenant_id: id, sequence_number: '1', hash: expect.any(Buffer) }]);
   });
@@ -67,6 +71,24 @@ describe('/v1/tenants', () => {
     expect(await patch({ external_id: null, name: 'After' })).toMatchObject({ external_id: null, name: 'After' });
   });
 
+  it('keeps how long events are kept and whether they may go, and tells of both in the log of the tenant', async () => {
+    const tenant = await bodyOf(create({ name: 'Kept', retention_days: 36_500, legal_hold: true }));
+    expect(tenant).toMatchObject({ retention_days: 36_500, legal_hold: true });
+    const patch = (json: unknown) => bodyOf(app.admin(`/v1/tenants/${tenant.id}`, { method: 'PATCH', json }));
+    expect(await patch({ retention_days: null })).toMatchObject({ retention_days: null, legal_hold: true });
+    expect(await patch({ legal_hold: false, retention_days: 1 })).toMatchObject({
+      retention_days: 1,
+      legal_hold: false,
+    });
+    const headers = { 'logferry-tenant': tenant.id };
+    const { data } = await bodyOf(app.admin('/v1/events?action=logferry.tenant.*&sort=sequence_number', { headers }));
+    expect(data.map((event: { metadata: object }) => event.metadata)).toEqual([
+      { name: 'Kept', plan: 'pro', external_id: null, retention_days: 36_500, legal_hold: true },
+      { retention_days: null },
+      { retention_days: 1, legal_hold: false },
+    ]);
+  });
+
   it.each([
     [{}, 'name', 'is required'],
     [{ name: 7 }, 'name', 'must be text'],
@@ -75,6 +97,10 @@ describe('/v1/tenants', () => {
     [{ name: 'x', plan: 'prro' }, 'plan', 'did you mean "pro"? Allowed: free, pro, enterprise'],
     [{ name: 'x', region: 'uss' }, 'region', 'did you mean "us"? Allowed: eu, us'],
     [{ name: 'x', external_id: 'é' }, 'external_id', 'ASCII'],
+    [{ name: 'x', retention_days: 0 }, 'retention_days', 'at least 1 day'],
+    [{ name: 'x', retention_days: 36_501 }, 'retention_days', 'at most 36500 days'],
+    [{ name: 'x', retention_days: 1.5 }, 'retention_days', 'whole number'],
+    [{ name: 'x', legal_hold: null }, 'legal_hold', 'true or false'],
     [{ name: 'x', plann: 'pro' }, 'plann', 'did you mean "plan"?'],
     [JSON.parse('{"name": "x", "__proto__": {"plan": "free"}}'), '__proto__', 'unknown member'],
     [['name'], '', 'must be a JSON object'],

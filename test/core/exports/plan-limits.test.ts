@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../../core/errors.ts';
-import { hasRoom, limitsOf, nextDay, refuseBeyond, startOfDay } from '../../../core/exports/plan-limits.ts';
+import {
+  hasRoom,
+  limitsOf,
+  nextDay,
+  planLimitsSchema,
+  refuseBeyond,
+  retentionOf,
+  startOfDay,
+} from '../../../core/exports/plan-limits.ts';
 
 const noon = Date.parse('2026-11-22T12:00:00Z');
 const none = { unfinished_exports: 0, exported_rows_per_day: 0, exported_bytes_per_day: 0 };
@@ -18,6 +26,16 @@ describe('The limits of a plan', () => {
     const changed = limitsOf('pro', { pro: { unfinished_exports: 3, exported_rows_per_day: null } });
     expect(changed).toEqual({ ...limitsOf('pro', {}), unfinished_exports: 3, exported_rows_per_day: null });
     expect(limitsOf('enterprise', { pro: { unfinished_exports: 3 } })).toEqual(limitsOf('enterprise', {}));
+  });
+});
+
+describe('How long a plan keeps events', () => {
+  it('is what the configuration says, else for ever, and is none of the amounts', () => {
+    const changes = { pro: { retention_days: 30, api_keys: 7 } };
+    expect(planLimitsSchema.parse(changes)).toEqual(changes);
+    expect([retentionOf('pro', changes), retentionOf('free', changes)]).toEqual([30, null]);
+    expect(limitsOf('pro', changes)).toEqual({ ...limitsOf('pro', {}), api_keys: 7 });
+    expect(planLimitsSchema.safeParse({ pro: { retention_days: 0 } }).success).toBe(false);
   });
 });
 
