@@ -132,6 +132,19 @@ export const metricList = {
     help: 'When this worker last did the duty without a failure, in Unix time',
     labels: { duty: [] },
   },
+  logferry_tenants_deleting: {
+    type: 'gauge',
+    help: 'Tenants that are being deleted, read from the database',
+  },
+  logferry_events_removed_total: {
+    type: 'counter',
+    help: 'Events that this worker removed: their retention was over, or their tenant was deleted',
+    labels: { reason: ['retention', 'deletion'] },
+  },
+  logferry_retention_behind_events: {
+    type: 'gauge',
+    help: 'Events that have expired and wait to be removed, read from the database',
+  },
   logferry_events_written_total: { type: 'counter', help: 'Events taken by POST /v1/events and /v1/events/batch' },
   logferry_http_requests_total: {
     type: 'counter',

@@ -22,19 +22,23 @@ export type Figures = {
   deliveriesPending: number;
   oldestDeliverySeconds: number;
   storedBytes: number;
+  tenantsDeleting: number;
+  retentionBehind: number;
 };
 
 /**
- * All figures in one query by indexes alone: of exports it touches the unfinished ones, of which there are few, of deliveries
- * the pending ones. Ended rows, of which there may be millions, are never counted; the sum of stored bytes reads an index of
- * the files that there are.
+ * All figures in one query: of exports it touches the unfinished ones by their index, of which there are few, of deliveries the
+ * pending ones, and of tenants the heads of their chains. Ended rows, of which there may be millions, are never counted; the sum of stored bytes reads an index of the files that there are.
  */
 export const figuresQuery = {
   text: `
     select ${storedBytesOf()} as "storedBytes", q.count as "queued", q.due, q.seconds as "oldestDueSeconds", r.count as "running", r.silent,
       d.count as "deliveriesPending",
       coalesce((select extract(epoch from now() - next_attempt_at) from deliveries
-        where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds"
+        where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds",
+      (select count(*) from tenants where status = 'deleting') as "tenantsDeleting",
+      (select coalesce(sum(expired_through - removed_through), 0) from chain_heads
+        where expired_through > removed_through) as "retentionBehind"
     from (
       select count(*), count(*) filter (where due_at <= now()) as due,
         greatest(0, coalesce(extract(epoch from now() - min(due_at)), 0)) as seconds
@@ -107,6 +111,8 @@ function setFigures(metrics: Metrics, figures: Figures | undefined): void {
   metrics.set('logferry_deliveries_pending', figures.deliveriesPending);
   metrics.set('logferry_deliveries_oldest_due_seconds', figures.oldestDeliverySeconds);
   metrics.set('logferry_stored_bytes', figures.storedBytes);
+  metrics.set('logferry_tenants_deleting', figures.tenantsDeleting);
+  metrics.set('logferry_retention_behind_events', figures.retentionBehind);
 }
 
 const fromRows = [
@@ -117,6 +123,8 @@ const fromRows = [
   'logferry_deliveries_pending',
   'logferry_deliveries_oldest_due_seconds',
   'logferry_stored_bytes',
+  'logferry_tenants_deleting',
+  'logferry_retention_behind_events',
 ] as const;
 
 function meterPool(metrics: Metrics, pool: string, { totalCount, idleCount, waitingCount, options }: pg.Pool): void {

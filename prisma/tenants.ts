@@ -56,7 +56,7 @@ const told = ({ name, plan, externalId, csvFormulas, retentionDays, legalHold }:
 
 /**
  * Changes what is given and leaves the rest.
- * @throws AppError not_found, or conflict when `external_id` names another tenant
+ * @throws AppError not_found, or conflict when `external_id` names another tenant, or this one is being deleted
  */
 export async function updateTenant(
   prisma: Prisma,
@@ -72,6 +72,7 @@ export async function updateTenant(
   const update = recorded(prisma, { log: toManagement ? managementLogId : tenantId, by }, async (tx, record) => {
     const [updated] = await tx.tenant.updateManyAndReturn({ where: { AND: [listed, { id: tenantId }] }, data });
     if (!updated) throw notFound('tenant');
+    refuseDeleting(updated);
     record({ action: 'logferry.tenant.changed', target: { type: 'tenant', id: tenantId }, metadata: told(data) });
     return updated;
   });
@@ -95,6 +96,12 @@ export async function getTenant(prisma: Prisma, idOrExternalId: string): Promise
   return tenant;
 }
 
+/** @throws AppError conflict for a tenant that is being deleted: nothing is done for it any more */
+export function refuseDeleting({ status }: Pick<TenantRow, 'status'>): void {
+  if (status !== 'deleting') return;
+  throw new AppError('conflict', 'The tenant is being deleted. Its ids can be used again once it answers 404.');
+}
+
 /** All but the one that stands for the management. */
 const listed = { id: { not: managementLogId } };
 
@@ -107,9 +114,9 @@ export async function listTenants(prisma: Prisma, { limit, afterId }: IdPage): P
   });
 }
 
-/** All tenants that live in the region. */
+/** All tenants that live in the region, but for those that are being deleted. */
 export const listTenantsOf = (prisma: Prisma, region: string): Promise<TenantRow[]> =>
-  prisma.tenant.findMany({ where: { region }, orderBy: { id: 'asc' } });
+  prisma.tenant.findMany({ where: { region, status: 'active' }, orderBy: { id: 'asc' } });
 
 /** An id wins over an external id, so an external id that is some tenant's id would never be reached. */
 async function refuseTakenId(prisma: Prisma, externalId: string): Promise<void> {

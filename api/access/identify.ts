@@ -93,10 +93,13 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
     if (!userTokens)
       throw unauthorized('The token is not one of POST /auth/vendor, and tokens of users are not accepted here.');
     const user = await userTokens.read(token);
-    return callerOfUser(user, await tenants.get(user.tenantName));
+    const tenant = await tenants.get(user.tenantName);
+    refuseOfDeleting(tenant);
+    return callerOfUser(user, tenant);
   }
 
-  function refuseEnded({ expiresAt, revokedAt, tenantId }: KnownKey): void {
+  function refuseEnded({ expiresAt, revokedAt, tenantId, tenant }: KnownKey): void {
+    refuseOfDeleting(tenant);
     if (revokedAt) throw new EndedKeyError('The API key was revoked.', tenantId);
     if (!expiresAt || expiresAt.getTime() > clock()) return;
     const message = `The API key expired at ${expiresAt.toISOString()}. Make a new one with POST /v1/api-keys.`;
@@ -125,6 +128,11 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
       return counted(text, address, () => (isToken ? ofToken(text).catch(explain) : ofKey(text)));
     },
   };
+}
+
+/** Its log takes no event any more, so that of the management counts it. */
+function refuseOfDeleting(tenant: TenantRow | null | undefined): void {
+  if (tenant?.status === 'deleting') throw unauthorized('The tenant of this key or token is being deleted.');
 }
 
 /** A key that there was: its tenant's log tells of it. */

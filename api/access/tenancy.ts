@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { AppError, notFound } from '../../core/errors.ts';
-import type { TenantRow } from '../../prisma/tenants.ts';
+import { refuseDeleting, type TenantRow } from '../../prisma/tenants.ts';
 import type { Caller } from './caller.ts';
 import { localsOf, type TenantLookup } from './locals.ts';
 
@@ -9,7 +9,7 @@ export type Subject = { isNamed: boolean; name: string | undefined; tenant: Tena
 
 /**
  * For whom a request is made. Each fails with AppError: 404 for another tenant than the caller's own, 421 for one that lives
- * in another region; and besides as it says.
+ * in another region, 409 for one that is being deleted; and besides as it says.
  */
 export type Tenancy = {
   /** For routes that have something to do for a tenant that is not known yet, or for all of them. */
@@ -58,7 +58,10 @@ async function readSubject(request: Request, response: Response, caller: Caller)
   if (caller.management && name === undefined) return { isNamed: false, name, tenant: undefined };
   const tenant = caller.management ? await tenants.get(name!) : caller.tenant;
   if (!caller.management && name !== undefined && !(tenant && isNameOf(tenant, name))) throw notFound('tenant');
-  if (tenant) requireHere(response, tenant);
+  if (tenant) {
+    requireHere(response, tenant);
+    refuseDeleting(tenant);
+  }
   return { isNamed: true, name, tenant };
 }
 

@@ -6,7 +6,7 @@ import { readAudit } from '../../core/frontegg/new-audit.ts';
 import { parseJson } from '../../core/json/json.ts';
 import { newTenantSchema } from '../../core/tenants.ts';
 import type { AuditContext } from '../../prisma/exports/audit-context.ts';
-import { createTenant, getTenant, type TenantRow } from '../../prisma/tenants.ts';
+import { createTenant, getTenant, refuseDeleting, type TenantRow } from '../../prisma/tenants.ts';
 import { isNameOf, requireHere } from '../access/tenancy.ts';
 import { auditContext, tenancy } from '../access/tenant-route.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
@@ -56,6 +56,8 @@ async function tenantToWrite(request: Request, response: Response, deps: Deps): 
   const made = await makeTenant(deps, name, auditContext(request, response));
   deps.forget();
   requireHere(response, made);
+  // Another process may know more than what this one keeps of it.
+  refuseDeleting(made);
   return made;
 }
 

@@ -26,7 +26,7 @@ export async function readableTenants(
   const found = await Promise.all(asked.map((name) => findTenantByName(response, name)));
   const known = new Map(found.filter((each) => each !== undefined).map((each) => [each.id, each]));
   for (const each of known.values()) requireHere(response, each);
-  return [...known.values()];
+  return [...known.values()].filter(({ status }) => status === 'active');
 }
 
 /** Whether the tenant is one of those asked for, by id or external id; all are when nobody is. */

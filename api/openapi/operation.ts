@@ -59,7 +59,7 @@ function errorsOf({ by, plan, body, parameters = [], errors = [], anyQuery, ofNo
     all.push('authentication_error');
     if (by !== 'any key') all.push('scope_error');
   }
-  if (actsForTenant(by) && !ofNoTenant) all.push('not_found', 'misdirected_request');
+  if (actsForTenant(by) && !ofNoTenant) all.push('not_found', 'misdirected_request', 'conflict');
   // The management must say for whom it acts.
   if (isScope(by) && !ofNoTenant) all.push('bad_request');
   if (plan) all.push('plan_feature_unavailable');

@@ -13,7 +13,7 @@ import {
   revokeApiKey,
 } from '../../prisma/api-keys.ts';
 import type { Database } from '../../prisma/client.ts';
-import { getTenant } from '../../prisma/tenants.ts';
+import { getTenant, refuseDeleting } from '../../prisma/tenants.ts';
 import { findTenantByName, isNameOf, requireHere } from '../access/tenancy.ts';
 import { auditContext, callerOf, tenancy } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
@@ -156,6 +156,7 @@ async function ownerOf(request: Request, response: Response, named: string | und
   if (!tenant) throw notFound('tenant');
   if (acting && acting.id !== tenant.id) throw notOwn('is another tenant than the header Logferry-Tenant names');
   requireHere(response, tenant);
+  refuseDeleting(tenant);
   return tenant.id;
 }
 

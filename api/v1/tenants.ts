@@ -6,6 +6,7 @@ import { regionsOf } from '../../core/regions.ts';
 import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
+import { beginDeletion } from '../../prisma/removal/begin-deletion.ts';
 import { createTenant, getTenant, listTenants, type TenantRow, updateTenant } from '../../prisma/tenants.ts';
 import { auditContext } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
@@ -72,6 +73,21 @@ export const tenantRoutes: readonly Route<Deps>[] = [
     errors: ['conflict'],
     handle: patchTenant,
   },
+  {
+    id: 'deleteTenant',
+    method: 'delete',
+    path: '/v1/tenants/:id',
+    summary: 'Delete a tenant and all that is stored of it',
+    description:
+      'Its keys and tokens are refused within 5 seconds. Files, webhooks and events go in the background; meanwhile the tenant is shown as `deleting`, afterwards it is a 404 and its `external_id` is free. A 409 while it is on legal hold.',
+    by: 'management',
+    parameters: [id],
+    replies: {
+      202: reply('It is being deleted', { schema: 'Tenant', example: { ...tenantExample, status: 'deleting' } }),
+    },
+    errors: ['conflict'],
+    handle: deleteOne,
+  },
 ];
 
 function postTenant({ config, database: { prisma } }: Deps): RequestHandler {
@@ -118,6 +134,15 @@ function patchTenant({ config, database: { prisma }, forget }: Deps): RequestHan
     });
     forget();
     response.json(presentTenant(tenant));
+  };
+}
+
+function deleteOne({ database: { prisma }, forget }: Deps): RequestHandler {
+  return async (request, response) => {
+    const { id } = await getTenant(prisma, String(request.params.id));
+    const tenant = await beginDeletion(prisma, id, auditContext(request, response));
+    forget();
+    response.status(202).json(presentTenant(tenant));
   };
 }
 

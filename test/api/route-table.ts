@@ -72,6 +72,7 @@ export const routes: readonly RouteRow[] = [
   { method: 'GET', path: '/v1/tenants', who: 'management', status: 200 },
   { method: 'GET', path: '/v1/tenants/:tenant', who: 'management', status: 200 },
   { method: 'PATCH', path: '/v1/tenants/:tenant', who: 'management', body: { name: 'Renamed' }, status: 200 },
+  { method: 'DELETE', path: '/v1/tenants/:tenant', who: 'management', status: 202 },
 
   { method: 'POST', path: '/v1/api-keys', who: 'key manager', body: { name: 'new' }, status: 201 },
   { method: 'GET', path: '/v1/api-keys', who: 'key manager', status: 200 },

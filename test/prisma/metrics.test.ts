@@ -49,6 +49,8 @@ describe('The figures of the database', () => {
       deliveriesPending: 0,
       oldestDeliverySeconds: 0,
       storedBytes: 0,
+      tenantsDeleting: 0,
+      retentionBehind: 0,
     });
   });
 
@@ -79,7 +81,8 @@ describe('The figures of the database', () => {
     const { text, values } = figuresQuery;
     const lines = await db.sql<Record<string, string>>(`explain (analyze, buffers, costs off) ${text}`, values);
     const plan = lines.map((each) => Object.values(each)[0]).join('\n');
-    expect(plan).not.toContain('Seq Scan');
+    // Of tenants there are few, and their heads are small.
+    expect(plan).not.toMatch(/Seq Scan on (?!tenants|chain_heads)/);
     expect(plan).toMatch(/Index (Only )?Scan (Backward )?(using|on) (exports|deliveries)_/);
     const buffers = Number(/^ +Buffers: shared hit=(\d+)/m.exec(plan)?.[1]);
     expect(buffers).toBeLessThan(100);

@@ -1,6 +1,7 @@
 import { abortStrayUploads } from './abort-stray-uploads.ts';
 import { abortUploads } from './abort-uploads.ts';
 import { deleteFiles } from './delete-files.ts';
+import { deleteTenants } from './delete-tenants.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { enqueueExports } from './enqueue-exports.ts';
 import { expireFiles } from './expire-files.ts';
@@ -22,6 +23,7 @@ export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>
   abortStrayUploads,
   forgetKeys,
   removeOrphans,
+  deleteTenants,
 };
 
 /**

@@ -86,6 +86,31 @@ describe('Every reply is one that the document has:', () => {
     expect(await call(each, { headers, ...body(each) })).toBe(404);
   });
 
+  describe('for a tenant that is being deleted', () => {
+    let app: Awaited<ReturnType<typeof startApp>>;
+    let leaving: string;
+    beforeAll(async () => {
+      app = await startApp();
+      leaving = (await app.newTenant()).tenant.id;
+      await app.admin(`/v1/tenants/${leaving}`, { method: 'DELETE' });
+    });
+    afterAll(() => app.close());
+
+    const bodies: Json = {
+      writeAudit: { action: 'user.login', severity: 'Info' },
+      createApiKey: { name: 'x' },
+    };
+    const columns = { properties: [{ displayName: 'Time', name: 'createdAt' }] };
+
+    it.each(all.filter(([, each]) => actsForTenant(each)))('%s is a 409', async (id, each) => {
+      const headers = { [actsForTenant(each).name]: leaving };
+      const json = bodies[id] ?? (/csv/.test(each.path) ? columns : { name: 'x' });
+      const { send } = { send: sender(app.url, world.api, app.adminKey) };
+      const { status } = await send(each.method, pathOf(each), { headers, ...(takesBody(each) && { json }) });
+      expect(status).toBe(409);
+    });
+  });
+
   it.each(answering(421))('%s for a tenant of another region is a 421', async (id, each) => {
     const { abroad: secret, abroadId: clientId } = world.keys;
     const sent = id === 'getToken' ? { key: null, json: { clientId, secret } } : { key: secret, ...body(each) };
@@ -191,6 +216,14 @@ describe('Every reply is one that the document has:', () => {
     expect((await world.send('post', `/v1/webhooks/${id}/ping`)).status).toBe(409);
     const again = `/v1/deliveries/${(delivery as { id: string }).id}/redeliver`;
     expect((await world.send('post', again)).status).toBe(409);
+  });
+
+  it('the deletion of a tenant on hold is a 409', async () => {
+    const { tenant } = await world.app.newTenant();
+    const path = `/v1/tenants/${tenant.id}`;
+    const key = world.keys.admin;
+    expect((await world.send('patch', path, { key, json: { legal_hold: true } })).status).toBe(200);
+    expect((await world.send('delete', path, { key })).status).toBe(409);
   });
 
   it('an external_id that is taken is a 409', async () => {

@@ -114,6 +114,10 @@ export const successfulCalls: Record<string, SuccessfulCall> = {
   listTenants: byAdmin('get', '/v1/tenants?limit=1'),
   getTenant: byAdmin('get', '/v1/tenants/acme'),
   changeTenant: byAdmin('patch', '/v1/tenants/acme', { name: 'Acme' }),
+  async deleteTenant({ send, keys }) {
+    const { body } = await send('post', '/v1/tenants', { key: keys.admin, json: { name: 'Leaving' } });
+    await send('delete', `/v1/tenants/${(body as { id: string }).id}`, { key: keys.admin });
+  },
   async createApiKey({ send, keys }) {
     await send('post', '/v1/api-keys', { json: { name: 'key', expires_at: '2999-01-01T00:00:00Z' } });
     await send('post', '/v1/api-keys', { key: keys.admin, json: { name: 'management' } });
