@@ -4,10 +4,11 @@ import type { IdPage } from '../core/id-page.ts';
 import { isUuid, newId } from '../core/ids.ts';
 import { findUnstorableText } from '../core/json/json.ts';
 import type { Plan, TenantChanges } from '../core/tenants.ts';
-import type { Prisma } from './client.ts';
+import { type Prisma, prismaSql } from './client.ts';
 import { managementLogId, recorded } from './control-log.ts';
 import type { AuditContext } from './exports/audit.ts';
 import type { Tenant } from './generated/client.ts';
+import { keepUnremoved } from './removal/expiry.ts';
 
 export { TenantStatus } from './generated/enums.ts';
 export type TenantRow = Tenant;
@@ -73,6 +74,7 @@ export async function updateTenant(
     const [updated] = await tx.tenant.updateManyAndReturn({ where: { AND: [listed, { id: tenantId }] }, data });
     if (!updated) throw notFound('tenant');
     refuseDeleting(updated);
+    if (legalHold) await keepUnremoved(prismaSql(tx), tenantId);
     record({ action: 'logferry.tenant.changed', target: { type: 'tenant', id: tenantId }, metadata: told(data) });
     return updated;
   });

@@ -30,6 +30,7 @@ export async function writeFile(running: ExportRun): Promise<PublishedFile> {
   const rows: ExportRows = {
     tenantId: row.tenantId,
     asOfSequence: Number(row.asOfSequence),
+    expiredThrough: Number(row.expiredThrough ?? 0),
     content,
     segmentRows: row.segmentRows,
   };

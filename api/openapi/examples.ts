@@ -85,6 +85,7 @@ export const queuedExportExample: ExportView = {
   file_name: 'november.csv.gz',
   as_of: time,
   as_of_sequence: 1,
+  expired_through: null,
   resumable: true,
   progress: {
     phase: 'queued',

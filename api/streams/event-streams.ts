@@ -3,13 +3,15 @@ import { within } from '../../core/async/within.ts';
 import type { Config } from '../../core/config.ts';
 import type { ExportContent } from '../../core/exports/exports.ts';
 import { frameRows } from '../../core/exports/frame-rows.ts';
+import { retentionByPlan } from '../../core/exports/plan-limits.ts';
 import { newId } from '../../core/ids.ts';
 import { unreadLimitMs } from '../../core/limits/replies.ts';
 import type { Log } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Database } from '../../prisma/client.ts';
 import { recordStream, type StreamRecord } from '../../prisma/exports/audit.ts';
-import { boundOf } from '../../prisma/exports/find.ts';
+import { spanOf } from '../../prisma/exports/find.ts';
+import { type HeldRows, holdRows } from '../../prisma/removal/open-streams.ts';
 import { type StreamReader, streamReader } from '../../prisma/rows/read-stream.ts';
 import { untilReachable } from '../../prisma/until-reachable.ts';
 import { auditContext } from '../access/tenant-route.ts';
@@ -37,7 +39,7 @@ export type EventStreams = {
 };
 
 type StreamDeps = {
-  config: Pick<Config, 'LOGFERRY_SEGMENT_ROWS'>;
+  config: Pick<Config, 'LOGFERRY_SEGMENT_ROWS' | 'LOGFERRY_PLAN_LIMITS'>;
   database: Database;
   log: Log;
   metrics: Metrics;
@@ -95,29 +97,44 @@ type SendDeps = StreamDeps & {
 };
 type Exchange = { request: Request; response: Response; wanted: WantedStream };
 
-async function sendStream(deps: SendDeps, { request, response, wanted }: Exchange): Promise<void> {
-  const { tenantId, content, status = 200, fileName } = wanted;
+async function sendStream(deps: SendDeps, exchange: Exchange): Promise<void> {
+  const { request, wanted } = exchange;
+  const { tenantId, content } = wanted;
   const giveBack = request.method === 'HEAD' ? () => {} : deps.takePlace({ tenantId });
   try {
-    const asOfSequence = await boundOf(deps.database.prisma, tenantId, content.filter);
-    setStreamHeaders(response.status(status), { content, asOfSequence, fileName });
-    if (request.method === 'HEAD') return void response.end();
-    meterStream(deps.metrics, 'events_out', response);
-    const by = auditContext(request, response);
-    const sent: Sent = { rows: 0, neutralizedCells: 0, complete: false };
-    const rows = { tenantId, content, asOfSequence, segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS };
-    const open = (signal: AbortSignal) =>
-      frameRows(deps.read(rows, signal), content, { resumed: false, rowsBefore: 0 });
+    const rows = { tenantId, after: content.filter.after_sequence ?? 0 };
+    const held = await holdRows(deps.database, rows, retentionByPlan(deps.config.LOGFERRY_PLAN_LIMITS));
     try {
-      await sendRows(response, open, {
-        sent,
-        idleLimitMs: deps.idleLimitMs ?? unreadLimitMs.streams,
-        holding: holdingOf(request, response),
-      });
+      await sendHeld(deps, exchange, held);
     } finally {
-      deps.record(response, { id: newId(), tenantId, content, asOfSequence, ...sent, by });
+      await held
+        .giveBack()
+        .catch((err) => deps.log.warn({ err, tenant_id: tenantId }, 'retention waits for a stream that has ended'));
     }
   } finally {
     giveBack();
+  }
+}
+
+async function sendHeld(deps: SendDeps, { request, response, wanted }: Exchange, held: HeldRows): Promise<void> {
+  const { tenantId, content, status = 200, fileName } = wanted;
+  const span = await spanOf(deps.database.prisma, tenantId, content.filter);
+  const { asOfSequence } = span;
+  setStreamHeaders(response.status(status), { content, asOfSequence, fileName });
+  if (request.method === 'HEAD') return void response.end();
+  meterStream(deps.metrics, 'events_out', response);
+  const by = auditContext(request, response);
+  const sent: Sent = { rows: 0, neutralizedCells: 0, complete: false };
+  const rows = { tenantId, content, ...span, segmentRows: deps.config.LOGFERRY_SEGMENT_ROWS };
+  const open = (signal: AbortSignal) =>
+    frameRows(held.reading(deps.read(rows, signal)), content, { resumed: false, rowsBefore: 0 });
+  try {
+    await sendRows(response, open, {
+      sent,
+      idleLimitMs: deps.idleLimitMs ?? unreadLimitMs.streams,
+      holding: holdingOf(request, response),
+    });
+  } finally {
+    deps.record(response, { id: newId(), tenantId, content, asOfSequence, ...sent, by });
   }
 }

@@ -10,7 +10,7 @@ import { mostPageBytes } from '../../core/limits/pages.ts';
 import { type Database, pgSql } from '../../prisma/client.ts';
 import { findEvent, listEvents, newestFirst } from '../../prisma/events/list.ts';
 import type { Reading } from '../../prisma/events/reading.ts';
-import { boundOf } from '../../prisma/exports/find.ts';
+import { spanOf } from '../../prisma/exports/find.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { holdingOf } from '../http/held-memory.ts';
@@ -66,7 +66,7 @@ export function listOf({ database, reading }: Deps) {
     const { filter, sort, limit, cursor } = readListQuery(request.query);
     const fingerprint = fingerprintOf(filter, sort);
     const after = cursor === undefined ? undefined : readCursor(cursor, fingerprint);
-    if (filter.after_sequence !== undefined) await boundOf(database.prisma, tenantId, filter);
+    if (filter.after_sequence !== undefined) await spanOf(database.prisma, tenantId, filter);
     const query = { filter, sort, limit: limit + 1, after };
     await holdingOf(request, response).take('pages', mostPageBytes(query.limit));
     const rows = await reading(tenantId, filter, (sql) => {

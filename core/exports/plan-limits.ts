@@ -96,9 +96,10 @@ export function limitsOf(plan: Plan, changes: PlanLimitChanges): PlanLimits {
   return { ...defaults[plan], ...limits };
 }
 
-/** Days that events of a tenant of this plan are kept, unless its own setting says otherwise; null is for ever. */
-export const retentionOf = (plan: Plan, changes: PlanLimitChanges): number | null =>
-  changes[plan]?.retention_days ?? null;
+/** Days that events are kept by plan, where the tenant's own setting says nothing; null is for ever. */
+export type PlanRetention = Readonly<Record<Plan, number | null>>;
+export const retentionByPlan = (changes: PlanLimitChanges): PlanRetention =>
+  Object.fromEntries(plans.map((plan) => [plan, changes[plan]?.retention_days ?? null])) as PlanRetention;
 
 /** When what is counted by the day begins anew: milliseconds since 1970. */
 export const nextDay = (now: number): number => startOfDay(now) + dayMs;

@@ -96,7 +96,7 @@ export async function countAcross(
   const ids = bind([...tenantIds], 'uuid[]');
   const isAll = filterConditions(filter, parameters().bind).length === 0;
   const text = isAll
-    ? `select sum(sequence_number) as total from chain_heads where tenant_id = any(${ids})`
+    ? `select sum(sequence_number - expired_through) as total from chain_heads where tenant_id = any(${ids})`
     : `select sum(matching) as total from unnest(${ids}) as wanted (id) cross join lateral (
          select count(*) as matching from events where ${conditions('wanted.id', filter, bind)}
        ) counted`;

@@ -35,41 +35,60 @@ export async function verifyChain(
   { signal, length = rangeLength }: { signal?: AbortSignal; length?: number } = {},
 ): Promise<Verdict> {
   const head = await readHead(sql, tenantId);
-  let last = chainStart;
-  for (let from = 0; from < head.sequenceNumber; from += length) {
+  let last = head.beginning;
+  const after = last.sequenceNumber;
+  for (let from = last.sequenceNumber; from < head.sequenceNumber; from += length) {
     signal?.throwIfAborted();
     const through = Math.min(from + length, head.sequenceNumber);
     const range = await checkRange(sql, tenantId, last, { from, through });
-    if (range.brokenAt !== null) return broken(sql, tenantId, range.brokenAt, range.brokenAt);
+    if (range.brokenAt !== null) return broken(sql, tenantId, range.brokenAt, { after, through: range.brokenAt });
     last = range.last ?? last;
   }
   if (last.sequenceNumber !== head.sequenceNumber || last.hash !== head.hash)
-    return broken(sql, tenantId, last.sequenceNumber, last.sequenceNumber);
-  if (head.outside !== null) return broken(sql, tenantId, head.outside, head.sequenceNumber);
+    return broken(sql, tenantId, last.sequenceNumber, { after, through: last.sequenceNumber });
+  if (head.outside !== null)
+    return broken(sql, tenantId, head.outside, {
+      after: Math.min(after, head.outside - 1),
+      through: head.sequenceNumber,
+    });
   const rollback = await findRollback(sql, tenantId);
-  if (rollback)
-    return {
-      ...(await broken(sql, tenantId, last.sequenceNumber, last.sequenceNumber)),
-      reason: tellRollback(rollback),
-    };
-  return { status: 'valid', ...(await summary(sql, tenantId, last.sequenceNumber)), broken_at_event_id: null };
+  if (rollback) {
+    const checked = { after, through: last.sequenceNumber };
+    return { ...(await broken(sql, tenantId, last.sequenceNumber, checked)), reason: tellRollback(rollback) };
+  }
+  return {
+    status: 'valid',
+    ...(await summary(sql, tenantId, { after, through: last.sequenceNumber })),
+    broken_at_event_id: null,
+  };
 }
 
 /**
  * The head, and the number of an event that stands outside of 1 … head, if there is one. One statement sees both as of the
  * same moment, and writers move both together.
  */
-async function readHead(sql: Sql, tenantId: string): Promise<ChainEnd & { outside: number | null }> {
-  const [row] = await sql<{ sequence_number: unknown; hash: string; outside: unknown }>(
-    `select sequence_number, encode(hash, 'hex') as hash, coalesce(
-       (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number < 1),
+async function readHead(
+  sql: Sql,
+  tenantId: string,
+): Promise<ChainEnd & { outside: number | null; beginning: ChainEnd }> {
+  const [row] = await sql<{
+    sequence_number: unknown;
+    hash: string;
+    outside: unknown;
+    expired: unknown;
+    start: string;
+  }>(
+    `select sequence_number, encode(hash, 'hex') as hash, expired_through as expired,
+     encode(coalesce(expired_hash, decode(repeat('00', 32), 'hex')), 'hex') as start, coalesce(
+       (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number <= h.removed_through),
        (select min(e.sequence_number) from events e where e.tenant_id = h.tenant_id and e.sequence_number > h.sequence_number)
      ) as outside from chain_heads h where tenant_id = $1::uuid`,
     [tenantId],
   );
-  if (!row) return { ...chainStart, outside: null };
+  if (!row) return { ...chainStart, outside: null, beginning: chainStart };
   const outside = row.outside === null ? null : Number(row.outside);
-  return { sequenceNumber: Number(row.sequence_number), hash: row.hash, outside };
+  const beginning = { sequenceNumber: Number(row.expired), hash: row.start };
+  return { sequenceNumber: Number(row.sequence_number), hash: row.hash, outside, beginning };
 }
 
 /** What must be true of every event; the two columns beside `context` repeat members of it, and no digest holds them. */
@@ -104,20 +123,27 @@ async function checkRange(
   };
 }
 
-async function broken(sql: Sql, tenantId: string, at: number, through: number): Promise<Verdict> {
+async function broken(sql: Sql, tenantId: string, at: number, { after, through }: Checked): Promise<Verdict> {
   const [event] = await sql<{ id: string }>(
     'select id from events where tenant_id = $1::uuid and sequence_number = $2::bigint',
     [tenantId, at],
   );
-  return { status: 'broken', ...(await summary(sql, tenantId, through)), broken_at_event_id: event?.id ?? null };
+  return {
+    status: 'broken',
+    ...(await summary(sql, tenantId, { after, through })),
+    broken_at_event_id: event?.id ?? null,
+  };
 }
 
-async function summary(sql: Sql, tenantId: string, through: number) {
+/** Which numbers were looked at. */
+type Checked = { after: number; through: number };
+
+async function summary(sql: Sql, tenantId: string, { after, through }: Checked) {
   const [row] = await sql<{ count: unknown; first: string | null; last: string | null }>(
-    `select (select count(*) from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint) as count,
-       (select id from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint order by sequence_number limit 1) as first,
-       (select id from events where tenant_id = $1::uuid and sequence_number between 1 and $2::bigint order by sequence_number desc limit 1) as last`,
-    [tenantId, through],
+    `select (select count(*) from events where tenant_id = $1::uuid and sequence_number > $3::bigint and sequence_number <= $2::bigint) as count,
+       (select id from events where tenant_id = $1::uuid and sequence_number > $3::bigint and sequence_number <= $2::bigint order by sequence_number limit 1) as first,
+       (select id from events where tenant_id = $1::uuid and sequence_number > $3::bigint and sequence_number <= $2::bigint order by sequence_number desc limit 1) as last`,
+    [tenantId, through, after],
   );
   return { events_checked: Number(row!.count), first_event_id: row!.first, last_event_id: row!.last };
 }

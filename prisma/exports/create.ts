@@ -9,6 +9,7 @@ import { parseJson } from '../../core/json/json.ts';
 import { formatTimestamp } from '../../core/times.ts';
 import { databaseTime, type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
 import { inChainOrder, lockChainHead } from '../events/append.ts';
+import { logBeginning } from '../events/beginning.ts';
 import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
@@ -56,7 +57,12 @@ export async function createExport(
     refuseAheadOf(head.sequenceNumber, input.request.filter.after_sequence);
     // Under the lock, so that no two exports both take the last that is left.
     if (input.limits) refuseBeyond(input.limits, await readUsage(prismaSql(tx), tenantId, Date.now()), Date.now());
-    const row = await insertExport(tx, tenantId, head.sequenceNumber, input);
+    const row = await insertExport(
+      tx,
+      tenantId,
+      { ...head, begins: await logBeginning(prismaSql(tx), tenantId) },
+      input,
+    );
     if (input.idempotencyKey) await rememberKey(tx, tenantId, input.idempotencyKey, fingerprint, row.id);
     if (input.request.webhook && input.sealedWebhookSecret) {
       await createExportWebhook(tx, {
@@ -75,11 +81,12 @@ export async function createExport(
 async function insertExport(
   tx: PrismaTransaction,
   tenantId: string,
-  asOfSequence: number,
+  { sequenceNumber, begins }: { sequenceNumber: number; begins: number },
   input: NewExport,
 ): Promise<ExportRow> {
   const { webhook: _webhook, ...request } = input.request;
   const content = contentOf(input.request);
+  const { after_sequence: after = 0 } = content.filter;
   const id = newId();
   const createdAt = await databaseTime(tx);
   return tx.export.create({
@@ -91,7 +98,9 @@ async function insertExport(
       fileName: downloadName(content, formatTimestamp(createdAt), request.file_name),
       createdBy: input.by as object,
       asOf: createdAt,
-      asOfSequence: BigInt(asOfSequence),
+      asOfSequence: BigInt(sequenceNumber),
+      rowsAfter: BigInt(Math.max(begins, after)),
+      expiredThrough: after < begins ? BigInt(begins) : null,
       resumable: isResumable(content),
       ...input.layout,
       storageKey: objectKey(tenantId, id, content),

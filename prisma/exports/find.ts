@@ -30,24 +30,28 @@ export async function reloadExport(prisma: Prisma, { tenantId, id, request }: Ex
   return { ...row, request };
 }
 
-/** The tenant's last sequence number: the bound of an export made now. */
-export async function getHeadSequence(prisma: Prisma, tenantId: string): Promise<number> {
-  const head = await prisma.chainHead.findUniqueOrThrow({ where: { tenantId } });
-  return Number(head.sequenceNumber);
+/** The events of a log: those after the one number, up to the other. */
+export type LogSpan = { expiredThrough: number; asOfSequence: number };
+
+async function getSpan(prisma: Prisma, tenantId: string): Promise<LogSpan> {
+  const head = await prisma.chainHead.findUnique({ where: { tenantId } });
+  // Its tenant is being deleted.
+  if (!head) throw notFound('tenant');
+  return { expiredThrough: Number(head.expiredThrough), asOfSequence: Number(head.sequenceNumber) };
 }
 
 /**
- * The tenant's last sequence number, as getHeadSequence().
+ * The events that an export made now would be of.
  * @throws AppError conflict for a filter that begins behind it: the client has seen events which are not there any more
  */
-export async function boundOf(
+export async function spanOf(
   prisma: Prisma,
   tenantId: string,
   { after_sequence: after }: Pick<RowFilter, 'after_sequence'>,
-): Promise<number> {
-  const head = await getHeadSequence(prisma, tenantId);
-  refuseAheadOf(head, after);
-  return head;
+): Promise<LogSpan> {
+  const span = await getSpan(prisma, tenantId);
+  refuseAheadOf(span.asOfSequence, after);
+  return span;
 }
 
 /** @throws AppError conflict if `after` is beyond the last sequence number */

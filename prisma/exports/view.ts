@@ -67,6 +67,7 @@ export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: D
     file_name: row.fileName,
     as_of: formatTimestamp(row.asOf),
     as_of_sequence: Number(row.asOfSequence),
+    expired_through: row.expiredThrough === null ? null : Number(row.expiredThrough),
     resumable: row.resumable,
     progress: progressView(row),
     rows: row.rows === null ? null : Number(row.rows),

@@ -7,7 +7,7 @@ import { type ExportRows, scope } from './segments.ts';
 /** How many rows an export will have. An estimate comes from a sample. */
 export type RowCount = { rows: number; is: 'exact' | 'estimate' };
 
-type CountedRows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'content'>;
+type CountedRows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'expiredThrough' | 'content'>;
 
 /** A sample is so many runs of so many events, spread evenly over the sequence numbers. */
 const sample = { runs: 50, events: 200 };
@@ -34,8 +34,9 @@ export async function countRows(database: Database, rows: CountedRows, limitMs: 
 /** The sequence numbers that may be in the export: so many after one. */
 type SequenceSpan = { after: number; count: number };
 
-function sequenceSpan({ asOfSequence, content }: CountedRows): SequenceSpan {
-  const { after_sequence: after = 0, through_sequence: through = asOfSequence } = content.filter;
+function sequenceSpan({ asOfSequence, expiredThrough = 0, content }: CountedRows): SequenceSpan {
+  const { after_sequence = 0, through_sequence: through = asOfSequence } = content.filter;
+  const after = Math.max(after_sequence, expiredThrough);
   return { after, count: Math.max(0, Math.min(through, asOfSequence) - after) };
 }
 

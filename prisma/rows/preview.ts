@@ -8,7 +8,7 @@ import { csvCells } from './formats/csv.ts';
 import { rowsSql } from './rows-sql.ts';
 import { type ExportRows, scope } from './segments.ts';
 
-type Rows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'content'>;
+type Rows = Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'expiredThrough' | 'content'>;
 
 /** How many rows are wanted, and how long PostgreSQL may look for them: with a rare filter it would read the whole log. */
 export type FirstRows = { count: number; limitMs: number };

@@ -9,7 +9,14 @@ import { type KeyRangeOrder, keyRangeOrder, orderBy, sortKeys } from '../sql/sor
 import { rowsSql } from './rows-sql.ts';
 
 /** The rows of one export: whose, which, in what order and form. Never changes, so that every attempt reads the same. */
-export type ExportRows = { tenantId: string; asOfSequence: number; content: ExportContent; segmentRows: number };
+export type ExportRows = {
+  tenantId: string;
+  asOfSequence: number;
+  /** What was no part of the log any more when the export was made; nothing if it is left out. */
+  expiredThrough?: number;
+  content: ExportContent;
+  segmentRows: number;
+};
 
 /** A place in the order: after this event. Times are text, so that no microsecond is lost. */
 export type Key = { occurred_at: Timestamp | null; sequence_number: number };
@@ -63,8 +70,12 @@ export async function* planSegments(scans: Scans, rows: ExportRows, plan: Segmen
   }
 }
 
-function* numberRanges({ content, asOfSequence }: ExportRows, order: KeyRangeOrder, { after, nextRows }: SegmentPlan) {
-  const first = (content.filter.after_sequence ?? 0) + 1;
+function* numberRanges(
+  { content, asOfSequence, expiredThrough = 0 }: ExportRows,
+  order: KeyRangeOrder,
+  { after, nextRows }: SegmentPlan,
+) {
+  const first = Math.max(content.filter.after_sequence ?? 0, expiredThrough) + 1;
   const last = lastSequence(content, asOfSequence);
   const sign = order.direction === 'asc' ? 1 : -1;
   const key = (number: number): Key => ({ occurred_at: null, sequence_number: number });
@@ -138,11 +149,15 @@ const windowOf = ({ window }: ExportContent): string =>
 /** Whether an export of this content goes on after a crash where it was, or starts again. */
 export const isResumable = (content: ExportContent): boolean => keyRangeOrder(content.sort) !== undefined;
 
-/** Whose rows, up to the bound of the export. */
+/** Whose rows, and of which events: the bounds of the export. */
 export const scope = (
-  { tenantId, asOfSequence }: Pick<ExportRows, 'tenantId' | 'asOfSequence'>,
+  { tenantId, asOfSequence, expiredThrough = 0 }: Pick<ExportRows, 'tenantId' | 'asOfSequence' | 'expiredThrough'>,
   bind: Bind,
-): string[] => [`tenant_id = ${bind(tenantId, 'uuid')}`, `sequence_number <= ${bind(String(asOfSequence), 'bigint')}`];
+): string[] => [
+  `tenant_id = ${bind(tenantId, 'uuid')}`,
+  `sequence_number <= ${bind(String(asOfSequence), 'bigint')}`,
+  ...(expiredThrough > 0 ? [`sequence_number > ${bind(String(expiredThrough), 'bigint')}`] : []),
+];
 
 /** A row comparison is one range of the index; the same written with OR would be read as a filter. */
 function rangeConditions({ after, through }: Segment, order: KeyRangeOrder, bind: Bind): string[] {

@@ -55,7 +55,7 @@ async function endExports({ database, metrics }: SweepDeps, tenantId: string, un
   }
 }
 
-/** Removes files and uploads of the tenant, and the last checkpoint of its log, which stands there for a restored database. */
+/** Removes files and uploads of the tenant, and what is kept of its log for a restored database. */
 async function removeStored({ database, store }: SweepDeps, tenantId: string, until: number): Promise<void> {
   for (;;) {
     const stored = await storedFor(database.prisma, tenantId, filesAtOnce);
@@ -75,5 +75,9 @@ async function removeStored({ database, store }: SweepDeps, tenantId: string, un
   for (const upload of await store.listUploads()) {
     if (tenantIdOfKey(upload.key) === tenantId) await store.abortUpload(upload);
   }
-  await store.deleteObject(`log/${tenantId}/checkpoint`);
+  for (const folder of [`exports/${tenantId}/`, `log/${tenantId}/`]) {
+    for await (const page of store.listObjects(folder)) {
+      for (const { key } of page) await store.deleteObject(key);
+    }
+  }
 }

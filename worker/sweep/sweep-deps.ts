@@ -1,3 +1,4 @@
+import type { Config } from '../../core/config.ts';
 import type { Log } from '../../core/log.ts';
 import type { Metrics } from '../../core/metrics.ts';
 import type { Queue } from '../../core/queue/queue.ts';
@@ -5,7 +6,14 @@ import type { ObjectStore } from '../../core/storage/object-store.ts';
 import type { Database } from '../../prisma/client.ts';
 
 /** What the duties of the sweep work with. */
-export type SweepDeps = { database: Database; queue: Queue; store: ObjectStore; log: Log; metrics: Metrics };
+export type SweepDeps = {
+  config: Pick<Config, 'LOGFERRY_PLAN_LIMITS'>;
+  database: Database;
+  queue: Queue;
+  store: ObjectStore;
+  log: Log;
+  metrics: Metrics;
+};
 
 /** Rows one sweep looks at for each of its duties; the next one does the rest. */
 export const sweepLimit = 1000;

@@ -4,6 +4,7 @@ import { deleteFiles } from './delete-files.ts';
 import { deleteTenants } from './delete-tenants.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
 import { enqueueExports } from './enqueue-exports.ts';
+import { expireEvents } from './expire-events.ts';
 import { expireFiles } from './expire-files.ts';
 import { forgetKeys } from './forget-keys.ts';
 import { removeOrphans } from './remove-orphans.ts';
@@ -24,6 +25,7 @@ export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>
   forgetKeys,
   removeOrphans,
   deleteTenants,
+  expireEvents,
 };
 
 /**

@@ -39,6 +39,9 @@ export const exportSchema = z.object({
   file_name: z.string(),
   as_of: timestamp,
   as_of_sequence: count.meta({ description: 'The next incremental export asks for `after_sequence` = this' }),
+  expired_through: count
+    .nullable()
+    .meta({ description: 'Events up to this number were asked for, and had been removed by retention' }),
   resumable: z.boolean().meta({ description: 'Whether it goes on from its last part after a crash' }),
   progress: progressSchema,
   rows: count.nullable(),

@@ -13,7 +13,7 @@ import { fileFormats } from '../../../core/exports/file-formats.ts';
 import { warningsOf } from '../../../core/exports/warnings.ts';
 import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
 import type { Database } from '../../../prisma/client.ts';
-import { boundOf } from '../../../prisma/exports/find.ts';
+import { spanOf } from '../../../prisma/exports/find.ts';
 import { countRows } from '../../../prisma/rows/count.ts';
 import { firstCells, firstLines } from '../../../prisma/rows/preview.ts';
 import { tenantOf } from '../../access/tenant-route.ts';
@@ -73,7 +73,7 @@ const startSeconds = 0.1;
  */
 async function estimateExport(database: Database, tenantId: string, request: ExportRequest): Promise<Estimate> {
   const content = contentOf(request);
-  const rows = { tenantId, asOfSequence: await boundOf(database.prisma, tenantId, content.filter), content };
+  const rows = { tenantId, ...(await spanOf(database.prisma, tenantId, content.filter)), content };
   const [count, sample, lines, cells] = await Promise.all([
     countRows(database, rows, countLimitMs),
     firstLines(database, rows, { count: sampleRows, limitMs: sampleLimitMs }),

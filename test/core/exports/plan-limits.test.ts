@@ -6,7 +6,7 @@ import {
   nextDay,
   planLimitsSchema,
   refuseBeyond,
-  retentionOf,
+  retentionByPlan,
   startOfDay,
 } from '../../../core/exports/plan-limits.ts';
 
@@ -33,7 +33,7 @@ describe('How long a plan keeps events', () => {
   it('is what the configuration says, else for ever, and is none of the amounts', () => {
     const changes = { pro: { retention_days: 30, api_keys: 7 } };
     expect(planLimitsSchema.parse(changes)).toEqual(changes);
-    expect([retentionOf('pro', changes), retentionOf('free', changes)]).toEqual([30, null]);
+    expect(retentionByPlan(changes)).toEqual({ free: null, pro: 30, enterprise: null });
     expect(limitsOf('pro', changes)).toEqual({ ...limitsOf('pro', {}), api_keys: 7 });
     expect(planLimitsSchema.safeParse({ pro: { retention_days: 0 } }).success).toBe(false);
   });
