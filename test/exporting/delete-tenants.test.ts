@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addManyEvents } from '../add-events.ts';
 import { type ApiProcess, startApiProcess } from '../api/api-process.ts';
-import { bodyOf, type Call } from '../api/start-app.ts';
+import { bodyOf } from '../api/start-app.ts';
 import { type Exporting, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
 import { type HeldRuns, holdRuns } from '../worker/hold-runs.ts';
+import { keepWriting } from '../worker/keep-writing.ts';
 import { startWorkerProcess, type WorkerProcess, workerSettings } from '../worker/worker-process.ts';
 
 const count = 100_000;
@@ -167,23 +168,3 @@ describe('The deletion of a tenant', () => {
     expect(await eventsOf(tenant.id)).toBe(0);
   });
 });
-
-/** Writes event after event, and says how long the slowest took. */
-function keepWriting(call: Call) {
-  let isOver = false;
-  let longest = 0;
-  const writing = (async () => {
-    while (!isOver) {
-      const begun = performance.now();
-      expect((await call('/v1/events', { json: { action: 'written.meanwhile' } })).status).toBe(201);
-      longest = Math.max(longest, performance.now() - begun);
-    }
-  })();
-  return {
-    async longestMs(): Promise<number> {
-      isOver = true;
-      await writing;
-      return longest;
-    },
-  };
-}

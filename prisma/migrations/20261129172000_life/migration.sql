@@ -11,8 +11,8 @@ create index tenants_status on tenants (status);
 -- Where a log begins: after the event of this number and hash (null before the first event expires). What is up to it has lived its time and is removed in batches; up to `removed_through` the rows are gone.
 -- `told_through` and `told_at`: up to where, and when, the log itself has said so last.
 alter table chain_heads
-  add column expired_through bigint not null default 0,
-  add column expired_hash bytea,
+  add column if not exists expired_through bigint not null default 0,
+  add column if not exists expired_hash bytea,
   add column removed_through bigint not null default 0,
   add column told_through bigint not null default 0,
   add column told_at timestamptz(6);
