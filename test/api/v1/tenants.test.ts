@@ -83,7 +83,7 @@ describe('/v1/tenants', () => {
     const headers = { 'logferry-tenant': tenant.id };
     const { data } = await bodyOf(app.admin('/v1/events?action=logferry.tenant.*&sort=sequence_number', { headers }));
     expect(data.map((event: { metadata: object }) => event.metadata)).toEqual([
-      { name: 'Kept', plan: 'pro', external_id: null, retention_days: 36_500, legal_hold: true },
+      { name: 'Kept', plan: 'pro', external_id: null, csv_formulas: 'keep', retention_days: 36_500, legal_hold: true },
       { retention_days: null },
       { retention_days: 1, legal_hold: false },
     ]);
