@@ -71,7 +71,7 @@ const moveHeads = `
 
 const columns = `tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
   actor_name, actor_email, target_type, target_id, context_ip, context_user_agent, context, description, metadata,
-  previous_hash, hash`;
+  previous_hash, hash, seed`;
 
 /** The events of "source", which gives tenant_id and n. About 500 bytes of CSV each, 130 of them the two hashes. */
 const eventsOf = (source: string): string => `
@@ -88,7 +88,7 @@ const eventsOf = (source: string): string => `
     ('{"mfa":' || (n % 3 > 0) || ',"plan":"team","region":"eu-central","request":{"duration_ms":' || n % 900
       || ',"id":"' || substr(noise, 1, 16) || '","method":"POST","path":"/v2/documents/' || n % 4999
       || '","status":200},"session":"' || substr(noise, 17, 16) || '","tags":["web","release-' || n % 30 || '"]}')::json,
-    sha256(int8send(n - 1)), sha256(int8send(n))
+    sha256(int8send(n - 1)), sha256(int8send(n)), substr(sha256(int8send(n)), 1, 16)
   from (${source}) as source
   cross join lateral (select md5(tenant_id::text || n) as noise, '198.51.100.' || n % 256 as ip,
     (array['curl/8.11.0', 'python-requests/2.32.3', 'Mozilla/5.0 (X11; rv:133.0) Firefox/133.0'])[1 + n % 3] as agent,

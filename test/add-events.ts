@@ -30,12 +30,12 @@ export async function addManyEvents(
     await sql(
       `insert into events (tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
          actor_name, actor_email, target_type, target_id, context_ip, context_user_agent, context, description, metadata,
-         previous_hash, hash)
+         previous_hash, hash, seed)
        select $1, n, gen_random_uuid(), timestamptz '2025-01-01T00:00:00Z' + n * interval '1 second', coalesce($3::timestamptz, now()),
          (enum_range(null::severity))[1 + n % 5], (array['user.login', 'user.logout', 'file.read', 'role.change'])[1 + n % 4],
          'user-' || n % 997, 'user', 'Name, "' || n % 997 || '"', 'user' || n % 997 || '@example.com', 'file', 'file-' || n,
          '198.51.100.' || n % 256, 'agent/1.0', ('{"ip":"198.51.100.' || n % 256 || '","user_agent":"agent/1.0"}')::json,
-         ${noise}, ('{"n":' || n || ',"region":"eu"}')::json, sha256(int8send(n - 1)), sha256(int8send(n))
+         ${noise}, ('{"n":' || n || ',"region":"eu"}')::json, sha256(int8send(n - 1)), sha256(int8send(n)), substr(sha256(int8send(n)), 1, 16)
        from generate_series(1, $2::bigint) n`,
       [tenantId, count, receivedAt ?? null],
     );

@@ -40,6 +40,7 @@ export const eventExample: Event = {
   created_at: time,
   hash: hash('a'),
   previous_hash: hash('0'),
+  proof: { seed: 'A'.repeat(22) },
 };
 
 /** A page with this one entry. */
@@ -52,6 +53,7 @@ export const verdictExample = {
     first_event_id: id(1),
     last_event_id: id(1),
     broken_at_event_id: null,
+    head: { sequence_number: 1, hash: hash('a') },
   },
 };
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventPathPattern } from '../../core/events/event-path.ts';
+import { sortPathPattern } from '../../core/events/event-path.ts';
 import { filterMembers, filterSchema } from '../../core/events/filter.ts';
 import { exportStatuses } from '../../prisma/exports/find.ts';
 import { pageLimits } from '../http/paging.ts';
@@ -45,7 +45,7 @@ export const perPage = query('per_page', 'Another name of `limit`', limitSchema)
 /** `sort` of a list of events. */
 export const sort = query('sort', 'A field of the event, with `-` before it for descending. Default: `-occurred_at`', {
   type: 'string',
-  pattern: eventPathPattern.replace('^', '^-?'),
+  pattern: sortPathPattern.replace('^', '^-?'),
 });
 
 /** `?status=` of exports, repeated for any of. */
@@ -81,6 +81,9 @@ export function filterParameters(): Parameter[] {
     return query(name, String(description), schema);
   });
 }
+
+/** The range of numbers, as in a filter. */
+export const sequenceRange = filterParameters().filter(({ name }) => name.endsWith('_sequence'));
 
 /** How the management says for whom it acts. */
 export const actingFor = (name: 'Logferry-Tenant' | 'frontegg-tenant-id'): Parameter =>

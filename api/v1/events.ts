@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
-import { parseEventPath } from '../../core/events/event-path.ts';
+import { parseSortPath } from '../../core/events/event-path.ts';
 import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
 import type { Sort } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
@@ -124,7 +124,7 @@ function readSort(value: unknown): Sort {
   if (value === undefined) return newestFirst;
   if (typeof value !== 'string') throw invalid([{ path: 'sort', message: 'must be given once' }]);
   const field = value.replace(/^-/, '');
-  const path = parseEventPath(field);
+  const path = parseSortPath(field);
   if ('error' in path) throw invalid([{ path: 'sort', message: path.error }]);
   return [{ field, direction: value.startsWith('-') ? 'desc' : 'asc' }];
 }

@@ -12,10 +12,11 @@ type Job = { databaseUrl: string; clients: number; forMs: number };
 const insert = `
   insert into events (tenant_id, sequence_number, id, occurred_at, received_at, severity, action, actor_id, actor_type,
     actor_name, actor_email, target_type, target_id, context_ip, context_user_agent, context, description, metadata,
-    previous_hash, hash)
+    previous_hash, hash, seed)
   select $1, $2 + row_number() over (), gen_random_uuid(), occurred_at, now(), severity, action, actor->>'id',
     actor->>'type', actor->>'name', actor->>'email', target->>'type', target->>'id', context->>'ip',
-    context->>'user_agent', context, description, metadata, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')
+    context->>'user_agent', context, description, metadata, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex'),
+    decode(repeat('00', 16), 'hex')
   from json_to_recordset($3) as event (occurred_at timestamptz, severity severity, action text, actor json, target json,
     context json, description text, metadata json)`;
 

@@ -2,7 +2,7 @@ import type { Severity } from './events.ts';
 import type { AnyLeaf, contextCopies } from './members.ts';
 
 /** The values that an event brings along; the others are added by the chain, or are names for these. */
-type Brought = Exclude<AnyLeaf, { chained: true } | { repeats: true }> | (typeof contextCopies)[number];
+type Brought = Extract<AnyLeaf, { compartment: string }> | (typeof contextCopies)[number];
 type Stored<L> = L extends { type: 'severity' } ? Severity : L extends { nullable: true } ? string | null : string;
 
 /** The values of an event by their columns; times as the API writes them, JSON as canonical text (RFC 8785). */
@@ -12,6 +12,7 @@ export type EventColumns = { [L in Brought as L['column']]: Stored<L> };
 export type NewEvent = EventColumns & {
   /** Whether the client gave the id: then a stored event of that id stands, and this one is a repeat. */
   own_id: boolean;
-  /** SHA-256 of the event's canonical JSON, as hex (docs/chain.md). */
-  digest: string;
+  /** What its salts are made of, and what it is proven by (docs/verify.md). */
+  seed: Buffer;
+  digest: Buffer;
 };

@@ -12,9 +12,14 @@ const isFreeForm = (field: EventField): boolean => field.type === 'json' && fiel
 export const pathPattern = `^(?:${firstStep})(?:${step})*$`;
 
 /** What parseEventPath() reads, as a JSON Schema pattern; it also reads the names of fields in brackets, `["action"]`. */
-export const eventPathPattern = `^(?:${eventFields
-  .map((field) => field.path.replace('.', '\\.') + (isFreeForm(field) ? `(?:${step})*` : ''))
-  .join('|')})$`;
+export const eventPathPattern = patternOf(eventFields);
+/** The same without the one field that has no order. */
+export const sortPathPattern = patternOf(eventFields.filter(({ type }) => type !== 'proof'));
+
+function patternOf(fields: readonly EventField[]): string {
+  const paths = fields.map((field) => field.path.replace('.', '\\.') + (isFreeForm(field) ? `(?:${step})*` : ''));
+  return `^(?:${paths.join('|')})$`;
+}
 
 /** Where in an event a value stands: a fixed field, and for free-form ones the steps inside it. */
 export type EventPath = {
@@ -48,6 +53,13 @@ export function parseEventPath(text: string): EventPath | { error: string } {
     break;
   }
   return { error: unknownField(text) };
+}
+
+/** Reads the path of a field to sort by, as parseEventPath(); the one that has no order is refused. */
+export function parseSortPath(text: string): EventPath | { error: string } {
+  const path = parseEventPath(text);
+  if ('error' in path || path.field.type !== 'proof') return path;
+  return { error: `"${path.field.path}" has no order; sort by sequence_number, occurred_at or another field` };
 }
 
 /** The message for a field that does not exist. */

@@ -1,9 +1,10 @@
-import { hash } from 'node:crypto';
-import type { ChainLink } from './chain-link.ts';
-import type { EventColumns } from './event-columns.ts';
+import type { ChainLink } from '../evidence/chain-link.ts';
+import { compartments, type OfEach } from '../evidence/compartments.ts';
+import { seedProof } from '../evidence/proof.ts';
+import type { EventColumns, NewEvent } from './event-columns.ts';
 import {
   type ChainedColumn,
-  digestMembers,
+  compartmentMembers,
   eventMembers,
   type Group,
   isGroup,
@@ -11,15 +12,13 @@ import {
   type Member,
 } from './members.ts';
 
-type WriteEvent = (event: EventColumns, link?: ChainLink) => string;
-
 /**
- * Makes the function that writes these members as JSON. It is compiled from the tree, once, into a single template: every
- * event is written through two of them, and calling a function for each member took twice as long (2.7 µs an event became
- * 5.5). Only names and columns of core/events/members.ts become code.
+ * Makes a function of this expression. Code is compiled from the tree, once, into a single template for each text: every
+ * event is written through them, and calling a function for each member took twice as long (2.7 µs an event became 5.5).
+ * Only names and columns of core/events/members.ts become code.
  */
-const compile = (members: readonly Member[]): WriteEvent =>
-  new Function('event', 'link', `return ${objectCode(members)};`) as WriteEvent;
+const compile = <Write>(expression: string): Write =>
+  new Function('event', 'link', 'proof', `return ${expression};`) as Write;
 
 function objectCode(members: readonly Member[]): string {
   const written = members.map(
@@ -34,7 +33,8 @@ function groupCode({ members, nullable }: Group): string {
 }
 
 // JSON.stringify writes texts as RFC 8785 section 3.2.2.2 asks, and null as JSON has it.
-function leafCode({ type, column, chained }: Leaf): string {
+function leafCode({ type, column, chained, proves }: Leaf): string {
+  if (proves) return 'proof';
   if (chained) {
     const added = `link.${inLink[column as ChainedColumn]}`;
     return type === 'integer' ? added : `'"' + ${added} + '"'`;
@@ -51,17 +51,18 @@ const inLink: Record<ChainedColumn, keyof ChainLink> = {
   previous_hash: 'previousHash',
 };
 
-const writeDigested = compile(digestMembers);
-const writeWhole = compile(eventMembers);
+const compartmentCode = compartments.map((compartment) => {
+  const members = compartmentMembers[compartment];
+  return 'column' in members ? leafCode(members) : objectCode(members);
+});
 
 /**
- * The text that the digest is made of: RFC 8785 canonical JSON of the members named in docs/chain.md. Put together from
- * the columns, because their JSON is canonical already; prisma/sql/event-json.ts builds the same text in SQL.
+ * The compartments of an event as RFC 8785 canonical JSON, of which its commitments are made (docs/verify.md). Put together
+ * from the columns, because their JSON is canonical already; prisma/sql/event-json.ts builds the same texts in SQL.
  */
-export const canonicalEvent = (event: EventColumns): string => writeDigested(event);
+export const compartmentTexts = compile<(event: EventColumns) => OfEach<string>>(`[${compartmentCode.join(', ')}]`);
 
-/** The digest of an event: SHA-256 of canonicalEvent(), as hex. */
-export const digestOf = (canonical: string): string => hash('sha256', canonical, 'hex');
+const writeWhole = compile<(event: EventColumns, link: ChainLink, proof: string) => string>(objectCode(eventMembers));
 
 /** The event as GET writes it, to the byte (prisma/sql/event-json.ts: wholeEventJson). */
-export const eventJson = (event: EventColumns, link: ChainLink): string => writeWhole(event, link);
+export const eventJson = (event: NewEvent, link: ChainLink): string => writeWhole(event, link, seedProof(event.seed));

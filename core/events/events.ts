@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ErasedProof } from '../evidence/proof.ts';
 import { storableTextPattern } from '../json/json.ts';
 import { unknownName } from '../nearest-name.ts';
 import { strictObject } from '../strict-object.ts';
@@ -35,7 +36,9 @@ type ValueOf<M> = M extends { members: readonly (infer L extends Leaf)[] }
       ? Severity
       : M extends { type: 'integer' }
         ? number
-        : string;
+        : M extends { type: 'proof' }
+          ? { seed: string } | ErasedProof
+          : string;
 
 /** The event as GET returns it. */
 export type Event = { [M in (typeof eventMembers)[number] as M['name']]: OrNull<M, ValueOf<M>> };
@@ -53,7 +56,7 @@ const firstFields = [
   ...['target', 'target.type', 'target.id', 'target.meta', 'context.ip', 'context.user_agent', 'context'],
 ];
 /** These come last. */
-const lastFields = ['hash', 'previous_hash'];
+const lastFields = ['hash', 'previous_hash', 'proof'];
 
 const place = ({ path }: EventField): number => {
   const first = firstFields.indexOf(path);
@@ -64,8 +67,8 @@ const place = ({ path }: EventField): number => {
 /** The fields of an event: filters, columns and sorts are made from them. */
 export const eventFields: readonly EventField[] = [
   ...eventLeaves.map(
-    ({ path, type, column, repeats, nullable = false }) =>
-      ({ path, type, column, csv: !repeats, nullable }) as EventField,
+    ({ path, type, column, repeats, proves, nullable = false }) =>
+      ({ path, type, column, csv: !repeats && !proves, nullable }) as EventField,
   ),
   ...contextCopies.map(
     ({ name, type, column }): EventField => ({ path: `context.${name}`, type, column, csv: true, nullable: true }),

@@ -1,24 +1,42 @@
-/** What a field holds. `json` fields are free-form: paths may go on inside them. */
-export type FieldType = 'uuid' | 'integer' | 'time' | 'severity' | 'text' | 'json' | 'hash';
+import { type Compartment, compartments } from '../evidence/compartments.ts';
 
-/** A value of an event; of a `json` one, `shape` says what JSON it is. */
-export type Leaf = LeafBase &
-  ({ type: 'json'; shape: JsonShape } | { type: Exclude<FieldType, 'json'>; shape?: never });
+/**
+ * What a field holds. `json` fields are free-form: paths may go on inside them. `proof` is JSON that is made of two columns
+ * (docs/verify.md).
+ */
+export type FieldType = 'uuid' | 'integer' | 'time' | 'severity' | 'text' | 'json' | 'hash' | 'proof';
 
-export type JsonShape = 'object' | 'context' | 'change';
-
-type LeafBase = {
+/** A value and its column; of a `json` one, `shape` says what JSON it is. */
+export type Value = {
   name: string;
   /** Its column in the table of events. */
   column: string;
   nullable?: true;
-  /** Given by the chain when the event is stored, and no part of its digest. */
-  chained?: true;
-  /** Another name of a column that is there already: no part of the digest, nor of a CSV without `properties`. */
-  repeats?: true;
   /** For the OpenAPI document. */
   about?: string;
+} & ({ type: 'json'; shape: JsonShape } | { type: Exclude<FieldType, 'json'>; shape?: never });
+
+/** A value of an event. One that does not say how it is proven does not compile. */
+export type Leaf = Value & Proven;
+
+export type JsonShape = 'object' | 'context' | 'change';
+
+/** How the digest holds a value, or why it does not. */
+type Proven = Committed | Chained | Repeated | Proving;
+/** It stands in a compartment: under its name or `committedAs`, or, if that is null, as the whole of it. */
+type Committed = {
+  compartment: Compartment;
+  committedAs?: string | null;
+  chained?: never;
+  repeats?: never;
+  proves?: never;
 };
+/** Given by the chain when the event is stored. */
+type Chained = { chained: true; compartment?: never; repeats?: never; proves?: never };
+/** Another name of a column that is there already; a CSV without `properties` does not have it either. */
+type Repeated = { repeats: true; compartment?: never; chained?: never; proves?: never };
+/** What the digest can be computed with. */
+type Proving = { proves: true; compartment?: never; chained?: never; repeats?: never };
 
 /** Values that belong together. Of one that may be null, all are null then. */
 export type Group = { name: string; members: readonly Leaf[]; nullable?: true };
@@ -26,10 +44,10 @@ export type Member = Leaf | Group;
 
 /**
  * The shape of an event, in the order in which replies have its members. The one list of them: columns, fields, filters, the
- * SQL and the text of a whole event, its digest, the rows of files and OpenAPI are made from it.
+ * SQL and the text of a whole event, its compartments, the rows of files and OpenAPI are made from it.
  */
 export const eventMembers = [
-  { name: 'id', type: 'uuid', column: 'id' },
+  { name: 'id', type: 'uuid', column: 'id', compartment: 'what' },
   {
     name: 'sequence_number',
     type: 'integer',
@@ -37,49 +55,64 @@ export const eventMembers = [
     chained: true,
     about: "Counts the tenant's events from 1 without gaps",
   },
-  { name: 'action', type: 'text', column: 'action' },
-  { name: 'severity', type: 'severity', column: 'severity' },
+  { name: 'action', type: 'text', column: 'action', compartment: 'what' },
+  { name: 'severity', type: 'severity', column: 'severity', compartment: 'what' },
   {
     name: 'actor',
     members: [
-      { name: 'id', type: 'text', column: 'actor_id', nullable: true },
-      { name: 'type', type: 'text', column: 'actor_type', nullable: true },
-      { name: 'name', type: 'text', column: 'actor_name', nullable: true },
-      { name: 'email', type: 'text', column: 'actor_email', nullable: true },
-      { name: 'meta', type: 'json', column: 'actor_meta', nullable: true, shape: 'object' },
+      { name: 'id', type: 'text', column: 'actor_id', nullable: true, compartment: 'actor' },
+      { name: 'type', type: 'text', column: 'actor_type', nullable: true, compartment: 'actor' },
+      { name: 'name', type: 'text', column: 'actor_name', nullable: true, compartment: 'person' },
+      { name: 'email', type: 'text', column: 'actor_email', nullable: true, compartment: 'person' },
+      { name: 'meta', type: 'json', column: 'actor_meta', nullable: true, shape: 'object', compartment: 'person' },
     ],
   },
   {
     name: 'target',
     nullable: true,
     members: [
-      { name: 'type', type: 'text', column: 'target_type', nullable: true },
-      { name: 'id', type: 'text', column: 'target_id', nullable: true },
-      { name: 'meta', type: 'json', column: 'target_meta', nullable: true, shape: 'object' },
+      {
+        name: 'type',
+        type: 'text',
+        column: 'target_type',
+        nullable: true,
+        compartment: 'what',
+        committedAs: 'target_type',
+      },
+      { name: 'id', type: 'text', column: 'target_id', nullable: true, compartment: 'target' },
+      { name: 'meta', type: 'json', column: 'target_meta', nullable: true, shape: 'object', compartment: 'target' },
     ],
   },
-  { name: 'context', type: 'json', column: 'context', shape: 'context' },
-  { name: 'description', type: 'text', column: 'description', nullable: true },
-  { name: 'diff', type: 'json', column: 'diff', nullable: true, shape: 'change' },
-  { name: 'metadata', type: 'json', column: 'metadata', shape: 'object' },
-  { name: 'occurred_at', type: 'time', column: 'occurred_at' },
-  { name: 'received_at', type: 'time', column: 'received_at' },
+  { name: 'context', type: 'json', column: 'context', shape: 'context', compartment: 'context', committedAs: null },
+  { name: 'description', type: 'text', column: 'description', nullable: true, compartment: 'detail' },
+  { name: 'diff', type: 'json', column: 'diff', nullable: true, shape: 'change', compartment: 'detail' },
+  { name: 'metadata', type: 'json', column: 'metadata', shape: 'object', compartment: 'detail' },
+  { name: 'occurred_at', type: 'time', column: 'occurred_at', compartment: 'what' },
+  { name: 'received_at', type: 'time', column: 'received_at', compartment: 'what' },
   { name: 'created_at', type: 'time', column: 'received_at', repeats: true, about: 'The same as `received_at`' },
   {
     name: 'hash',
     type: 'hash',
     column: 'hash',
     chained: true,
-    about: 'Chains the events; docs/chain.md has the rule',
+    about: 'Chains the events; docs/verify.md has the rule',
   },
   { name: 'previous_hash', type: 'hash', column: 'previous_hash', chained: true },
+  {
+    name: 'proof',
+    type: 'proof',
+    column: 'seed',
+    proves: true,
+    about:
+      'What the digest is computed with (docs/verify.md): `seed`, or `salts` and `erased` once something was erased',
+  },
 ] as const satisfies readonly Member[];
 
 /** Columns that repeat a text inside `context`, for filters and columns of files. No digest holds them, as it holds `context`. */
 export const contextCopies = [
   { name: 'ip', type: 'text', column: 'context_ip', nullable: true },
   { name: 'user_agent', type: 'text', column: 'context_user_agent', nullable: true },
-] as const satisfies readonly Leaf[];
+] as const satisfies readonly Value[];
 
 type LeafOf<M> = M extends { members: readonly (infer L)[] } ? L : M;
 /** The type of every value of the tree. */
@@ -97,12 +130,24 @@ export const eventLeaves: readonly (Leaf & { path: string })[] = (eventMembers a
       : { ...member, path: member.name },
 );
 
-/** What a digest is made of: sorted by name, as RFC 8785 has it, without what the chain adds. */
-export const digestMembers: readonly Member[] = (eventMembers as readonly Member[])
-  .filter((member) => isGroup(member) || !(member.chained || member.repeats))
-  .map((member) => (isGroup(member) ? { ...member, members: member.members.toSorted(byName) } : member))
-  .toSorted(byName);
+const committed = eventLeaves.filter((leaf) => leaf.compartment !== undefined);
 
-function byName(a: Member, b: Member): number {
+/**
+ * What each compartment holds, of which its commitment is made: the members of an object, sorted by name as RFC 8785 has it,
+ * or the one value that is the whole of it.
+ */
+export const compartmentMembers = Object.fromEntries(
+  compartments.map((compartment) => [compartment, membersOf(compartment)]),
+) as Readonly<Record<Compartment, readonly Leaf[] | Leaf>>;
+
+function membersOf(compartment: Compartment): readonly Leaf[] | Leaf {
+  const leaves = committed.filter((leaf) => leaf.compartment === compartment);
+  return (
+    leaves.find(({ committedAs }) => committedAs === null) ??
+    leaves.map((leaf): Leaf => ({ ...leaf, name: leaf.committedAs ?? leaf.name })).toSorted(byName)
+  );
+}
+
+function byName(a: Leaf, b: Leaf): number {
   return a.name < b.name ? -1 : 1;
 }

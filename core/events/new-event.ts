@@ -1,4 +1,6 @@
 import type { FieldError } from '../errors.ts';
+import { digestOf } from '../evidence/digest.ts';
+import { newSeed } from '../evidence/seeds.ts';
 import { fieldErrors } from '../field-errors.ts';
 import { newId } from '../ids.ts';
 import { canonicalJson } from '../json/canonical-json.ts';
@@ -6,7 +8,7 @@ import { countMembers } from '../json/duplicate-members.ts';
 import { findUnstorable, isTooDeep } from '../json/json.ts';
 import { now, parseTimestamp, type Timestamp } from '../times.ts';
 import type { NewEvent } from './event-columns.ts';
-import { canonicalEvent, digestOf } from './event-text.ts';
+import { compartmentTexts } from './event-text.ts';
 import { type EventInput, eventInput } from './events.ts';
 
 type Read = { event: NewEvent } | { errors: FieldError[] };
@@ -50,8 +52,12 @@ const mostMembers = 20_000;
 const tooManyMembers: FieldError = { path: '', message: `has more than ${mostMembers} members` };
 
 /** A character has three bytes at most, so most texts need not be measured. */
-const isTooLarge = (canonical: string): boolean =>
-  canonical.length * 3 > eventLimitBytes && Buffer.byteLength(canonical) > eventLimitBytes;
+function isTooLarge(texts: readonly string[]): boolean {
+  let characters = 0;
+  for (const text of texts) characters += text.length;
+  if (characters * 3 <= eventLimitBytes) return false;
+  return texts.reduce((bytes, text) => bytes + Buffer.byteLength(text), 0) > eventLimitBytes;
+}
 
 const tooLarge: FieldError = {
   path: '',
@@ -65,14 +71,14 @@ function completeEvent(input: EventInput): Read {
   const errors = beyondTheSchema(input, occurred_at);
   if (errors.length > 0 || !occurred_at) return { errors: [...unstorableIn(input), ...errors] };
   const event = withoutDigest(input, { occurred_at, received_at });
-  const canonical = canonicalEvent(event);
+  const texts = compartmentTexts(event);
   // Canonical JSON escapes what cannot be stored, and little else: most events need no look at each of their texts.
-  if (canonical.includes('\\u') || isTooDeep(input)) {
+  if (texts.some((text) => text.includes('\\u')) || isTooDeep(input)) {
     const unstorable = unstorableIn(input);
     if (unstorable.length > 0) return { errors: unstorable };
   }
-  if (isTooLarge(canonical)) return { errors: [tooLarge] };
-  event.digest = digestOf(canonical);
+  if (isTooLarge(texts)) return { errors: [tooLarge] };
+  event.digest = digestOf(event.seed, texts);
   return { event };
 }
 
@@ -94,6 +100,8 @@ function unstorableIn(input: EventInput): FieldError[] {
   const error = findUnstorable(input);
   return error ? [error] : [];
 }
+
+const noDigest = Buffer.alloc(0);
 
 function withoutDigest(
   input: EventInput,
@@ -125,7 +133,8 @@ function withoutDigest(
     // A diff of nulls alone is the same as none.
     diff: diff?.before == null && diff?.after == null ? null : canonicalDiff(diff),
     metadata: canonicalJson(input.metadata ?? {}),
-    digest: '',
+    seed: newSeed(),
+    digest: noDigest,
   };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { eventPathPattern, parseEventPath } from '../events/event-path.ts';
+import { parseSortPath, sortPathPattern } from '../events/event-path.ts';
 import type { RowFilter } from '../events/field-criteria.ts';
 import { filterSchema } from '../events/filter.ts';
 import { findUnstorableText } from '../json/json.ts';
@@ -51,10 +51,10 @@ export const sortSchema = z
       field: z
         .string({ error: 'must be a field of the event, as text' })
         .superRefine((field, context) => {
-          const path = parseEventPath(field);
+          const path = parseSortPath(field);
           if ('error' in path) context.addIssue({ code: 'custom', message: path.error });
         })
-        .meta({ pattern: eventPathPattern }),
+        .meta({ pattern: sortPathPattern }),
       direction: oneOf('direction', ['asc', 'desc']).default('asc'),
     }),
     { error: 'must be a list of {"field": …, "direction": …}' },

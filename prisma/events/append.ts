@@ -1,8 +1,8 @@
-import { hash as sha256 } from 'node:crypto';
 import { oneAtATime } from '../../core/async/one-at-a-time.ts';
 import { AppError } from '../../core/errors.ts';
-import type { ChainEnd, ChainLink } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
+import type { ChainEnd, ChainLink } from '../../core/evidence/chain-link.ts';
+import { hashOf } from '../../core/evidence/digest.ts';
 import type { Sql } from '../client.ts';
 import { copyEvents, encodeEvents } from './binary-rows.ts';
 import { newEventColumns, newEventNames } from './columns.ts';
@@ -33,7 +33,7 @@ export async function lockChainHead(sql: Sql, tenantId: string): Promise<ChainEn
 
 /**
  * Appends events to the tenant's log, in the order given, inside the caller's transaction: numbered without gaps, chained
- * (docs/chain.md), repeats left out. The only way into the table, besides the stream's (prisma/events/append-stream.ts).
+ * (docs/verify.md), repeats left out. The only way into the table, besides the stream's (prisma/events/append-stream.ts).
  * The tenant's chain stays locked until the caller commits, so that should come soon.
  * @returns one entry for each event, in the order given
  * @throws AppError not_found for a tenant that does not exist
@@ -75,9 +75,9 @@ async function findStored(sql: Sql, tenantId: string, events: readonly NewEvent[
  * The columns of a staged event, for `create table` and json_to_recordset: all text but the number, JSON members too, so
  * that the very text which was hashed is stored.
  */
-export const stagedColumns = `${newEventColumns.map(([name]) => `${name} text`).join(', ')}, digest text`;
+export const stagedColumns = `${newEventColumns.map(([name]) => `${name} text`).join(', ')}, seed text, digest text`;
 /** Their names. */
-export const stagedNames = `${newEventNames}, digest`;
+export const stagedNames = `${newEventNames}, seed, digest`;
 
 const casts = newEventColumns.map(([name, type]) => `${name}::${type}`).join(', ');
 
@@ -92,8 +92,8 @@ export const chainAndStore = (source: string): string => `
       event_chain(decode($3, 'hex'), $2::bigint + position, decode(digest, 'hex')) over (order by position) as hash
     from ${source}
   ), stored as (
-    insert into events (tenant_id, sequence_number, ${newEventNames}, previous_hash, hash)
-    select $1::uuid, sequence_number, ${casts},
+    insert into events (tenant_id, sequence_number, ${newEventNames}, seed, previous_hash, hash)
+    select $1::uuid, sequence_number, ${casts}, decode(seed, 'hex'),
       lag(hash, 1, decode($3, 'hex')) over (order by position), hash
     from chained order by position
     returning sequence_number, hash
@@ -110,8 +110,8 @@ const moveHead = `
 /** Stores events that were chained here: no function of PostgreSQL hashes as fast as this process does. */
 const storeChained = `
   with stored as (
-    insert into events (tenant_id, sequence_number, ${newEventNames}, previous_hash, hash)
-    select $1::uuid, sequence_number, ${casts}, decode(previous_hash, 'hex'), decode(hash, 'hex')
+    insert into events (tenant_id, sequence_number, ${newEventNames}, seed, previous_hash, hash)
+    select $1::uuid, sequence_number, ${casts}, decode(seed, 'hex'), decode(previous_hash, 'hex'), decode(hash, 'hex')
     from json_to_recordset($4::json) as chained (sequence_number bigint, previous_hash text, hash text, ${stagedColumns})
   ) ${moveHead}`;
 
@@ -127,7 +127,7 @@ async function insert(sql: Sql, tenantId: string, head: ChainEnd, events: readon
     await sql.copyIn(copyEvents, encodeEvents(tenantId, events, links));
     await sql(moveHead, moved);
   } else {
-    const rows = events.map((event, index) => ({ ...event, ...asColumns(links[index]!) }));
+    const rows = events.map((event, index) => ({ ...inHex(event), ...asColumns(links[index]!) }));
     await sql(storeChained, [...moved, JSON.stringify(rows)]);
   }
   return links;
@@ -139,23 +139,24 @@ const asColumns = ({ sequenceNumber, hash, previousHash }: ChainLink) => ({
   previous_hash: previousHash,
 });
 
-/** The numbers and hashes of events that follow the head (docs/chain.md); hashes as hex. */
+/** An event whose bytes are hex, for JSON. */
+const inHex = ({ seed, digest, ...event }: NewEvent) => ({
+  ...event,
+  seed: seed.toString('hex'),
+  digest: digest.toString('hex'),
+});
+
+/** The numbers and hashes of events that follow the head (docs/verify.md). */
 function chainAfter(head: ChainEnd, events: readonly NewEvent[]): ChainLink[] {
-  const link = Buffer.alloc(2 * hashBytes + 8);
-  let { sequenceNumber, hash: previous } = head;
+  let { sequenceNumber, hash: previousHash } = head;
   return events.map(({ digest }) => {
     sequenceNumber++;
-    link.write(previous, 0, 'hex');
-    link.writeBigInt64BE(BigInt(sequenceNumber), hashBytes);
-    link.write(digest, hashBytes + 8, 'hex');
-    const previousHash = previous;
-    previous = sha256('sha256', link, 'hex');
-    return { sequenceNumber, hash: previous, previousHash };
+    const link = { sequenceNumber, hash: hashOf(previousHash, sequenceNumber, digest), previousHash };
+    previousHash = link.hash;
+    return link;
   });
 }
 
-const hashBytes = 32;
-
 /** Events as the JSON text that json_to_recordset reads, numbered from `firstPosition`. */
 export const stagedRows = (events: readonly NewEvent[], firstPosition: number): string =>
-  JSON.stringify(events.map((event, index) => ({ position: firstPosition + index, ...event })));
+  JSON.stringify(events.map((event, index) => ({ position: firstPosition + index, ...inHex(event) })));

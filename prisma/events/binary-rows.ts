@@ -1,13 +1,13 @@
-import type { ChainLink } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
+import type { ChainLink } from '../../core/evidence/chain-link.ts';
 import type { Timestamp } from '../../core/times.ts';
 import { newEventColumns, newEventNames } from './columns.ts';
 
 /** What encodeEvents() prints is for this statement. */
-export const copyEvents = `copy events (tenant_id, sequence_number, ${newEventNames}, previous_hash, hash)
+export const copyEvents = `copy events (tenant_id, sequence_number, ${newEventNames}, seed, previous_hash, hash)
   from stdin with (format binary)`;
 
-const columnCount = 4 + newEventColumns.length;
+const columnCount = 5 + newEventColumns.length;
 
 /** Signature, flags and the length of the extension (PostgreSQL documentation, COPY, "Binary Format"). */
 const header = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
@@ -17,7 +17,7 @@ const endOfCopy = -1;
 const isNull = -1;
 
 /** Bytes that a row has besides its texts at most: the number of columns, their lengths, what is no text. */
-const fixedBytes = 2 + 4 * columnCount + 2 * (16 + 32) + 3 * 8;
+const fixedBytes = 2 + 4 * columnCount + 2 * (16 + 32) + 16 + 3 * 8;
 /** Bytes that a UTF-16 code unit takes at most. */
 const mostUtf8 = 3;
 
@@ -37,6 +37,8 @@ export function encodeEvents(tenantId: string, events: readonly NewEvent[], link
       const value = event[name];
       at = value === null ? bytes.writeInt32BE(isNull, at) : write(bytes, value, at);
     }
+    at = bytes.writeInt32BE(event.seed.length, at);
+    at += event.seed.copy(bytes, at);
     at = writeHex(bytes, link.previousHash, at);
     at = writeHex(bytes, link.hash, at);
   }

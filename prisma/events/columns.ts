@@ -1,5 +1,5 @@
 import type { EventColumns } from '../../core/events/event-columns.ts';
-import { contextCopies, eventLeaves, type FieldType, type Leaf } from '../../core/events/members.ts';
+import { contextCopies, eventLeaves, type FieldType, type Value } from '../../core/events/members.ts';
 
 const sqlTypes: Record<FieldType, string> = {
   uuid: 'uuid',
@@ -9,14 +9,15 @@ const sqlTypes: Record<FieldType, string> = {
   text: 'text',
   json: 'json',
   hash: 'bytea',
+  proof: 'bytea',
 };
 
 /**
- * Columns of events that a new event brings along: name and type. The sequence number, the tenant and the hashes are added
- * on the way.
+ * Columns of events that a new event brings along: name and type. The sequence number, the tenant, the seed and the hashes
+ * are added on the way.
  */
-export const newEventColumns = [...eventLeaves.filter((leaf) => !leaf.chained && !leaf.repeats), ...contextCopies].map(
-  ({ column, type }: Leaf) => [column as keyof EventColumns, sqlTypes[type]] as const,
+export const newEventColumns = [...eventLeaves.filter(({ compartment }) => compartment), ...contextCopies].map(
+  ({ column, type }: Value) => [column as keyof EventColumns, sqlTypes[type]] as const,
 );
 
 /** Their names, as a list of SQL. */

@@ -1,5 +1,5 @@
 import {
-  digestMembers,
+  compartmentMembers,
   eventMembers,
   type FieldType,
   type Group,
@@ -7,6 +7,7 @@ import {
   type Leaf,
   type Member,
 } from '../../core/events/members.ts';
+import { compartments, type OfEach } from '../../core/evidence/compartments.ts';
 
 /** A time as the API writes it, or with 3 digits cut to milliseconds. The session must be in UTC (prisma/client.ts). */
 export const timeText = (column: string, digits: 3 | 6 = 6): string =>
@@ -21,7 +22,11 @@ const jsonOf: Record<FieldType, (column: string) => { value: string; isQuoted?: 
   text: (column) => ({ value: `to_json(${column})` }),
   json: (column) => ({ value: column }),
   hash: (column) => ({ value: `encode(${column}, 'hex')`, isQuoted: true }),
+  proof: () => ({ value: proofJson }),
 };
+
+/** The member `proof` (docs/verify.md): of the seed, or as an erasure has left it. */
+export const proofJson = `coalesce(erased::text, concat('{"seed":"', rtrim(translate(encode(seed, 'base64'), '+/', '-_'), '='), '"}'))`;
 
 /** JSON `null` for SQL null. */
 const orNull = (expression: string): string => `coalesce((${expression})::text, 'null')`;
@@ -55,8 +60,11 @@ function groupSql({ members, nullable }: Group): string {
 /** The whole event as JSON text, members in the order of the API reference. */
 export const wholeEventJson = objectSql(eventMembers);
 
-/** The text that an event's digest is made of, as core/events/event-text.ts builds it: RFC 8785. */
-export const canonicalEventSql = objectSql(digestMembers);
+/** The compartments of an event as JSON text, as core/events/event-text.ts builds them: RFC 8785. */
+export const compartmentSql = compartments.map((compartment) => {
+  const members = compartmentMembers[compartment];
+  return 'column' in members ? `${members.column}::text` : objectSql(members);
+}) as unknown as OfEach<string>;
 
 /** Where the whole actor or target is asked for: its JSON, and SQL null for no target. */
 export function wholeMemberJson(name: string): string {

@@ -42,6 +42,7 @@ function keysOf({ field, steps }: EventPath, direction: SortKey['direction']): S
     const value = `nullif((${json})::jsonb, 'null')`;
     return nullable(value, value, 'jsonb', `'null'`, direction);
   }
+  if (field.type === 'proof') throw new Error('proof has no order');
   const type = { uuid: 'uuid', integer: 'bigint', time: 'timestamptz', severity: 'severity', hash: 'bytea' }[
     field.type
   ];

@@ -1,7 +1,7 @@
 import type { EventPath } from '../../core/events/event-path.ts';
 import type { CellSource } from '../../core/exports/columns.ts';
 import type { Bind } from './bind.ts';
-import { timeText, wholeMemberJson } from './event-json.ts';
+import { proofJson, timeText, wholeMemberJson } from './event-json.ts';
 
 /**
  * The value inside a JSON column, as json; SQL null where the path does not exist. `#>` is one call, but takes a number
@@ -26,6 +26,7 @@ export function cellText(source: CellSource, bind: Bind): string {
   if (field.column === null) return wholeMemberJson(field.path);
   if (steps.length > 0) return `(${jsonAt(field.column, steps, bind)}) #>> '{}'`;
   if (field.type === 'time') return timeText(field.column, digits);
+  if (field.type === 'proof') return proofJson;
   return field.type === 'hash' ? `encode(${field.column}, 'hex')` : field.column;
 }
 

@@ -45,6 +45,7 @@ const refused: [string, object, string, RegExp][] = [
     'filter.after_sequence',
     /through_sequence/,
   ],
+  ['a sort by the proof', { format: 'csv', sort: [{ field: 'proof' }] }, 'sort.0.field', /has no order/],
   [
     'a path with a NUL character',
     { format: 'csv', properties: [{ name: 'metadata["\\u0000"]' }] },

@@ -174,6 +174,7 @@ describe.each(clients)('A client of LogProof in $name', (client) => {
         first_event_id: stored.find((event) => event.sequence_number === 1)!.id,
         last_event_id: expect.any(String),
         broken_at_event_id: null,
+        head: { sequence_number: events_checked, hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
       });
       // The exports before it are in the log as soon as they have ended.
       expect(events_checked).toBeGreaterThanOrEqual(101);

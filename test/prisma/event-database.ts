@@ -1,6 +1,6 @@
-import type { ChainEnd } from '../../core/events/chain-link.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { readNewEvent } from '../../core/events/new-event.ts';
+import type { ChainEnd } from '../../core/evidence/chain-link.ts';
 import { inTransaction, openDatabase, pgSql } from '../../prisma/client.ts';
 import { appendEvents, type StoredEvent } from '../../prisma/events/append.ts';
 import { createTenant } from '../../prisma/tenants.ts';

@@ -8,6 +8,7 @@ import {
   type JsonShape,
   type Member,
 } from '../../../core/events/members.ts';
+import { compartments } from '../../../core/evidence/compartments.ts';
 import type { Verdict } from '../../../prisma/events/verify.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 
@@ -18,13 +19,21 @@ const shapes: Record<JsonShape, z.ZodType> = {
   change: z.object({ before: z.unknown(), after: z.unknown() }),
 };
 
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const someOf = (value: z.ZodType) => z.object(Object.fromEntries(compartments.map((name) => [name, value.optional()])));
+const proof = z.union([
+  z.object({ seed: z.string().regex(/^[\w-]{22}$/) }),
+  z.object({ salts: someOf(z.string().regex(/^[0-9a-f]{32}$/)), erased: someOf(hash) }),
+]);
+
 const types: Record<Exclude<FieldType, 'json'>, z.ZodType> = {
   uuid,
   integer: z.int().min(1),
   time: timestamp,
   severity: z.enum(severities),
   text: z.string(),
-  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  hash,
+  proof,
 };
 
 function schemaOf(member: Member): z.ZodType {
@@ -64,5 +73,8 @@ export const verdictSchema = z.object({
     reason: z.string().optional().meta({
       description: 'Where the events alone do not show it: the log ends before a number that an export knows',
     }),
+    head: z
+      .object({ sequence_number: count, hash })
+      .meta({ description: 'The last number and hash of the whole log; 0 and zeros of an empty one' }),
   }) satisfies z.ZodType<Verdict>,
 });

@@ -1425,7 +1425,9 @@ export const EventScalarFieldEnum = {
   diff: 'diff',
   metadata: 'metadata',
   previousHash: 'previousHash',
-  hash: 'hash'
+  hash: 'hash',
+  seed: 'seed',
+  erased: 'erased'
 } as const
 
 export type EventScalarFieldEnum = (typeof EventScalarFieldEnum)[keyof typeof EventScalarFieldEnum]

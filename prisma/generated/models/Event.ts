@@ -53,6 +53,7 @@ export type EventMinAggregateOutputType = {
   description: string | null
   previousHash: runtime.Bytes | null
   hash: runtime.Bytes | null
+  seed: runtime.Bytes | null
 }
 
 export type EventMaxAggregateOutputType = {
@@ -74,6 +75,7 @@ export type EventMaxAggregateOutputType = {
   description: string | null
   previousHash: runtime.Bytes | null
   hash: runtime.Bytes | null
+  seed: runtime.Bytes | null
 }
 
 export type EventCountAggregateOutputType = {
@@ -100,6 +102,8 @@ export type EventCountAggregateOutputType = {
   metadata: number
   previousHash: number
   hash: number
+  seed: number
+  erased: number
   _all: number
 }
 
@@ -131,6 +135,7 @@ export type EventMinAggregateInputType = {
   description?: true
   previousHash?: true
   hash?: true
+  seed?: true
 }
 
 export type EventMaxAggregateInputType = {
@@ -152,6 +157,7 @@ export type EventMaxAggregateInputType = {
   description?: true
   previousHash?: true
   hash?: true
+  seed?: true
 }
 
 export type EventCountAggregateInputType = {
@@ -178,6 +184,8 @@ export type EventCountAggregateInputType = {
   metadata?: true
   previousHash?: true
   hash?: true
+  seed?: true
+  erased?: true
   _all?: true
 }
 
@@ -291,6 +299,8 @@ export type EventGroupByOutputType = {
   metadata: runtime.JsonValue
   previousHash: runtime.Bytes
   hash: runtime.Bytes
+  seed: runtime.Bytes | null
+  erased: runtime.JsonValue | null
   _count: EventCountAggregateOutputType | null
   _avg: EventAvgAggregateOutputType | null
   _sum: EventSumAggregateOutputType | null
@@ -340,6 +350,8 @@ export type EventWhereInput = {
   metadata?: Prisma.JsonFilter<"Event">
   previousHash?: Prisma.BytesFilter<"Event"> | runtime.Bytes
   hash?: Prisma.BytesFilter<"Event"> | runtime.Bytes
+  seed?: Prisma.BytesNullableFilter<"Event"> | runtime.Bytes | null
+  erased?: Prisma.JsonNullableFilter<"Event">
 }
 
 export type EventOrderByWithRelationInput = {
@@ -366,6 +378,8 @@ export type EventOrderByWithRelationInput = {
   metadata?: Prisma.SortOrder
   previousHash?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  seed?: Prisma.SortOrderInput | Prisma.SortOrder
+  erased?: Prisma.SortOrderInput | Prisma.SortOrder
 }
 
 export type EventWhereUniqueInput = Prisma.AtLeast<{
@@ -397,6 +411,8 @@ export type EventWhereUniqueInput = Prisma.AtLeast<{
   metadata?: Prisma.JsonFilter<"Event">
   previousHash?: Prisma.BytesFilter<"Event"> | runtime.Bytes
   hash?: Prisma.BytesFilter<"Event"> | runtime.Bytes
+  seed?: Prisma.BytesNullableFilter<"Event"> | runtime.Bytes | null
+  erased?: Prisma.JsonNullableFilter<"Event">
 }, "tenantId_sequenceNumber" | "tenantId_id">
 
 export type EventOrderByWithAggregationInput = {
@@ -423,6 +439,8 @@ export type EventOrderByWithAggregationInput = {
   metadata?: Prisma.SortOrder
   previousHash?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  seed?: Prisma.SortOrderInput | Prisma.SortOrder
+  erased?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.EventCountOrderByAggregateInput
   _avg?: Prisma.EventAvgOrderByAggregateInput
   _max?: Prisma.EventMaxOrderByAggregateInput
@@ -457,6 +475,8 @@ export type EventScalarWhereWithAggregatesInput = {
   metadata?: Prisma.JsonWithAggregatesFilter<"Event">
   previousHash?: Prisma.BytesWithAggregatesFilter<"Event"> | runtime.Bytes
   hash?: Prisma.BytesWithAggregatesFilter<"Event"> | runtime.Bytes
+  seed?: Prisma.BytesNullableWithAggregatesFilter<"Event"> | runtime.Bytes | null
+  erased?: Prisma.JsonNullableWithAggregatesFilter<"Event">
 }
 
 export type EventCreateInput = {
@@ -483,6 +503,8 @@ export type EventCreateInput = {
   metadata: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash: runtime.Bytes
   hash: runtime.Bytes
+  seed?: runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventUncheckedCreateInput = {
@@ -509,6 +531,8 @@ export type EventUncheckedCreateInput = {
   metadata: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash: runtime.Bytes
   hash: runtime.Bytes
+  seed?: runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventUpdateInput = {
@@ -535,6 +559,8 @@ export type EventUpdateInput = {
   metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  seed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventUncheckedUpdateInput = {
@@ -561,6 +587,8 @@ export type EventUncheckedUpdateInput = {
   metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  seed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventCreateManyInput = {
@@ -587,6 +615,8 @@ export type EventCreateManyInput = {
   metadata: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash: runtime.Bytes
   hash: runtime.Bytes
+  seed?: runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventUpdateManyMutationInput = {
@@ -613,6 +643,8 @@ export type EventUpdateManyMutationInput = {
   metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  seed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventUncheckedUpdateManyInput = {
@@ -639,6 +671,8 @@ export type EventUncheckedUpdateManyInput = {
   metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
   previousHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
   hash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  seed?: Prisma.NullableBytesFieldUpdateOperationsInput | runtime.Bytes | null
+  erased?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
 }
 
 export type EventTenantIdIdCompoundUniqueInput = {
@@ -675,6 +709,8 @@ export type EventCountOrderByAggregateInput = {
   metadata?: Prisma.SortOrder
   previousHash?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  seed?: Prisma.SortOrder
+  erased?: Prisma.SortOrder
 }
 
 export type EventAvgOrderByAggregateInput = {
@@ -700,6 +736,7 @@ export type EventMaxOrderByAggregateInput = {
   description?: Prisma.SortOrder
   previousHash?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  seed?: Prisma.SortOrder
 }
 
 export type EventMinOrderByAggregateInput = {
@@ -721,6 +758,7 @@ export type EventMinOrderByAggregateInput = {
   description?: Prisma.SortOrder
   previousHash?: Prisma.SortOrder
   hash?: Prisma.SortOrder
+  seed?: Prisma.SortOrder
 }
 
 export type EventSumOrderByAggregateInput = {
@@ -757,6 +795,8 @@ export type EventSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   metadata?: boolean
   previousHash?: boolean
   hash?: boolean
+  seed?: boolean
+  erased?: boolean
 }, ExtArgs["result"]["event"]>
 
 export type EventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -783,6 +823,8 @@ export type EventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   metadata?: boolean
   previousHash?: boolean
   hash?: boolean
+  seed?: boolean
+  erased?: boolean
 }, ExtArgs["result"]["event"]>
 
 export type EventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -809,6 +851,8 @@ export type EventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   metadata?: boolean
   previousHash?: boolean
   hash?: boolean
+  seed?: boolean
+  erased?: boolean
 }, ExtArgs["result"]["event"]>
 
 export type EventSelectScalar = {
@@ -835,9 +879,11 @@ export type EventSelectScalar = {
   metadata?: boolean
   previousHash?: boolean
   hash?: boolean
+  seed?: boolean
+  erased?: boolean
 }
 
-export type EventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "sequenceNumber" | "id" | "occurredAt" | "receivedAt" | "severity" | "action" | "actorId" | "actorType" | "actorName" | "actorEmail" | "actorMeta" | "targetType" | "targetId" | "targetMeta" | "contextIp" | "contextUserAgent" | "context" | "description" | "diff" | "metadata" | "previousHash" | "hash", ExtArgs["result"]["event"]>
+export type EventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "sequenceNumber" | "id" | "occurredAt" | "receivedAt" | "severity" | "action" | "actorId" | "actorType" | "actorName" | "actorEmail" | "actorMeta" | "targetType" | "targetId" | "targetMeta" | "contextIp" | "contextUserAgent" | "context" | "description" | "diff" | "metadata" | "previousHash" | "hash" | "seed" | "erased", ExtArgs["result"]["event"]>
 
 export type $EventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Event"
@@ -866,6 +912,15 @@ export type $EventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     metadata: runtime.JsonValue
     previousHash: runtime.Bytes
     hash: runtime.Bytes
+    /**
+     * 16 random bytes, of which the salts are made (docs/verify.md). Null once something of the event was erased; then there is
+     * `erased` (core/evidence/proof.ts says what an erasure writes). A check holds that one of the two is null.
+     */
+    seed: runtime.Bytes | null
+    /**
+     * Salts of the compartments that are left and commitments of the erased ones, as the member `proof` shows them.
+     */
+    erased: runtime.JsonValue | null
   }, ExtArgs["result"]["event"]>
   composites: {}
 }
@@ -1312,6 +1367,8 @@ export interface EventFieldRefs {
   readonly metadata: Prisma.FieldRef<"Event", 'Json'>
   readonly previousHash: Prisma.FieldRef<"Event", 'Bytes'>
   readonly hash: Prisma.FieldRef<"Event", 'Bytes'>
+  readonly seed: Prisma.FieldRef<"Event", 'Bytes'>
+  readonly erased: Prisma.FieldRef<"Event", 'Json'>
 }
     
 

@@ -30,6 +30,24 @@ export const writeHex: Writer = (cursor) => {
   cursor.at = at;
 };
 
+const base64UrlDigits = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
+
+/** Writes bytes in base64url without padding (RFC 4648 section 5). */
+export const writeBase64Url: Writer = (cursor) => {
+  const { row, out, from, length } = cursor;
+  let { at } = cursor;
+  for (let i = 0; i < length; i += 3) {
+    const second = i + 1 < length ? row[from + i + 1]! : 0;
+    const third = i + 2 < length ? row[from + i + 2]! : 0;
+    const three = (row[from + i]! << 16) | (second << 8) | third;
+    out[at++] = base64UrlDigits[three >> 18]!;
+    out[at++] = base64UrlDigits[(three >> 12) & 63]!;
+    if (i + 1 < length) out[at++] = base64UrlDigits[(three >> 6) & 63]!;
+    if (i + 2 < length) out[at++] = base64UrlDigits[three & 63]!;
+  }
+  cursor.at = at;
+};
+
 const dash = 0x2d;
 
 /** Writes 16 bytes as a UUID (RFC 9562 section 4). */

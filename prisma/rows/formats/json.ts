@@ -17,6 +17,7 @@ import {
   jsonCell,
   quoted,
   timeWriter,
+  writeBase64Url,
   writeBytes,
   writeHex,
   writeInteger,
@@ -91,6 +92,7 @@ const cell = (expression: string, write: Writer, growth = mostGrowth): Value => 
   write: jsonCell(write),
 });
 const text = (column: string): Value => cell(column, writeJsonText);
+const writeJson = jsonCell(writeBytes);
 const json = (expression: string): Value => cell(expression, writeBytes, 1);
 const time = (column: string, digits: 3 | 6 = 6): Value => cell(column, quoted(timeWriter(digits)));
 const hex = (column: string): Value => cell(column, quoted(writeHex));
@@ -98,6 +100,29 @@ const uuid = (column: string): Value => cell(column, quoted(writeUuid));
 const integer = (column: string): Value => cell(column, writeInteger);
 /** Text that needs no escapes. */
 const word = (column: string): Value => cell(column, quoted(writeBytes));
+
+const seedCell = jsonCell(quoted(writeBase64Url));
+const beforeSeed = Buffer.from('{"seed":');
+const brace = Buffer.from('}');
+
+/** The seed as an object, or what an erasure has left in its place: one of the two columns is null. */
+const proof: Value = {
+  select: ['seed', 'erased'],
+  growth: [2, 1],
+  fixed: beforeSeed.length + aroundCell + brace.length,
+  write(cursor) {
+    const isErased = readInt32(cursor.row, cursor.from) < 0;
+    if (isErased) {
+      cursor.from += 4;
+      writeJson(cursor);
+      return;
+    }
+    writeLiteral(cursor, beforeSeed);
+    seedCell(cursor);
+    writeLiteral(cursor, brace);
+    cursor.from += 4;
+  },
+};
 
 const constant = (value: string): Value => {
   const written = Buffer.from(JSON.stringify(value));
@@ -131,6 +156,7 @@ const printed: Record<FieldType, (column: string, digits?: 3 | 6) => Value> = {
   text,
   json,
   hash: hex,
+  proof: () => proof,
 };
 
 const memberOf = (member: EventMember): Member => ({

@@ -49,7 +49,9 @@ describe('POST /v1/events', () => {
       created_at: data.received_at,
       hash: expect.stringMatching(/^[0-9a-f]{64}$/),
       previous_hash: '0'.repeat(64),
+      proof: { seed: expect.stringMatching(/^[\w-]{22}$/) },
     });
+    expect(Object.keys(data).at(-1)).toBe('proof');
     expect(await (await call(`/v1/events/${data.id}`)).text()).toBe(text);
     expect(await stored(call)).toEqual([data]);
   });

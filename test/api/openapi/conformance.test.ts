@@ -239,7 +239,7 @@ describe('Every reply is one that the document has:', () => {
     expect((await world.send('get', '/docs/')).status).toBe(308);
   });
 
-  it.each(['listEvents', 'streamEvents', 'listManagementEvents'])(
+  it.each(['listEvents', 'streamEvents', 'listManagementEvents', 'verifyLog'])(
     '%s of what is behind the end of the log is a 409',
     async (id) => {
       const [, each] = all.find(([name]) => name === id)!;

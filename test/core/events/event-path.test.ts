@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseEventPath } from '../../../core/events/event-path.ts';
+import { parseEventPath, parseSortPath } from '../../../core/events/event-path.ts';
 
 const read = (text: string) => {
   const path = parseEventPath(text);
@@ -63,4 +63,13 @@ describe('parseEventPath', () => {
       expect(read(text)).toEqual({ error: expect.stringContaining('unknown field') });
     },
   );
+});
+
+describe('parseSortPath', () => {
+  it('takes what parseEventPath takes, but for the proof, which has no order', () => {
+    expect(parseSortPath('hash')).toEqual(parseEventPath('hash'));
+    expect(parseSortPath('proof')).toEqual({ error: expect.stringContaining('"proof" has no order') });
+    expect(parseEventPath('proof')).toMatchObject({ field: { path: 'proof' }, steps: [] });
+    expect(parseSortPath('proof.seed')).toEqual({ error: expect.stringContaining('unknown field') });
+  });
 });

@@ -3,7 +3,7 @@ import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { NewEvent } from '../../../core/events/event-columns.ts';
-import { canonicalEvent, eventJson } from '../../../core/events/event-text.ts';
+import { compartmentTexts, eventJson } from '../../../core/events/event-text.ts';
 import type { Event } from '../../../core/events/events.ts';
 import { readNewEvent } from '../../../core/events/new-event.ts';
 import { parseJson } from '../../../core/json/json.ts';
@@ -40,6 +40,7 @@ describe('readNewEvent', () => {
       created_at: event.received_at,
       hash: link.hash,
       previous_hash: link.previousHash,
+      proof: { seed: expect.stringMatching(/^[\w-]{22}$/) },
     });
     expect(event.own_id).toBe(false);
   });
@@ -148,17 +149,32 @@ describe('readNewEvent', () => {
     );
   });
 
-  it('digests the canonical JSON of the members named in docs/chain.md, for any event', () => {
+  it('is committed to by six compartments as docs/verify.md has them, for any event', () => {
+    const sha256 = (...parts: (string | Uint8Array)[]) =>
+      parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest();
+    const byte = (value: number) => Buffer.of(value);
     fc.assert(
       fc.property(arbitraryEvent, (value) => {
         const event = taken(value);
-        const { sequence_number, created_at, hash, previous_hash, ...members } = parseJson(
-          eventJson(event, link),
-        ) as Event;
-        expect(canonicalEvent(event)).toBe(canonicalize(members));
-        expect(event.digest).toBe(createHash('sha256').update(canonicalize(members)!).digest('hex'));
-        expect([sequence_number, created_at, hash, previous_hash]).toEqual([
-          1,
+        const shown = parseJson(eventJson(event, link)) as Event;
+        const { action, id, occurred_at, received_at, severity, actor, target, context, description, diff, metadata } =
+          shown;
+        const parts = [
+          { action, id, occurred_at, received_at, severity, target_type: target?.type ?? null },
+          { id: actor.id, type: actor.type },
+          { email: actor.email, meta: actor.meta, name: actor.name },
+          context,
+          { id: target?.id ?? null, meta: target?.meta ?? null },
+          { description, diff, metadata },
+        ].map((part) => canonicalize(part)!);
+        expect(compartmentTexts(event)).toEqual(parts);
+        const seed = Buffer.from((shown.proof as { seed: string }).seed, 'base64url');
+        const salts = Buffer.concat(
+          [0, 1].map((half) => createHash('sha512').update(byte(half)).update(seed).digest()),
+        );
+        const commitments = parts.map((part, k) => sha256(byte(0x10 + k), salts.subarray(16 * k, 16 * k + 16), part));
+        expect(event.digest).toEqual(sha256(byte(0x20), ...commitments));
+        expect([shown.created_at, shown.hash, shown.previous_hash]).toEqual([
           event.received_at,
           link.hash,
           link.previousHash,
@@ -166,5 +182,11 @@ describe('readNewEvent', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  it('has a seed of its own, drawn anew however many there are', () => {
+    const seeds = Array.from({ length: 2000 }, () => taken({ action: 'a' }).seed.toString('hex'));
+    expect(new Set(seeds).size).toBe(2000);
+    expect(seeds.every((seed) => seed.length === 32)).toBe(true);
   });
 });

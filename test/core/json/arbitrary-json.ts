@@ -30,7 +30,7 @@ export const storableText = (maxLength = 12): fc.Arbitrary<string> =>
 
 const number = fc
   .oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.maxSafeInteger(), fc.constantFrom(1e21, 5e-324, 0.1))
-  // JSON.stringify writes doubles from 2^53 to 1e21 as whole numbers that are too long to be taken (docs/chain.md).
+  // JSON.stringify writes doubles from 2^53 to 1e21 as whole numbers that are too long to be taken (docs/verify.md).
   .filter((n) => !Number.isInteger(n) || Number.isSafeInteger(n) || Math.abs(n) >= 1e21)
   .map((n) => (Object.is(n, -0) ? 0 : n));
 

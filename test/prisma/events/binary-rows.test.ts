@@ -20,7 +20,7 @@ const withoutCopy = (sql: Sql): Sql => ((text: string, values?: unknown[]) => sq
 const rowsOf = async (tenantId: string): Promise<string[]> => {
   const rows = await pgSql(events.database.pool)<{ row: string }>(
     `select row_to_json(stored)::text as row
-     from (select sequence_number, ${newEventNames}, previous_hash, hash from events where tenant_id = $1) as stored
+     from (select sequence_number, ${newEventNames}, seed, previous_hash, hash from events where tenant_id = $1) as stored
      order by sequence_number`,
     [tenantId],
   );

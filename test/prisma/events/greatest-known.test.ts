@@ -60,6 +60,7 @@ it.each([
     first_event_id: to ? expect.any(String) : null,
     last_event_id: last?.id ?? null,
     broken_at_event_id: last?.id ?? null,
+    head: { sequence_number: expect.any(Number), hash: expect.stringMatching(/^[0-9a-f]{64}$/) },
     reason: expect.stringMatching(new RegExp(`^The log ends at ${to}, and an export knows number 10: events behind`)),
   });
 });

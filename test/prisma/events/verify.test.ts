@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { canonicalEvent } from '../../../core/events/event-text.ts';
+import { compartmentTexts } from '../../../core/events/event-text.ts';
+import { compartments } from '../../../core/evidence/compartments.ts';
 import { pgSql } from '../../../prisma/client.ts';
 import { verifyChain } from '../../../prisma/events/verify.ts';
-import { canonicalEventSql } from '../../../prisma/sql/event-json.ts';
+import { digestSql, saltsSql } from '../../../prisma/sql/digest.ts';
+import { compartmentSql } from '../../../prisma/sql/event-json.ts';
 import { arbitraryEvent } from '../../core/events/arbitrary-event.ts';
+import { erasable, eraseCompartments } from '../erase-compartments.ts';
 import { type EventDatabase, newEvent, openEventDatabase } from '../event-database.ts';
 
 let events: EventDatabase;
@@ -32,6 +35,7 @@ describe('verifyChain', () => {
       first_event_id: null,
       last_event_id: null,
       broken_at_event_id: null,
+      head: { sequence_number: 0, hash: '0'.repeat(64) },
     });
   });
 
@@ -43,6 +47,7 @@ describe('verifyChain', () => {
       first_event_id: ids[1],
       last_event_id: ids[10],
       broken_at_event_id: null,
+      head: { sequence_number: 10, hash: (await events.head(tenant)).hash },
     });
   });
 
@@ -89,7 +94,9 @@ describe('verifyChain', () => {
       'a changed event with its hash made anew',
       5,
       `update events set action = 'x', hash = event_hash(previous_hash, sequence_number, sha256('x')) where action = '4';
-      update events set hash = event_hash(previous_hash, sequence_number, sha256(convert_to(${canonicalEventSql}, 'UTF8'))) where action = 'x'`,
+      update events set hash = event_hash(previous_hash, sequence_number, digest)
+      from (select id as made, ${digestSql} as digest from (select *, ${saltsSql} as salts from events) as salted) as all_made
+      where id = made and action = 'x'`,
     ],
     [
       'a head set back',
@@ -102,8 +109,9 @@ describe('verifyChain', () => {
       0,
       `insert into events select tenant_id, 0, gen_random_uuid(), occurred_at, received_at, severity,
       action, actor_id, actor_type, actor_name, actor_email, actor_meta, target_type, target_id, target_meta, context_ip,
-      context_user_agent, context, description, diff, metadata, previous_hash, hash from events where action = '4'`,
+      context_user_agent, context, description, diff, metadata, previous_hash, hash, seed from events where action = '4'`,
     ],
+    ['another seed', 4, `update events set seed = decode(repeat('00', 16), 'hex') where action = '4'`],
   ];
 
   it.each(tamperings)('finds %s', async (_name, brokenAt, change) => {
@@ -131,6 +139,65 @@ describe('verifyChain', () => {
     expect(await verifyChain(events.sql, tenant)).toMatchObject({ status: 'valid' });
   });
 
+  it('finds a range valid by itself, and a break only where the range holds it', async () => {
+    const { tenant, ids } = await filledTenant(10);
+    await events.sql(`update events set action = 'x' where tenant_id = $1 and action = '4'`, [tenant]);
+    const check = (after?: number, through?: number) =>
+      verifyChain(events.sql, tenant, { after, through, length: 2 }).then((verdict) => [
+        verdict.status,
+        verdict.events_checked,
+        verdict.first_event_id && ids.indexOf(verdict.first_event_id),
+        verdict.broken_at_event_id && ids.indexOf(verdict.broken_at_event_id),
+      ]);
+    expect(await check(0, 3)).toEqual(['valid', 3, 1, null]);
+    expect(await check(4)).toEqual(['valid', 6, 5, null]);
+    expect(await check(4, 8)).toEqual(['valid', 4, 5, null]);
+    expect(await check(2, 8)).toEqual(['broken', 2, 3, 4]);
+    expect(await check(10)).toEqual(['valid', 0, null, null]);
+    expect(await check(9, 99)).toEqual(['valid', 1, 10, null]);
+    await events.sql(`delete from events where tenant_id = $1 and action in ('7', '10')`, [tenant]);
+    expect(await check(4, 6)).toEqual(['valid', 2, 5, null]);
+    expect(await check(7)).toEqual(['broken', 1, 8, 8]);
+    expect(await check(8, 9)).toEqual(['valid', 1, 9, null]);
+    expect(await check(8)).toEqual(['broken', 1, 9, 9]);
+  });
+
+  it('begins at the first event that retention has left, and finds the one removed beyond that', async () => {
+    const { tenant, ids } = await filledTenant(10);
+    const expire = async (through: number) => {
+      await events.sql(
+        `with removed as (delete from events where tenant_id = $1 and sequence_number <= $2 returning sequence_number, hash)
+         update chain_heads set expired_through = $2, expired_hash = removed.hash from removed
+         where tenant_id = $1 and removed.sequence_number = $2`,
+        [tenant, through],
+      );
+    };
+    await expire(4);
+    const verdict = { status: 'valid', events_checked: 6, first_event_id: ids[5], last_event_id: ids[10] };
+    expect(await verifyChain(events.sql, tenant)).toMatchObject(verdict);
+    expect(await verifyChain(events.sql, tenant, { after: 2 })).toMatchObject(verdict);
+    expect(await verifyChain(events.sql, tenant, { through: 3 })).toMatchObject({ status: 'valid', events_checked: 0 });
+    await events.sql(`delete from events where tenant_id = $1 and action = '5'`, [tenant]);
+    expect(await verifyChain(events.sql, tenant)).toMatchObject({ status: 'broken', broken_at_event_id: ids[6] });
+  });
+
+  it('finds erased events valid, one compartment after the other, and what was put into an erased one', async () => {
+    const tenant = await events.newTenant();
+    const given = fc.sample(arbitraryEvent, { numRuns: 60, seed: 4 }).map((value) => newEvent(value));
+    await events.append(tenant, given);
+    for (const [index, event] of given.entries()) {
+      const erasing = [erasable[index % 5]!, erasable[Math.floor(index / 5) % 5]!];
+      await eraseCompartments(events.sql, event, { tenant, erasing });
+    }
+    expect(await verifyChain(events.sql, tenant)).toMatchObject({ status: 'valid', events_checked: 60 });
+    const [at] = await events.sql<{ id: string }>(
+      `update events set actor_email = 'put@example.com' where tenant_id = $1 and sequence_number =
+         (select min(sequence_number) from events where tenant_id = $1 and erased -> 'erased' -> 'person' is not null) returning id`,
+      [tenant],
+    );
+    expect(await verifyChain(events.sql, tenant)).toMatchObject({ status: 'broken', broken_at_event_id: at!.id });
+  });
+
   it('finds a log of which nothing is left', async () => {
     const { tenant } = await filledTenant(2);
     await events.sql('delete from events where tenant_id = $1', [tenant]);
@@ -148,19 +215,20 @@ describe('verifyChain', () => {
   });
 });
 
-describe('canonicalEventSql', () => {
-  it('builds in PostgreSQL the very text that core/events/event-text.ts builds, for any event', async () => {
+describe('compartmentSql', () => {
+  it('builds in PostgreSQL the very texts that core/events/event-text.ts builds, for any event', async () => {
     const tenant = await events.newTenant();
+    const texts = compartmentSql.map((sql, index) => `${sql} as text${index}`).join(', ');
     await fc.assert(
       fc.asyncProperty(fc.array(arbitraryEvent, { minLength: 1, maxLength: 40 }), async (values) => {
         const given = values.map((value) => newEvent(value));
         await events.append(tenant, given);
-        const rows = await events.sql<{ id: string; text: string }>(
-          `select id, ${canonicalEventSql} as text from events where tenant_id = $1 and id = any($2::uuid[])`,
+        const rows = await events.sql<{ id: string } & Record<string, string>>(
+          `select id, ${texts} from events where tenant_id = $1 and id = any($2::uuid[])`,
           [tenant, given.map((event) => event.id)],
         );
-        const texts = new Map(rows.map((row) => [row.id, row.text]));
-        for (const event of given) expect(texts.get(event.id)).toBe(canonicalEvent(event));
+        const byId = new Map(rows.map((row) => [row.id, compartments.map((_, index) => row[`text${index}`])]));
+        for (const event of given) expect(byId.get(event.id)).toEqual(compartmentTexts(event));
       }),
       { numRuns: 25 },
     );

@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { contentOf, exportRequestSchema } from '../../../../core/exports/exports.ts';
-import { type Database, openDatabase } from '../../../../prisma/client.ts';
+import { type Database, inTransaction, openDatabase, pgSql } from '../../../../prisma/client.ts';
 import { freshBuffers } from '../../../../prisma/copy/buffers.ts';
 import { copyRows } from '../../../../prisma/copy/copy-rows.ts';
+import { appendEvents } from '../../../../prisma/events/append.ts';
 import { rowsSql } from '../../../../prisma/rows/rows-sql.ts';
 import { wholeEventJson } from '../../../../prisma/sql/event-json.ts';
 import { createTenant } from '../../../../prisma/tenants.ts';
 import { addEvents } from '../../../add-events.ts';
 import { createTestDatabase, type TestDatabase } from '../../../database.ts';
+import { erasable, eraseCompartments } from '../../erase-compartments.ts';
+import { newEvent } from '../../event-database.ts';
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -89,6 +92,42 @@ it('prints chosen values the same way', async () => {
     Object.fromEntries(paths.map((path) => [path, at(JSON.parse(json), path)])),
   );
   expect(rows.map((row) => JSON.parse(row))).toEqual(expected);
+});
+
+it('prints events of which something was erased as PostgreSQL would, and as the contract has them', async () => {
+  const members = {
+    action: 'erased',
+    actor: { id: 'u', email: 'a@example.com' },
+    target: { type: 'door', id: '7' },
+    context: { ip: '::1' },
+    metadata: { a: 1 },
+  };
+  const events = [newEvent(members), newEvent({ ...members, target: { id: '7' } }), newEvent(members)];
+  await inTransaction(database.pool, (sql) => appendEvents(sql, tenantId, events));
+  const sql = pgSql(database.pool);
+  for (const event of events.slice(0, 2)) await eraseCompartments(sql, event, { tenant: tenantId, erasing: erasable });
+  await eraseCompartments(sql, events[2]!, { tenant: tenantId, erasing: ['person'] });
+  const rows = await printed({ filter: { action: 'erased' } });
+  expect(rows).toEqual(await bySql());
+  const [whole, untyped, person] = rows.slice(-3).map((row) => JSON.parse(row));
+  expect(whole).toMatchObject({
+    action: 'erased',
+    actor: { id: null, type: null, name: null, email: null, meta: null },
+    target: { type: 'door', id: null, meta: null },
+    context: { ip: null, user_agent: null },
+    description: null,
+    diff: null,
+    metadata: {},
+  });
+  expect(Object.keys(whole).at(-1)).toBe('proof');
+  expect(Object.keys(whole.proof.salts)).toEqual(['what']);
+  expect(Object.keys(whole.proof.erased)).toEqual(erasable);
+  expect(untyped.target).toBe(null);
+  expect(person.actor).toEqual({ id: 'u', type: null, name: null, email: null, meta: null });
+  expect(Object.keys(person.proof.salts)).toEqual(['what', 'actor', 'context', 'target', 'detail']);
+  expect(person.proof.erased).toEqual({ person: expect.stringMatching(/^[0-9a-f]{64}$/) });
+  const cells = (await printed({ properties: [{ name: 'proof', displayName: 'p' }] })).map((row) => JSON.parse(row).p);
+  expect(cells).toEqual((await bySql()).map((row) => JSON.parse(row).proof));
 });
 
 it('prints rows that grow, into chunks that are smaller than they are', async () => {

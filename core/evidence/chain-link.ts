@@ -1,4 +1,4 @@
-/** Where an event stands in its tenant's chain (docs/chain.md). Hashes as hex. */
+/** Where an event stands in its tenant's chain (docs/verify.md). Hashes as hex. */
 export type ChainLink = { sequenceNumber: number; hash: string; previousHash: string };
 
 /** Where a chain, or a part of it, ends: its last number and hash. */
