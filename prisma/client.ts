@@ -6,6 +6,7 @@ import { within } from '../core/async/within.ts';
 import { mostConnections } from './connections.ts';
 import { scanSocket } from './copy/scan-socket.ts';
 import { PrismaClient } from './generated/client.ts';
+import { becomeReader } from './isolation/role-states.ts';
 import { sessionOf } from './session.ts';
 
 export type Prisma = PrismaClient;
@@ -19,7 +20,10 @@ export type Database = {
   pool: pg.Pool;
   /** For what runs of exports say of themselves: no crowd of requests may cost a run its lease. */
   runs: pg.Pool;
-  /** For COPY and long scans, apart from the rest: exports that fill it keep no request waiting. */
+  /**
+   * For COPY and long scans, apart from the rest: exports that fill it keep no request waiting. Its sessions see no events
+   * but those of the tenant that a transaction has set (isolation/as-tenant.ts).
+   */
   scans: pg.Pool;
   /** Ends the connections, within seconds also if the server does not answer any more. */
   close(): Promise<void>;
@@ -36,6 +40,9 @@ const transactionOptions = { maxWait: 10_000, timeout: 30_000 };
 
 /** Milliseconds after which a connection that nobody uses is closed: a new one costs a busy database half a second. */
 const idleLimitMs = 300_000;
+
+/** Seconds. A connection that was made before `migrate` had made its role is replaced by then. */
+const longestScanLifeSeconds = 600;
 
 /**
  * Milliseconds. A list whose filter finds nothing must not scan a log for ever, and whoever waits for a tenant's chain
@@ -73,9 +80,11 @@ export function openDatabase(url: string, { scanConnections = 8 } = {}): Databas
     max: scanConnections,
     stream: scanSocket,
     application_name: 'logferry-export',
+    maxLifetimeSeconds: longestScanLifeSeconds,
     onConnect: async (client) => {
       await beginScan(client);
       await endWithReader(client);
+      await becomeReader(client);
     },
   });
   for (const each of [pool, runs, scans]) surviveLostConnections(each);
@@ -152,12 +161,19 @@ export const prismaSql =
   <Row extends object>(text: string, values: unknown[] = []) =>
     transaction.$queryRawUnsafe<Row[]>(text, ...values);
 
-/** Runs `work` in one transaction of `pg`; an error rolls back and comes through. */
-export async function inTransaction<T>(pool: pg.Pool, work: (sql: Sql) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` in one transaction of `pg`; an error rolls back and comes through.
+ * @param beginning gives the statements that it begins with
+ */
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (sql: Sql) => Promise<T>,
+  beginning: (client: pg.PoolClient) => Promise<string> = async () => 'begin',
+): Promise<T> {
   const client = await pool.connect();
   let broken: unknown;
   try {
-    await client.query('begin');
+    await client.query(await beginning(client));
     const result = await work(connectionSql(client));
     await client.query('commit');
     return result;

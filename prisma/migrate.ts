@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { queueEngineOf } from '../core/engines.ts';
+import { makeRoles, missingRoles } from './isolation/make-roles.ts';
 import { connectClient, refuseTransactionPooling } from './session.ts';
 
 /** The lock that `prisma migrate` takes too, so that the two never run at once. */
@@ -37,7 +38,8 @@ export class MigrationError extends Error {
 /**
  * Brings the tables to what this version needs and returns the names of the migrations that it applied. Each is applied
  * whole or not at all. Any number of processes may call it at once: one works, the others wait and find nothing to do.
- * @param log is told of each migration before it runs
+ * The roles and policies of isolation/ are made at every call, where that is allowed.
+ * @param log is told of each migration before it runs, and of roles that are missing
  * @param directory holds `<time>_<name>/migration.sql`, applied in the order of their names
  * @throws MigrationError when the server is too old, an applied file was changed, or the database is of a newer version
  */
@@ -60,6 +62,8 @@ export async function migrate(
         log(`Applying migration ${migration.name}.`);
         await apply(client, migration);
       }
+      const missing = missingRoles(await makeRoles(client));
+      if (missing.length > 0) log([...missing, 'See docs/security.md, or ask "npm run doctor".'].join('\n'));
       return pending.map((migration) => migration.name);
     } finally {
       await client.query('select pg_advisory_unlock($1)', [advisoryLock]).catch(() => {});

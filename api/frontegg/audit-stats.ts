@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import { dayMs } from '../../core/times.ts';
-import { pgSql } from '../../prisma/client.ts';
 import { countRecent } from '../../prisma/events/counts.ts';
+import { tenantSql } from '../../prisma/isolation/as-role.ts';
 import { tenancy } from '../access/tenant-route.ts';
 import { reply } from '../openapi/described.ts';
 import type { Route } from '../route.ts';
@@ -20,11 +20,11 @@ export const readAuditStats: Route<AuditDeps> = {
 };
 
 function getStats({ database, clock = Date.now }: AuditDeps): RequestHandler {
-  const sql = pgSql(database.pool);
   return async (request, response) => {
     const tenant = await tenancy(request, response).tenantIfKnown();
     const since = startOfDayAndWeek(clock());
-    response.json(tenant ? await countRecent(sql, tenant.id, since) : { totalToday: 0, severeThisWeek: 0 });
+    const none = { totalToday: 0, severeThisWeek: 0 };
+    response.json(tenant ? await countRecent(tenantSql(database.pool, tenant.id), tenant.id, since) : none);
   };
 }
 

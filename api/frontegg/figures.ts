@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express';
 import { type FieldError, invalid } from '../../core/errors.ts';
 import { dayMs, hourMs } from '../../core/times.ts';
-import { pgSql } from '../../prisma/client.ts';
 import { countFigures, type Figures, type Span } from '../../prisma/events/counts.ts';
+import { tenantSql } from '../../prisma/isolation/as-role.ts';
 import { listTenantsOf, type TenantRow } from '../../prisma/tenants.ts';
 import { requireScope } from '../access/tenant-route.ts';
 import { reply } from '../openapi/described.ts';
@@ -48,7 +48,7 @@ function getFigures({ database, config, clock = Date.now }: AuditDeps): RequestH
     const span = readSpan(request.query, clock());
     const tenants = await listTenantsOf(database.prisma, config.LOGFERRY_REGION);
     const ids = tenants.map((tenant) => tenant.id);
-    response.json(presentFigures(await countFigures(pgSql(database.pool), ids, span), tenants));
+    response.json(presentFigures(await countFigures(tenantSql(database.pool, ids), ids, span), tenants));
   };
 }
 

@@ -66,11 +66,13 @@ function getAudits({ database, config, secretKey, reading }: AuditDeps, mostCoun
   };
 
   /** What is on the page, its first piece, and how to come by the others. */
-  async function openPage(tenantIds: readonly string[], query: AuditQuery, response: Response): Promise<AuditPage> {
-    if (tenantIds.length === 0) return { first: [], total: 0, isWhole: true, rest: noMore };
+  async function openPage(ids: readonly string[], query: AuditQuery, response: Response): Promise<AuditPage> {
+    const [one, ...others] = ids;
+    if (one === undefined) return { first: [], total: 0, isWhole: true, rest: noMore };
+    const tenantIds = [one, ...others] as const;
     const asked = { ...query, tenantIds, count: query.count ?? pageLimits.default };
     const read: Read = (work) =>
-      reading(tenantIds[0]!, query.filter, (sql) => {
+      reading(tenantIds, query.filter, (sql) => {
         throwIfGone(response);
         return work(sql);
       });

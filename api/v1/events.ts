@@ -7,10 +7,11 @@ import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
 import type { Sort } from '../../core/exports/exports.ts';
 import { isUuid } from '../../core/ids.ts';
 import { mostPageBytes } from '../../core/limits/pages.ts';
-import { type Database, pgSql } from '../../prisma/client.ts';
+import type { Database } from '../../prisma/client.ts';
 import { findEvent, listEvents, newestFirst } from '../../prisma/events/list.ts';
 import type { Reading } from '../../prisma/events/reading.ts';
 import { spanOf } from '../../prisma/exports/find.ts';
+import { tenantSql } from '../../prisma/isolation/as-role.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { holdingOf } from '../http/held-memory.ts';
@@ -90,11 +91,11 @@ export function listOf({ database, reading }: Deps) {
 }
 
 function getOne({ database }: Deps): RequestHandler {
-  const sql = pgSql(database.pool);
   return async (request, response) => {
     const id = String(request.params.id);
     await holdingOf(request, response).take('pages', mostPageBytes(1));
-    const event = isUuid(id) ? await findEvent(sql, tenantOf(response).id, id) : undefined;
+    const { id: tenantId } = tenantOf(response);
+    const event = isUuid(id) ? await findEvent(tenantSql(database.pool, tenantId), tenantId, id) : undefined;
     if (!event) throw notFound('event');
     response.type('json').send(`{"data":${event.json}}`);
   };

@@ -1,9 +1,10 @@
 import type { RequestHandler } from 'express';
 import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import { filterFromQuery, filterSchema } from '../../core/events/filter.ts';
-import { type Database, pgSql } from '../../prisma/client.ts';
+import type { Database } from '../../prisma/client.ts';
 import { verifyChain } from '../../prisma/events/verify.ts';
 import { spanOf } from '../../prisma/exports/find.ts';
+import { tenantSql } from '../../prisma/isolation/as-role.ts';
 import { tenantOf } from '../access/tenant-route.ts';
 import { parse } from '../http/body.ts';
 import { reply } from '../openapi/described.ts';
@@ -43,7 +44,7 @@ function verify({ database }: Deps): RequestHandler {
     const { id } = tenantOf(response);
     if (after !== undefined) await spanOf(database.prisma, id, range);
     const options = { after, through, signal: gone.signal };
-    const verdict = await inSlot(id, () => verifyChain(pgSql(database.scans), id, options));
+    const verdict = await inSlot(id, () => verifyChain(tenantSql(database.scans, id), id, options));
     response.json({ data: verdict });
   };
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import type { NewEvent } from '../../core/events/event-columns.ts';
 import { pgSql, type Sql } from '../client.ts';
+import { usableRoles } from '../isolation/as-role.ts';
 import { chainAndStore, lockChainHead, stagedColumns, stagedNames, stagedRows } from './append.ts';
 
 /**
@@ -49,7 +50,8 @@ async function appendStream(
   let clean = false;
   try {
     const sql = pgSql(client);
-    await sql('set statement_timeout = 0; set lock_timeout = 0');
+    const { ingest } = await usableRoles(pool, client);
+    await sql(`set statement_timeout = 0; set lock_timeout = 0${ingest ? `; set role ${ingest}` : ''}`);
     await sql(`create temporary table staged_events (position bigint, own_id boolean, ${stagedColumns})`);
     const accepted = await stageAll(sql, chunks);
     await sql('analyze staged_events (id, position)');
@@ -72,7 +74,7 @@ async function appendStream(
  */
 async function tidyUp(sql: Sql, accepted: number): Promise<boolean> {
   try {
-    await sql('drop table staged_events');
+    await sql('drop table staged_events; reset role');
     // Autovacuum comes a minute later; until then the planner would know nothing of these rows.
     if (accepted >= analyzeFrom) await sql('analyze events');
     await sql('reset statement_timeout; reset lock_timeout');

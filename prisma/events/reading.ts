@@ -1,14 +1,16 @@
 import type pg from 'pg';
 import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import type { RowFilter } from '../../core/events/field-criteria.ts';
-import { pgSql, type Sql } from '../client.ts';
+import type { Sql } from '../client.ts';
+import { readAsTenant } from '../isolation/as-role.ts';
 
 /**
  * Reads of lists, which may take seconds. They have half of the pool at most, so that they never keep events from being taken
- * or a process from being ready; and a tenant has a third of that.
+ * or a process from being ready; and a tenant has a third of that. They see the events of these tenants alone; one that reads
+ * those of several counts for the first.
  */
 export type Reading = <T>(
-  tenantId: string,
+  tenants: string | readonly [string, ...string[]],
   filter: Pick<RowFilter, 'search' | 'metadata' | 'fields'>,
   work: (sql: Sql) => Promise<T>,
 ) => Promise<T>;
@@ -24,31 +26,11 @@ const waitMs = 5_000;
 
 export function openReading(pool: pg.Pool): Reading {
   const inSlot = boundedSlots({ ...mostReads, waitMs }, tooBusy);
-  return async (tenantId, { search, metadata, fields }, work) => {
+  return async (tenants, { search, metadata, fields }, work) => {
     const limitMs = search || metadata || fields?.length ? readLimitsMs.searching : readLimitsMs.usual;
-    return inSlot(tenantId, () => readOnly(pool, limitMs, work));
+    const first = typeof tenants === 'string' ? tenants : tenants[0];
+    return inSlot(first, () => readAsTenant(pool, { tenants, limitMs }, work));
   };
 }
 
 const tooBusy = 'Too many lists are being read. Send fewer at a time, or create an export.';
-
-/** Runs `work` in a transaction that only reads, and whose statements are given up after so long. */
-async function readOnly<T>(pool: pg.Pool, limitMs: number, work: (sql: Sql) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken = true;
-  try {
-    await client.query(`begin read only; set local statement_timeout = ${limitMs}`);
-    const result = await work(pgSql(client));
-    await client.query('commit');
-    broken = false;
-    return result;
-  } catch (error) {
-    broken = await client.query('rollback').then(
-      () => false,
-      () => true,
-    );
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { Database } from '../client.ts';
+import { asTenant } from '../isolation/as-tenant.ts';
 import { parameters } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { type ExportRows, scope } from './segments.ts';
@@ -46,7 +47,7 @@ async function countWithin(client: pg.PoolClient, rows: CountedRows, limitMs: nu
   const statement = `select count(*) as count from events where ${conditions.join(' and ')}`;
   try {
     const limit = `statement_timeout = ${Math.max(1, Math.round(limitMs))}`;
-    return { rows: await countWith(client, limit, statement, values), is: 'exact' };
+    return { rows: await countWith(client, settings(rows, limit), { text: statement, values }), is: 'exact' };
   } catch (error) {
     if ((error as { code?: string }).code === '57014') return undefined; // query_canceled: the time is up
     throw error;
@@ -65,22 +66,19 @@ async function estimate(client: pg.PoolClient, rows: CountedRows, span: Sequence
     select from events where ${conditions.join(' and ')} and sequence_number > ${span.after} + run * ${stride}::bigint
       and sequence_number <= ${span.after} + run * ${stride}::bigint + ${sample.events}
   ) as matching`;
-  const matches = await countWith(client, 'enable_seqscan = off', statement, values);
+  const matches = await countWith(client, settings(rows, 'enable_seqscan = off'), { text: statement, values });
   const looked = Math.max(1, Math.min(span.count, sample.runs * sample.events));
   return { rows: Math.round((matches / looked) * span.count), is: 'estimate' };
 }
 
-/** The count of a statement under a setting of its own. */
-async function countWith(
-  client: pg.PoolClient,
-  setting: string,
-  statement: string,
-  values: unknown[],
-): Promise<number> {
+const settings = ({ tenantId }: CountedRows, setting: string): string => `${asTenant(tenantId)}set local ${setting}`;
+
+/** The count of a statement under settings of its own. */
+async function countWith(client: pg.PoolClient, settings: string, statement: pg.QueryConfig): Promise<number> {
   await client.query('begin read only');
   try {
-    await client.query(`set local ${setting}`);
-    const { rows } = await client.query<{ count: string }>(statement, values);
+    await client.query(settings);
+    const { rows } = await client.query<{ count: string }>(statement);
     return Number(rows[0]!.count);
   } finally {
     await client.query('rollback');

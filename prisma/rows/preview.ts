@@ -1,6 +1,7 @@
 import type { RowChunk } from '../../core/exports/row-chunk.ts';
 import type { Database } from '../client.ts';
 import { copyRows } from '../copy/copy-rows.ts';
+import { asTenant } from '../isolation/as-tenant.ts';
 import { literals } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
 import { orderBy, sortKeys } from '../sql/sort.ts';
@@ -26,7 +27,7 @@ export async function firstLines(
   { count, limitMs }: FirstRows,
 ): Promise<{ bytes: Buffer; rows: number }> {
   const { select, copyOptions, printer } = rowsSql(rows.content);
-  const statement = `${within(limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
+  const statement = `${beginning(rows, limitMs)}copy (${selectFirst(rows, select, count)}) to stdout with (${copyOptions})`;
   const chunks: RowChunk[] = [];
   let bytes = 0;
   await unlessTooLate(async () => {
@@ -51,7 +52,7 @@ export async function firstCells(
   { count, limitMs }: FirstRows,
 ): Promise<(string | null)[][]> {
   const cells = csvCells(rows.content, literals).map((cell) => `(${cell})::text`);
-  const statement = within(limitMs) + selectFirst(rows, `array[${cells.join(', ')}] as cells`, count);
+  const statement = beginning(rows, limitMs) + selectFirst(rows, `array[${cells.join(', ')}] as cells`, count);
   const results = await unlessTooLate(() => database.scans.query<{ cells: (string | null)[] }>(statement));
   return (
     [results]
@@ -67,7 +68,8 @@ function selectFirst({ content, ...rows }: Rows, select: string, count: number):
 }
 
 /** Sent before a simple query, it holds for its implicit transaction alone. */
-const within = (limitMs: number): string => `set local statement_timeout = ${limitMs}; `;
+const beginning = ({ tenantId }: Rows, limitMs: number): string =>
+  `${asTenant(tenantId)}set local statement_timeout = ${limitMs}; `;
 
 /** What `work` gives, or undefined if PostgreSQL ended it because its time was up. */
 async function unlessTooLate<T>(work: () => Promise<T>): Promise<T | undefined> {

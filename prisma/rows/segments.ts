@@ -2,6 +2,7 @@ import type { ExportContent } from '../../core/exports/exports.ts';
 import type { Timestamp } from '../../core/times.ts';
 import type { Scans } from '../copy/copy-options.ts';
 import type { RowPrinter } from '../copy/row-printer.ts';
+import { asTenant } from '../isolation/as-tenant.ts';
 import { type Bind, literals } from '../sql/bind.ts';
 import { timeText } from '../sql/event-json.ts';
 import { filterConditions } from '../sql/filter.ts';
@@ -107,7 +108,7 @@ async function boundary(
   ];
   // Without statistics, as after a first load, the planner would sort all that is left at every boundary.
   const results = await scans.query<{ time: Timestamp; sequence_number: string }>(
-    `${asIndexRange}select ${timeText('occurred_at')} as time, sequence_number from events
+    `${asTenant(rows.tenantId)}${asIndexRange}select ${timeText('occurred_at')} as time, sequence_number from events
      where ${conditions.join(' and ')} order by ${orderBy(sortKeys(rows.content.sort))}
      offset ${events - 1} limit 1`,
   );
@@ -139,7 +140,7 @@ export function readSegment(rows: ExportRows, segment: Segment): { statement: st
   ];
   const ordered = orderBy(sortKeys(rows.content.sort));
   const settings = order ? asIndexRange : isOfFewEvents(rows) ? asNumberRange : '';
-  const statement = `${settings}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
+  const statement = `${asTenant(rows.tenantId)}${settings}copy (select ${select} from events where ${conditions.join(' and ')} order by ${ordered}${windowOf(rows.content)}) to stdout with (${copyOptions})`;
   return { statement, printer };
 }
 

@@ -3,6 +3,9 @@ import { type Filter, filterMembers } from '../../core/events/filter.ts';
 import { contentOf, exportRequestSchema } from '../../core/exports/exports.ts';
 import { type Database, inTransaction, openDatabase } from '../../prisma/client.ts';
 import { listStatement, newestFirst } from '../../prisma/events/list.ts';
+import { acrossStatement } from '../../prisma/events/list-across-tenants.ts';
+import { readAsTenant } from '../../prisma/isolation/as-role.ts';
+import { asTenant } from '../../prisma/isolation/as-tenant.ts';
 import { type ExportRows, planSegments, readSegment } from '../../prisma/rows/segments.ts';
 import { createTenant } from '../../prisma/tenants.ts';
 import { addManyEvents } from '../add-events.ts';
@@ -62,10 +65,10 @@ type Plan = {
   Plans?: Plan[];
 };
 
-/** What reads the table, and all that is above it. */
-async function planOf(settings: string, select: string, values: unknown[] = []) {
-  const rows = await inTransaction(database.scans, async (sql) => {
-    if (settings) await sql(settings);
+/** What reads the table, and all that is above it: with the policies on, or as the owner of the table, whom they do not hold. */
+async function planOf(settings: string, select: string, values: unknown[] = [], pool = database.scans) {
+  const rows = await inTransaction(pool, async (sql) => {
+    await sql(`${settings}set local max_parallel_workers_per_gather = 0; set local jit = off`);
     return sql<{ 'QUERY PLAN': { Plan: Plan }[] }>(`explain (analyze, format json) ${select}`, values);
   });
   const nodes: Plan[] = [];
@@ -77,11 +80,38 @@ async function planOf(settings: string, select: string, values: unknown[] = []) 
   return { nodes, reads: nodes.filter((node) => node['Relation Name'] === 'events') };
 }
 
+/** How the table is read: by which index, and by which of its conditions. */
+const shapeOf = ({ reads }: { reads: Plan[] }) =>
+  reads.map((read) => [read['Node Type'], read['Index Name'], read['Index Cond']]);
+
 const rowsOf = (tenant: keyof typeof counts, filter: Filter, sort: object[]): ExportRows => ({
   tenantId: tenants[tenant],
   asOfSequence: counts[tenant],
   segmentRows,
   content: contentOf(exportRequestSchema.parse({ format: 'csv', filter, sort })),
+});
+
+it('looks at plans with the policies on', async () => {
+  const { rows } = await database.scans.query<{ active: boolean }>(`select row_security_active('events') as active`);
+  expect(rows).toEqual([{ active: true }]);
+  expect((await database.scans.query('select from events limit 1')).rowCount).toBe(0);
+});
+
+/**
+ * Behind a policy only operators that are leakproof become conditions of an index (PostgreSQL documentation, "Rules and
+ * Privileges"): an index whose operators are not would serve nobody. Enumerations, LIKE, jsonb and lower() are not;
+ * starts_with, and texts, times, numbers and uuids that are compared, are.
+ */
+it('has indexes of events that serve behind a policy as well', async () => {
+  const { rows } = await database.pool.query<{ index: string; leaking: string | null }>(`
+    select i.indexrelid::regclass::text as index, string_agg(distinct o.oprcode::text, ', ') filter (where not p.proleakproof) as leaking
+    from pg_index i cross join unnest(i.indclass) as used (opclass)
+    join pg_opclass c on c.oid = used.opclass
+    join pg_amop a on a.amopfamily = c.opcfamily and a.amoplefttype = c.opcintype and a.amoprighttype = c.opcintype
+    join pg_operator o on o.oid = a.amopopr join pg_proc p on p.oid = o.oprcode
+    where i.indrelid = 'events'::regclass group by 1 order by 1`);
+  expect(rows.length).toBeGreaterThan(2);
+  expect(rows.filter(({ leaking }) => leaking !== null)).toEqual([]);
 });
 
 it('has an example of each member of the filter', () => {
@@ -105,7 +135,9 @@ describe.each([
           const [, settings = '', select] = /^(.*?)copy \((.*)\) to stdout/s.exec(
             readSegment(rows, segment).statement,
           )!;
-          const { reads } = await planOf(settings, select!);
+          const plan = await planOf(settings, select!);
+          const { reads } = plan;
+          expect(shapeOf(plan), names.join()).toEqual(shapeOf(await planOf(settings, select!, [], database.pool)));
           for (const read of reads) {
             expect(read['Node Type'], names.join()).toMatch(/^Index (Only )?Scan$/);
             expect(read['Index Cond'], names.join()).toMatch(/tenant_id = .*(occurred_at|sequence_number)/s);
@@ -143,7 +175,33 @@ describe('A page of a list', () => {
   async function eventsLookedAt(tenant: keyof typeof counts, names: readonly (keyof Filter)[]): Promise<number> {
     const query = { filter: filterOf(names), sort: newestFirst, limit: 26 };
     const { text, values } = listStatement(tenants[tenant], query, []);
-    const { reads } = await planOf('', text, values);
+    const settings = asTenant(tenants[tenant]);
+    const plan = await planOf(settings, text, values);
+    expect(shapeOf(plan), names.join()).toEqual(shapeOf(await planOf(settings, text, values, database.pool)));
+    const { reads } = plan;
     return reads.reduce((sum, read) => sum + (read['Actual Rows'] ?? 0) + (read['Rows Removed by Filter'] ?? 0), 0);
   }
+});
+
+describe('An event by its id, a range of verify, and the events of several tenants', () => {
+  it.each(['big', 'small'] as const)('are found by an index, for the %s tenant', async (tenant) => {
+    const id = tenants[tenant];
+    const byId = `select sequence_number from events where tenant_id = $1::uuid and id in
+      (select value::uuid from json_array_elements_text('["${id}"]'))`;
+    const range = `select hash from events where tenant_id = $1::uuid and sequence_number > 10 and sequence_number <= 30
+      order by sequence_number`;
+    for (const text of [byId, range]) {
+      const { reads } = await planOf(asTenant(id), text, [id]);
+      expect(reads.map((read) => read['Node Type'])).toEqual([expect.stringMatching(/^Index/)]);
+    }
+    const ids = Object.values(tenants);
+    const query = { tenantIds: ids, filter: {}, sort: newestFirst, offset: 0, count: 20 };
+    const { text, values } = acrossStatement(query);
+    const plan = await readAsTenant(database.pool, { tenants: ids }, (sql) =>
+      sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (analyze, format json) ${text}`, values),
+    );
+    const printed = JSON.stringify(plan);
+    expect(printed).toMatch(/hashed SubPlan/);
+    expect(printed).not.toMatch(/Seq Scan/);
+  });
 });

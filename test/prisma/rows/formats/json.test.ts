@@ -4,6 +4,7 @@ import { type Database, inTransaction, openDatabase, pgSql } from '../../../../p
 import { freshBuffers } from '../../../../prisma/copy/buffers.ts';
 import { copyRows } from '../../../../prisma/copy/copy-rows.ts';
 import { appendEvents } from '../../../../prisma/events/append.ts';
+import { asTenant } from '../../../../prisma/isolation/as-tenant.ts';
 import { rowsSql } from '../../../../prisma/rows/rows-sql.ts';
 import { wholeEventJson } from '../../../../prisma/sql/event-json.ts';
 import { createTenant } from '../../../../prisma/tenants.ts';
@@ -33,8 +34,8 @@ async function printed(request: object, bufferBytes = 1024 * 1024): Promise<stri
   const rows = `select ${select} from events where tenant_id = '${tenantId}' order by sequence_number`;
   const options = { printer, buffers: freshBuffers(bufferBytes), signal: new AbortController().signal };
   const bytes: Buffer[] = [];
-  for await (const chunk of copyRows(database.scans, `copy (${rows}) to stdout with (${copyOptions})`, options))
-    bytes.push(chunk.bytes);
+  const statement = `${asTenant(tenantId)}copy (${rows}) to stdout with (${copyOptions})`;
+  for await (const chunk of copyRows(database.scans, statement, options)) bytes.push(chunk.bytes);
   return Buffer.concat(bytes).toString().split('\n').slice(0, -1);
 }
 
