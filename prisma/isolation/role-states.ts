@@ -35,7 +35,8 @@ const states = `
   from unnest($1::text[], $2::text[]) as asked (kind, name)
   left join pg_roles r on r.rolname = name
   left join pg_class e on e.oid = to_regclass('events')
-  left join pg_class h on h.oid = to_regclass('chain_heads')`;
+  left join pg_class h on h.oid = to_regclass('chain_heads')
+  order by array_position($1::text[], kind)`;
 
 /** How the roles of this database are. Changes nothing, and may be asked before there are any tables. */
 export async function askRoles(client: pg.ClientBase): Promise<RoleState[]> {
