@@ -51,6 +51,7 @@ export async function openDeployment(
   try {
     await refuseTransactionPool(database.pool).catch(explainDatabaseError);
     await database.pool.query('select from settings limit 1').catch(explainDatabaseError);
+    await refuseHiddenRows(database);
     await agreeOnSecretKey(database.prisma, key.fingerprint);
   } catch (error) {
     await close();
@@ -94,6 +95,16 @@ function explainDatabaseError(error: Error & { code?: string }): never {
   if (error.code === undefined) throw error;
   if (error.code === '42P01') throw new ConfigError(['The database has no tables yet. Run "npm run migrate" first.']);
   throw new ConfigError([`The database of DATABASE_URL cannot be used: ${error.message || error.code}`]);
+}
+
+/** A role that does not own the tables would find them empty, and say so of every log. */
+async function refuseHiddenRows({ pool }: Database): Promise<void> {
+  const { rows } = await pool.query<{ hidden: boolean }>(`select row_security_active(to_regclass('events')) as hidden`);
+  if (!rows[0]!.hidden) return;
+  throw new ConfigError([
+    'Row-level security hides all rows from the role of DATABASE_URL, which does not own the tables. Name the role that ran ' +
+      '"npm run migrate" there, or make this role a member of it (grant … to …).',
+  ]);
 }
 
 /** With another key nothing that was sealed could be opened, and every link given out would break: so it is refused. */

@@ -3,7 +3,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { queueEngineOf } from '../core/engines.ts';
-import { makeRoles, missingRoles } from './isolation/make-roles.ts';
+import { makeRoles } from './isolation/make-roles.ts';
+import { missingRoles } from './isolation/missing-roles.ts';
 import { connectClient, refuseTransactionPooling } from './session.ts';
 
 /** The lock that `prisma migrate` takes too, so that the two never run at once. */

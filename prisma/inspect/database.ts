@@ -5,6 +5,7 @@ import type { Finding } from '../../core/findings.ts';
 import { mostConnections, scanConnections, streamConnections } from '../connections.ts';
 import { readFigures } from '../metrics.ts';
 import { connectClient, refuseTransactionPooling, SessionError } from '../session.ts';
+import { inspectIsolation } from './isolation.ts';
 import { inspectServer } from './server.ts';
 import { inspectStoredBytes } from './stored-bytes.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './tables.ts';
@@ -59,6 +60,7 @@ async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: Ins
   const looks = [
     () => inspectMigrations(client),
     () => inspectOwnership(client),
+    () => inspectIsolation(client),
     () => inspectWork(client),
     () => inspectStoredBytes(client, config.LOGFERRY_STORE_LIMIT),
     () => inspectManagementKeys(client, config.LOGFERRY_ADMIN_KEY !== undefined),

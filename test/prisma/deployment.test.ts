@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readConfig } from '../../core/config.ts';
 import { openDeployment } from '../../prisma/deployment.ts';
@@ -40,6 +41,20 @@ describe('openDeployment', () => {
     await writeFile(join(directory, 'secret-key'), `${firstKey}\n`);
     await (await open(environment)).close();
     await rm(directory, { recursive: true });
+  });
+
+  it('refuses a role that does not own the tables, as it would find every log empty', async () => {
+    const client = new pg.Client({ connectionString: testDatabase.url });
+    await client.connect();
+    const role = `other_${randomUUID().slice(0, 8)}`;
+    await client.query(
+      `create role ${role} login password 'right'; grant all on all tables in schema public to ${role}`,
+    );
+    const url = Object.assign(new URL(testDatabase.url), { username: role, password: 'right' }).href;
+    const opened = open({ DATABASE_URL: url, LOGFERRY_SECRET_KEY: firstKey });
+    await expect(opened).rejects.toThrow(/Row-level security hides all rows.*which does not own the tables/);
+    await client.query(`drop owned by ${role}; drop role ${role}`);
+    await client.end();
   });
 
   it('closes the store with everything else', async () => {

@@ -46,6 +46,7 @@ describe('inspectDatabase', () => {
         'no timeout of the server or the role interrupts exports',
         expect.stringMatching(/^an API and a worker open up to 94 connections; \d+ of \d+ are available$/),
         'no secret key is registered; the first process registers its own',
+        'tenants are kept apart by row-level security as well',
         '0 exports run and 0 wait; 0 webhook deliveries are pending',
         'files and running exports take 0 bytes',
       ]),
@@ -183,6 +184,8 @@ describe('inspectDatabase by another role', () => {
     await client.query(`grant select on _prisma_migrations to ${role}`);
     expect(await failures('failure')).toContainEqual(expect.stringMatching(/may not read and write .*exports/));
     await client.query(`grant all on all tables in schema public to ${role}`);
+    expect(await failures('failure')).toEqual([expect.stringMatching(/^Row-level security hides all rows/)]);
+    await client.query(`alter role ${role} bypassrls`);
     expect(await failures('failure')).toEqual([]);
     expect(await failures('warning')).toContainEqual(expect.stringMatching(/does not own .*exports/));
   });
