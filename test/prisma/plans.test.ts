@@ -3,7 +3,7 @@ import { type Filter, filterMembers } from '../../core/events/filter.ts';
 import { contentOf, exportRequestSchema } from '../../core/exports/exports.ts';
 import { type Database, inTransaction, openDatabase } from '../../prisma/client.ts';
 import { eventsByIds, listStatement, newestFirst } from '../../prisma/events/list.ts';
-import { acrossStatement } from '../../prisma/events/list-across-tenants.ts';
+import { placesStatement } from '../../prisma/events/list-across-tenants.ts';
 import { readAsTenant } from '../../prisma/isolation/as-role.ts';
 import { asTenant } from '../../prisma/isolation/as-tenant.ts';
 import { type ExportRows, planSegments, readSegment } from '../../prisma/rows/segments.ts';
@@ -199,7 +199,7 @@ describe('An event by its id, a range of verify, and the events of several tenan
     }
     const ids = Object.values(tenants);
     const query = { tenantIds: ids, filter: {}, sort: newestFirst, offset: 0, count: 20 };
-    const { text, values } = acrossStatement(query);
+    const { text, values } = placesStatement(query);
     const plan = await readAsTenant(database.pool, { tenants: ids }, (sql) =>
       sql<{ 'QUERY PLAN': [{ Plan: Plan }] }>(`explain (analyze, format json) ${text}`, values),
     );

@@ -6,7 +6,7 @@ import { appendEvents } from '../../../prisma/events/append.ts';
 import { streamAppender } from '../../../prisma/events/append-stream.ts';
 import { countFigures, countRecent } from '../../../prisma/events/counts.ts';
 import { findEvents, listEvents, newestFirst } from '../../../prisma/events/list.ts';
-import { countAcross, listAcross } from '../../../prisma/events/list-across-tenants.ts';
+import { type AcrossQuery, countAcross, eventsAt, placesAcross } from '../../../prisma/events/list-across-tenants.ts';
 import { openReading } from '../../../prisma/events/reading.ts';
 import { verifyChain } from '../../../prisma/events/verify.ts';
 import { appendAsIngest, readAsTenant, tenantSql } from '../../../prisma/isolation/as-role.ts';
@@ -72,6 +72,9 @@ const list = ({ pool }: Database, after?: number) =>
 const first = { count: 100, limitMs: 20_000 };
 const across = { filter: { action: '*.secret' }, sort: newestFirst, offset: 0, count: 100 };
 const span = { from: Date.UTC(2025, 11, 31), to: Date.UTC(2026, 0, 3), step: 86_400_000, limit: 10 };
+
+const listAcross = async (sql: Sql, query: AcrossQuery) =>
+  (await eventsAt(sql, await placesAcross(sql, query), 1_000_000)).events;
 
 /** Every way by which events of tenants are read for somebody. */
 const reads: Record<string, (database: Database) => Promise<unknown>> = {

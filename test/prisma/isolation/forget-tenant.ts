@@ -3,7 +3,8 @@ import type pg from 'pg';
 type Connection = { query(text: string): void; parse(query: { text: string }, more?: boolean): void };
 
 /** What restricts a statement that reads events or chain heads to a tenant. */
-const restriction = /\b(?:\w+\.)?tenant_id = (?:any\()?((?:\$\d+|'[^']*')::uuid(?:\[\])?|\w+\.(?:id|tenant_id))\)?/g;
+const restriction =
+  /\b(?:\w+\.)?tenant_id = (?:any\()?((?:\$\d+|'[^']*')::uuid(?:\[\])?|\w+\.(?:id|owner|tenant_id))\)?/g;
 const isOfEvents = /\bfrom (?:events|chain_heads)\b|\bjoin events\b/;
 
 /** What was forgotten. The value stays, so that the server still knows its type. */
