@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { contentOf, exportRequestSchema } from '../../core/exports/exports.ts';
 import type { ExportView } from '../../prisma/exports/view.ts';
+import { asTenant } from '../../prisma/isolation/as-tenant.ts';
 import { rowsSql } from '../../prisma/rows/rows-sql.ts';
 import { addManyEvents } from '../add-events.ts';
 import type { Call } from '../api/start-app.ts';
@@ -101,7 +102,7 @@ describe('A worker process as it is set by default', () => {
 /** What a plain COPY of the same cells of the same rows takes, with nothing done about what comes. */
 async function secondsOfCopy(app: Exporting, tenantId: string, count: number): Promise<number> {
   const { select, copyOptions } = rowsSql(contentOf(exportRequestSchema.parse({ format: 'csv' })));
-  const statement = `copy (select ${select} from events where tenant_id = '${tenantId}' and sequence_number <= ${count}
+  const statement = `${asTenant(tenantId)}copy (select ${select} from events where tenant_id = '${tenantId}' and sequence_number <= ${count}
     order by occurred_at, events.sequence_number) to stdout with (${copyOptions})`;
   const client = await app.database.scans.connect();
   const started = performance.now();
