@@ -33,7 +33,7 @@ export const seesOne = (column: string): string => `${column} = ${current(settin
 export const seesSeveral = (column: string): string =>
   `${column} in (select unnest(${current(settings.several)}::uuid[]))`;
 
-/** Tables that events are read from: `reader` and `lists` may read these and no others. */
+/** Tables that events are read from. */
 export const readTables = ['events', 'chain_heads'] as const;
 
 /** What ingest needs to know of stored events: whether an id stands already, and which link of the chain it is. */
@@ -43,7 +43,8 @@ const reads = readTables.map((table) => `select on ${table}`);
 
 /** What each role may do, and nothing else. */
 export const grants: Readonly<Record<RoleKind, readonly string[]>> = {
-  reader: reads,
+  // Verification asks how far the tenant's exports know its log (events/greatest-known.ts).
+  reader: [...reads, 'select (tenant_id, as_of_sequence) on exports'],
   lists: reads,
   ingest: ['insert on events', `select (${ingestColumns.join(', ')}) on events`, 'select, update on chain_heads'],
 };

@@ -187,7 +187,7 @@ describe('A connection that others had before', () => {
 
 describe('The role that reads', () => {
   it.each(['exports', 'api_keys', 'webhooks', 'tenants', 'settings'])('may not read %s', async (table) => {
-    const read = tenantSql(db.database.pool, ours)(`select from ${table}`);
+    const read = tenantSql(db.database.pool, ours)(`select * from ${table}`);
     await expect(read).rejects.toThrow(/permission denied/);
   });
 });

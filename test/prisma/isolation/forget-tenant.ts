@@ -3,13 +3,12 @@ import type pg from 'pg';
 type Connection = { query(text: string): void; parse(query: { text: string }, more?: boolean): void };
 
 /** What restricts a statement that reads events or chain heads to a tenant. */
-const restriction =
-  /\b(?:\w+\.)?tenant_id = (?:any\()?((?:\$\d+|'[^']*')::uuid(?:\[\])?|\w+\.(?:id|owner|tenant_id))\)?/g;
+const restriction = /\btenant_id = (?:any\((\$\d+::uuid\[\])\)|((?:\$\d+|'[^']*')::uuid|\w+\.(?:id|owner|tenant_id)))/g;
 const isOfEvents = /\bfrom (?:events|chain_heads)\b|\bjoin events\b/;
 
 /** What was forgotten. The value stays, so that the server still knows its type. */
 export const forgetting = (text: string): string =>
-  isOfEvents.test(text) ? text.replaceAll(restriction, '($1 is not null)') : text;
+  isOfEvents.test(text) ? text.replaceAll(restriction, 'tenant_id is not null and $1$2 is not null') : text;
 
 /**
  * From now on this pool's statements that read events have forgotten whose they ask for: what a mistake in any of them could

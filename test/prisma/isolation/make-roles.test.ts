@@ -177,7 +177,8 @@ describe('The roles of a database', () => {
       `select concat_ws(' ', grantee, privilege_type, table_name) as text from information_schema.table_privileges
        where grantee ~ '^logferry_(reader|lists|ingest)' and table_schema = 'public' union
        select concat_ws(' ', grantee, privilege_type, table_name, column_name) from information_schema.column_privileges c
-       where grantee ~ '^logferry_ingest' and table_name = 'events' and privilege_type = 'SELECT' order by 1`,
+       where (grantee ~ '^logferry_ingest' and table_name = 'events' or table_name = 'exports' and grantee ~ '^logferry_reader')
+         and privilege_type = 'SELECT' order by 1`,
     );
     expect(rows.map(({ text }) => text.replace(`_${name}`, ''))).toEqual([
       'logferry_ingest INSERT events',
@@ -192,6 +193,8 @@ describe('The roles of a database', () => {
       'logferry_lists SELECT events',
       'logferry_reader SELECT chain_heads',
       'logferry_reader SELECT events',
+      'logferry_reader SELECT exports as_of_sequence',
+      'logferry_reader SELECT exports tenant_id',
     ]);
   });
 
