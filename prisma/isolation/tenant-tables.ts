@@ -15,6 +15,7 @@ export const tenantTables: Readonly<Record<string, string | null>> = {
   webhooks: 'tenant_id',
   deliveries: 'tenant_id',
   news: 'tenant_id',
+  open_streams: 'tenant_id',
 };
 
 /** Settings of a transaction that name the tenant, or the tenants as an array, whose rows may be seen. */
