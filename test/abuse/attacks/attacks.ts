@@ -7,13 +7,16 @@ import { strangers } from './strangers.ts';
 import { streams } from './streams.ts';
 import { unreadReplies } from './unread.ts';
 
-/** In the order in which they are tried: each finds what those before have left. */
+/**
+ * In the order in which they are tried: each finds what those before have left. Strangers come last: after them, what the process
+ * has not accepted lately is refused for a minute.
+ */
 export const attacks: readonly Attack[] = [
-  ...strangers,
   ...bodies,
   ...json,
   ...reads,
   ...streams,
   ...unreadReplies,
   ...exports,
+  ...strangers,
 ];

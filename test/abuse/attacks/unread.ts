@@ -10,11 +10,12 @@ const large = `${JSON.stringify({ action: 'abuse.unread', description: 'x'.repea
 const get = ({ target }: Stage, path: string): string =>
   headOf(`GET ${path}`, { Authorization: `Bearer ${target.attacker.key}` });
 
-/** Large events, so that pages of them are as long as pages get. */
+/** Large events, so that pages of them are as long as pages get; as many as may be packed so tightly. */
+const largeEvents = gzipSync(large.repeat(15));
+
 async function writeLargeEvents(stage: Stage): Promise<void> {
-  const body = gzipSync(large.repeat(20));
   const headers = { 'content-type': 'application/x-ndjson', 'content-encoding': 'gzip' };
-  const reply = await ask(stage, '/v1/events/batch', { body, headers })(stage.signal);
+  const reply = await ask(stage, '/v1/events/batch', { body: largeEvents, headers })(stage.signal);
   count(stage.tally, reply.status);
 }
 
