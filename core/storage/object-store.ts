@@ -36,7 +36,7 @@ export type LinkOptions = {
 
 /**
  * Where files are kept. Two makers: S3 (s3.ts) and files on disk (file.ts); test/core/storage holds both to the same
- * contract. An object is visible only once it is complete, and never changes after that.
+ * contract. An object is visible only once it is complete, and never changes after that, but for those of writeText.
  */
 export type ObjectStore = {
   /** Begins an upload. Nothing is visible under `key` until completeUpload. */
@@ -65,6 +65,10 @@ export type ObjectStore = {
   /** The bytes of an object, from its beginning. @throws if there is none */
   readObject(key: string, options?: CallOptions): AsyncIterable<Uint8Array>;
   statObject(key: string): Promise<ObjectInfo | undefined>;
+  /** Makes or replaces a small object; readers have the old text or the new one. Not for keys of uploads. */
+  writeText(key: string, text: string, options?: CallOptions): Promise<void>;
+  /** What writeText() has written last, by whatever process; undefined if there is no such object. */
+  readText(key: string, options?: CallOptions): Promise<string | undefined>;
   /** Quiet if there is no such object. */
   deleteObject(key: string): Promise<void>;
   /** A link by which anybody may GET the object (or HEAD it, if that is asked for) until it expires. */

@@ -54,5 +54,6 @@ export function tellWhenFull(store: ObjectStore, isFull: (error: unknown) => boo
     putPart: (...given) => store.putPart(...given).catch(tell),
     completeUpload: (...given) => store.completeUpload(...given).catch(tell),
     check: () => store.check().catch(warn),
+    writeText: (...given) => store.writeText(...given).catch(tell),
   };
 }

@@ -8,6 +8,7 @@ import { errorCode, findStoredObject, isFull, layout, ownFileMode, ownFolder } f
 import { listObjects } from './listing.ts';
 import { abortUpload, deleteObject, listUploads } from './removal.ts';
 import { signPath } from './signed-path.ts';
+import { readText, writeText } from './text.ts';
 import { beginUpload, completeUpload, putPart } from './uploads.ts';
 
 /** `linkKey` signs links: whoever serves them (api/files.ts) holds the same one. `publicUrl` is where that is reached. */
@@ -28,6 +29,8 @@ export function openFileStore(options: FileStoreOptions): ObjectStore {
     abortUpload: (upload) => abortUpload(directory, upload),
     listUploads: () => listUploads(directory),
     listObjects: (prefix, page) => listObjects(directory, prefix, page),
+    writeText: (key, text, call) => beforeItsEnd(call, () => writeText(directory, key, text)),
+    readText: (key, call) => beforeItsEnd(call, () => readText(directory, key)),
     deleteObject: (key) => deleteObject(directory, key),
     check: () => probe(directory),
     inspect: () => inspect(directory),

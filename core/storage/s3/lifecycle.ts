@@ -39,9 +39,8 @@ function abortFinding(rules: LifecycleRule[], options: S3Options): Finding {
 
 function earlyEndFindings(rule: LifecycleRule, options: S3Options): Finding[] {
   const { prefix, exportTtlSeconds } = options;
-  const touchesOurs = prefix.startsWith(prefixOf(rule)) || prefixOf(rule).startsWith(prefix);
   // Our files have no tags, so a rule for tagged ones leaves them alone.
-  if (!touchesOurs || rule.Filter?.Tag || rule.Filter?.And?.Tags?.length) return [];
+  if (!reaches(rule, prefix) || rule.Filter?.Tag || rule.Filter?.And?.Tags?.length) return [];
   const isEarly = ({ Days, Date: date }: { Days?: number; Date?: Date }) =>
     date !== undefined || (Days !== undefined && Days * secondsADay < exportTtlSeconds);
   const name = `the lifecycle rule ${rule.ID ?? '(without a name)'}`;
@@ -53,10 +52,23 @@ function earlyEndFindings(rule: LifecycleRule, options: S3Options): Finding[] {
   });
   const found: Finding[] = [];
   if (rule.Expiration && isEarly(rule.Expiration)) found.push(finding('deletes files'));
+  if (rule.Expiration && reaches(rule, `${prefix}log/`)) found.push(checkpointFinding(name, prefix));
   const toArchive = (rule.Transitions ?? []).filter(({ StorageClass }) => archives.includes(StorageClass ?? ''));
   if (toArchive.some(isEarly)) found.push(finding('archives files'));
   return found;
 }
+
+/** Whether a rule is for keys that begin like this. */
+const reaches = (rule: LifecycleRule, prefix: string): boolean =>
+  prefix.startsWith(prefixOf(rule)) || prefixOf(rule).startsWith(prefix);
+
+/** What is kept there has no end. */
+const checkpointFinding = (name: string, prefix: string): Finding => ({
+  level: 'warning',
+  about,
+  text: `${name} deletes the checkpoints of logs under ${prefix}log/: a database that is restored is not found out`,
+  remedy: `Limit the rule to the prefix "${prefix}exports/".`,
+});
 
 /** The beginning of the keys that a rule is for; older rules have it outside of Filter. */
 const prefixOf = ({ Filter, Prefix }: LifecycleRule): string => Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';

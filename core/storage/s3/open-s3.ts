@@ -10,6 +10,7 @@ import { listObjects } from './listing.ts';
 import type { S3Options } from './options.ts';
 import { putPart } from './parts.ts';
 import { deleteObject } from './removal.ts';
+import { readText, writeText } from './text.ts';
 import { abortUpload, beginUpload, listUploads } from './uploads.ts';
 
 /**
@@ -29,6 +30,8 @@ export function openS3Store(options: S3Options): ObjectStore {
     listObjects: (prefix, page) => listObjects(bucket, prefix, page),
     readObject: (key, call) => readObject(bucket, key, call),
     statObject: (key) => statObject(bucket, key),
+    writeText: (key, text, call) => writeText(bucket, key, text, call),
+    readText: (key, call) => readText(bucket, key, call),
     deleteObject: async (key) => void (await deleteObject(bucket, key)),
     signLink: (key, link) => signLink(bucket, key, link),
     check: () => check(bucket),

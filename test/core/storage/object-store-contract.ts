@@ -283,6 +283,30 @@ export function objectStoreContract(name: string, makeStore: () => Promise<Opene
       expect(await response.text()).toBe('named');
     });
 
+    it('makes and replaces a small text at once, and gives what was written last', async () => {
+      const key = `log/${randomUUID()}/checkpoint`;
+      expect(await store.readText(key)).toBeUndefined();
+      await store.writeText(key, 'a note – first');
+      expect(await store.readText(key)).toBe('a note – first');
+      const texts = Array.from({ length: 20 }, (_, at) => `${at} `.repeat(100 + at));
+      await Promise.all(texts.map((text) => store.writeText(key, text)));
+      expect(texts).toContain(await store.readText(key));
+      await store.writeText(key, 'last');
+      expect(await store.readText(key)).toBe('last');
+      expect((await store.statObject(key))!.bytes).toBe(4);
+      await store.deleteObject(key);
+      expect(await store.readText(key)).toBeUndefined();
+      await store.writeText(key, 'again');
+      expect((await collect(store.readObject(key))).toString()).toBe('again');
+    });
+
+    it('ends reading and writing a text early when told so', async () => {
+      const options = { signal: AbortSignal.abort(new Error('not now')) };
+      await expect(store.readText('log/x', options)).rejects.toThrow('not now');
+      await expect(store.writeText('log/x', 'text', options)).rejects.toThrow('not now');
+      expect(await store.readText('log/x')).toBeUndefined();
+    });
+
     it('says when a link expires', async () => {
       const options = { expiresInSeconds: 900, contentType, contentDisposition: attachment('a.csv') };
       const { expiresAt } = await store.signLink(freshKey(), options);

@@ -50,12 +50,26 @@ describe('The lifecycle rules of a bucket', () => {
     ['archives files too early', { Transitions: [{ Days: 1, StorageClass: 'DEEP_ARCHIVE' }] }],
   ])('are warned of when one %s', (_, rule) => {
     const found = warnings(abortRule, { ID: 'mine', Status: 'Enabled', Filter: { Prefix: 'our/' }, ...rule });
-    expect(found).toHaveLength(1);
-    expect(found[0]!.text).toMatch(/the lifecycle rule mine (deletes|archives) files before EXPORT_TTL/);
+    const ofFiles = found.filter(({ text }) => !text.includes('checkpoints'));
+    expect(ofFiles).toHaveLength(1);
+    expect(ofFiles[0]!.text).toMatch(/the lifecycle rule mine (deletes|archives) files before EXPORT_TTL/);
   });
 
+  it.each(['', 'our/', 'our/files/', 'our/files/log/', 'our/files/log/some'])(
+    'are warned of when one deletes checkpoints: %j',
+    (Prefix) => {
+      const found = warnings(abortRule, {
+        ID: 'mine',
+        Status: 'Enabled',
+        Filter: { Prefix },
+        Expiration: { Days: 97 },
+      });
+      expect(found.map(({ text }) => text)).toEqual([expect.stringMatching(/mine deletes the checkpoints of logs/)]);
+    },
+  );
+
   it.each<[string, Partial<LifecycleRule>]>([
-    ['deletes files when they have ended', { Expiration: { Days: 7 } }],
+    ['deletes files when they have ended', { Filter: { Prefix: 'our/files/exports/' }, Expiration: { Days: 7 } }],
     ['deletes those of others', { Filter: { Prefix: 'their/' }, Expiration: { Days: 1 } }],
     [
       'deletes those with a tag, which ours have not',
