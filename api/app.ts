@@ -48,9 +48,9 @@ export function buildApp(deps: AppDeps): Express {
   mount(app, open, routeDeps);
   app.use(onePath);
   app.use(fronteggMounts, traceForFrontegg);
-  app.use(['/v1', '/audits', '/metadata', '/auth'], requireSchema(deps));
+  app.use(['/v1', '/audits', '/metadata', '/auth', '/.well-known'], requireSchema(deps));
   app.use(boardPath, boardRoutes({ queue: deps.queue, access: access.enter }));
-  app.use(['/v1', '/audits', '/metadata'], access.enter);
+  app.use(['/v1', '/audits', '/metadata', '/.well-known'], access.enter);
   mount(app, forAnybody, routeDeps);
   const { tenants } = access;
   app.use('/v1', requireCaller, withTenants({ config, tenants, tenantHeader: 'Logferry-Tenant' }));

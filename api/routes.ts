@@ -24,8 +24,11 @@ import { redeliverOne } from './v1/deliveries.ts';
 import { eventRoutes } from './v1/events.ts';
 import { exportRoutes } from './v1/exports/routes.ts';
 import { getLimits, type PlanChecks } from './v1/limits.ts';
+import { restartTenantLog } from './v1/log/restart.ts';
+import { logRoutes } from './v1/log/routes.ts';
 import { listManagementEvents } from './v1/management-events.ts';
 import { listRegions } from './v1/regions.ts';
+import { signingKeyRoutes } from './v1/signing-keys.ts';
 import { streamEvents } from './v1/stream-events.ts';
 import { tenantRoutes } from './v1/tenants.ts';
 import { verifyLog } from './v1/verify.ts';
@@ -54,12 +57,17 @@ export const groupsOf = (config: Pick<Config, 'storageUrl'>): readonly RouteGrou
     description: 'Writing, reading and checking events',
     operations: [...writeEventRoutes, streamEvents, ...eventRoutes, verifyLog],
   },
+  {
+    name: 'log',
+    description: "The Merkle tree over a tenant's events, and the keys that sign it",
+    operations: [...logRoutes, ...signingKeyRoutes],
+  },
   { name: 'exports', description: 'Files of events, made as jobs', operations: exportRoutes },
   { name: 'webhooks', description: 'Who is told of exports', operations: [...webhookRoutes, redeliverOne] },
   {
     name: 'tenants',
     description: 'Customers, for the management',
-    operations: [...tenantRoutes, listManagementEvents],
+    operations: [...tenantRoutes, restartTenantLog, listManagementEvents],
   },
   { name: 'api-keys', description: 'Who may do what', operations: apiKeyRoutes },
   { name: 'limits', description: 'What a caller has, and where', operations: [getLimits, listRegions] },

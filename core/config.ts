@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { scopes } from './access/api-keys.ts';
 import { readPublicKey } from './access/public-key.ts';
+import { isKeyName } from './evidence/signed-note.ts';
 import { planLimitsSchema } from './exports/plan-limits.ts';
 import { nearestName } from './nearest-name.ts';
 import { plans } from './tenants.ts';
@@ -136,6 +137,12 @@ export const variables = {
     about: 'account that must own the bucket',
   },
   PUBLIC_URL: { read: url(['http:', 'https:']), about: 'what links point to' },
+  LOGFERRY_ORIGIN: {
+    read: z.string().refine((text) => isKeyName(text) && !/:\/\/|\/$/.test(text), {
+      error: 'must be like audit.example.com: no "https://", no space, no "+", and no "/" at its end',
+    }),
+    about: "what names of tenants' logs begin with",
+  },
   LOGFERRY_REGION: { read: z.string().min(1), default: 'eu', about: "this deployment's region" },
   LOGFERRY_REGIONS: {
     read: json(z.record(z.string(), z.url().transform(withoutEndSlash)), '{"eu": "https://eu.example.com"}'),
@@ -263,6 +270,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Config = Readonly<Values> & {
   /** What links point to: PUBLIC_URL, or http://HOST:PORT. */
   readonly publicUrl: string;
+  /** What names of tenants' logs begin with: LOGFERRY_ORIGIN, or host and port of publicUrl. */
+  readonly origin: string;
   /** Where files are kept: STORAGE_URL, or a folder under LOGFERRY_DATA. */
   readonly storageUrl: string;
   /** One line for each variable that is read under a former name. */
@@ -303,9 +312,11 @@ export function readConfig(environment: Environment = process.env): Config {
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   const config = values as Values;
   const host = config.HOST.includes(':') ? `[${config.HOST}]` : config.HOST;
+  const publicUrl = withoutEndSlash(config.PUBLIC_URL ?? `http://${host}:${config.PORT}`);
   return Object.freeze({
     ...config,
-    publicUrl: withoutEndSlash(config.PUBLIC_URL ?? `http://${host}:${config.PORT}`),
+    publicUrl,
+    origin: config.LOGFERRY_ORIGIN ?? new URL(publicUrl).host,
     storageUrl: config.STORAGE_URL ?? pathToFileURL(resolve(config.LOGFERRY_DATA, 'files')).href,
     warnings: renamed.warnings,
   });

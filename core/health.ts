@@ -39,6 +39,7 @@ type Parts = {
   schema: { check(): Promise<void> };
   /** Whether files may grow; asked once the storage is there. */
   room?: { check(): Promise<void> };
+  logs: { check(): Promise<void> };
 };
 
 /**
@@ -47,7 +48,7 @@ type Parts = {
  * A worker without either does nothing.
  */
 export const readinessChecks = (
-  { database, schema, store, queue, room }: Parts,
+  { database, schema, store, queue, room, logs }: Parts,
   process: 'api' | 'worker',
 ): ReadinessCheck[] => [
   { name: 'database', check: () => database.pool.query('select 1') },
@@ -65,6 +66,8 @@ export const readinessChecks = (
     check: () => queue.check(),
     isBearable: (error) => process === 'api' && !(error instanceof QueueLosesJobsError),
   },
+  // Of a log that contradicts itself nothing is signed; everything else goes on.
+  { name: 'log', check: () => logs.check(), isBearable: () => true },
 ];
 
 type State = Readiness['checks'][string];

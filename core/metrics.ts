@@ -74,6 +74,11 @@ export const metricList = {
     help: 'Bytes of files not yet deleted and of what running exports have written or reserved, read from the database',
   },
   logferry_store_limit_bytes: { type: 'gauge', together: 'max', help: 'LOGFERRY_STORE_LIMIT; absent without one' },
+  logferry_log_sealed_behind_events: {
+    type: 'gauge',
+    together: 'max',
+    help: 'Events that fill tiles of their logs and are not sealed yet, of all tenants, read from the database',
+  },
   logferry_exports_created_total: { type: 'counter', help: 'Exports that were queued by this API' },
   logferry_exports_ended_total: {
     type: 'counter',

@@ -11,7 +11,7 @@ export const managementLogId = '00000000-0000-7000-8000-000000000000';
 
 /** What was done to a key, a webhook or a tenant; for the log of the tenant, or of the management. */
 export type ControlRecord = {
-  action: `logferry.${'key' | 'webhook' | 'tenant' | 'sign_in' | 'export'}.${string}`;
+  action: `logferry.${'key' | 'signing_key' | 'webhook' | 'tenant' | 'log' | 'sign_in' | 'export'}.${string}`;
   target?: { type: string; id: string };
   metadata?: Record<string, unknown>;
 };

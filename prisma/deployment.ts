@@ -8,6 +8,7 @@ import { openStore } from '../core/storage/open-store.ts';
 import { type Database, openDatabase, type Prisma } from './client.ts';
 import { scanConnections } from './connections.ts';
 import { fingerprintName } from './fingerprint-setting.ts';
+import { type LogsCheck, logsCheck } from './log/contradictions.ts';
 import { meterDatabase } from './metrics.ts';
 import { openQueue } from './open-queue.ts';
 import { type SchemaCheck, schemaCheck } from './schema-check.ts';
@@ -23,6 +24,7 @@ export type Deployment = {
   log: Log;
   metrics: Metrics;
   schema: SchemaCheck;
+  logs: LogsCheck;
   close(): Promise<void>;
 };
 
@@ -71,6 +73,7 @@ export async function openDeployment(
     log,
     metrics,
     schema: schemaCheck(database.pool, log),
+    logs: logsCheck(database.pool),
     close,
   };
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { within } from '../core/async/within.ts';
+import { tileWidth } from '../core/evidence/tiles.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Database } from './client.ts';
@@ -24,11 +25,14 @@ export type Figures = {
   storedBytes: number;
   tenantsDeleting: number;
   retentionBehind: number;
+
+  unsealedEvents: number;
 };
 
 /**
  * All figures in one query: of exports it touches the unfinished ones by their index, of which there are few, of deliveries the
- * pending ones, and of tenants the heads of their chains. Ended rows, of which there may be millions, are never counted; the sum of stored bytes reads an index of the files that there are.
+ * pending ones. Ended rows, of which there may be millions, are never counted; the sum of stored bytes reads an index of the
+ * files that there are. Of events, of which there may be billions, the heads of their chains say how many there are.
  */
 export const figuresQuery = {
   text: `
@@ -38,7 +42,9 @@ export const figuresQuery = {
         where status = 'pending' and next_attempt_at <= now() order by next_attempt_at limit 1), 0) as "oldestDeliverySeconds",
       (select count(*) from tenants where status = 'deleting') as "tenantsDeleting",
       (select coalesce(sum(expired_through - removed_through), 0) from chain_heads
-        where expired_through > removed_through) as "retentionBehind"
+        where expired_through > removed_through) as "retentionBehind",
+      coalesce((select sum(h.sequence_number - h.sequence_number % ${tileWidth} - coalesce(l.sealed_size, 0))
+        from chain_heads h left join logs l using (tenant_id)), 0) as "unsealedEvents"
     from (
       select count(*), count(*) filter (where due_at <= now()) as due,
         greatest(0, coalesce(extract(epoch from now() - min(due_at)), 0)) as seconds
@@ -113,6 +119,7 @@ function setFigures(metrics: Metrics, figures: Figures | undefined): void {
   metrics.set('logferry_stored_bytes', figures.storedBytes);
   metrics.set('logferry_tenants_deleting', figures.tenantsDeleting);
   metrics.set('logferry_retention_behind_events', figures.retentionBehind);
+  metrics.set('logferry_log_sealed_behind_events', figures.unsealedEvents);
 }
 
 const fromRows = [
@@ -125,6 +132,7 @@ const fromRows = [
   'logferry_stored_bytes',
   'logferry_tenants_deleting',
   'logferry_retention_behind_events',
+  'logferry_log_sealed_behind_events',
 ] as const;
 
 function meterPool(metrics: Metrics, pool: string, { totalCount, idleCount, waitingCount, options }: pg.Pool): void {

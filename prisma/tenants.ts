@@ -116,6 +116,16 @@ export async function listTenants(prisma: Prisma, { limit, afterId }: IdPage): P
   });
 }
 
+/** Ids of tenants in their order, those after `after`. */
+export async function listTenantIds(
+  prisma: Prisma,
+  { after, limit }: { after: string | undefined; limit: number },
+): Promise<string[]> {
+  const where = after === undefined ? listed : { AND: [listed, { id: { gt: after } }] };
+  const rows = await prisma.tenant.findMany({ where, select: { id: true }, orderBy: { id: 'asc' }, take: limit });
+  return rows.map(({ id }) => id);
+}
+
 /** All tenants that live in the region, but for those that are being deleted. */
 export const listTenantsOf = (prisma: Prisma, region: string): Promise<TenantRow[]> =>
   prisma.tenant.findMany({ where: { region, status: 'active' }, orderBy: { id: 'asc' } });

@@ -10,6 +10,7 @@ import { StartError } from '../core/stop-signals.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Database } from '../prisma/client.ts';
+import type { LogsCheck } from '../prisma/log/contradictions.ts';
 import type { SchemaCheck } from '../prisma/schema-check.ts';
 
 export type HealthDeps = {
@@ -20,6 +21,7 @@ export type HealthDeps = {
   log: Log;
   metrics: Metrics;
   schema: Pick<SchemaCheck, 'check'>;
+  logs: LogsCheck;
 };
 
 /**

@@ -3,6 +3,7 @@ import { newApiKeySchema } from '../../core/access/api-keys.ts';
 import { credentialsSchema } from '../../core/access/tokens-of-keys.ts';
 import { eventInput } from '../../core/events/events.ts';
 import { criteriaSchema, filterSchema } from '../../core/events/filter.ts';
+import { logRestartSchema } from '../../core/evidence/log-restart.ts';
 import { propertiesSchema } from '../../core/exports/columns.ts';
 import { csvSchema, exportRequestSchema, sortSchema } from '../../core/exports/exports.ts';
 import { auditExportSchema } from '../../core/frontegg/fields.ts';
@@ -14,6 +15,7 @@ import * as audits from './schemas/audit.ts';
 import * as events from './schemas/event.ts';
 import * as exported from './schemas/export.ts';
 import * as health from './schemas/health.ts';
+import * as logs from './schemas/log.ts';
 import * as problems from './schemas/problem.ts';
 import { pageMetaSchema, pageOf } from './schemas/reply-parts.ts';
 import * as webhooks from './schemas/webhook.ts';
@@ -34,6 +36,7 @@ const requests = {
   CsvOptions: csvSchema,
   NewTenant: newTenantSchema,
   TenantChanges: tenantChangesSchema,
+  LogRestart: logRestartSchema,
   NewApiKey: newApiKeySchema,
   NewWebhook: webhookRequestSchema,
   WebhookChanges: webhookPatchSchema,
@@ -66,6 +69,9 @@ const replies = {
   PingMessage: webhooks.pingMessageSchema,
   Tenant: account.tenantSchema,
   TenantPage: pageOf(account.tenantSchema),
+  SigningKey: logs.signingKeySchema,
+  SigningKeySet: logs.signingKeySetSchema,
+  RestartedLog: logs.restartedLogSchema,
   ApiKey: account.apiKeySchema,
   ApiKeyWithKey: account.newApiKeyReplySchema,
   ApiKeyPage: pageOf(account.apiKeySchema),

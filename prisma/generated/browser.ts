@@ -73,6 +73,21 @@ export type News = Prisma.NewsModel
  */
 export type OpenStream = Prisma.OpenStreamModel
 /**
+ * Model SigningKey
+ * Ed25519; one is active. Old ones stay for ever, as what they have signed is to be verified.
+ */
+export type SigningKey = Prisma.SigningKeyModel
+/**
+ * Model Log
+ * The Merkle tree of a tenant's events: how far it is built, and the greatest checkpoint that was shown of it.
+ */
+export type Log = Prisma.LogModel
+/**
+ * Model LogTile
+ * The root over 256^(level + 1) entries; at level 0 with the entries, the hashes of the events.
+ */
+export type LogTile = Prisma.LogTileModel
+/**
  * Model Setting
  * Facts about the installation, such as the fingerprint of its secret key.
  */

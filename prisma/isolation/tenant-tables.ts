@@ -1,8 +1,8 @@
 import type { RoleKind } from './roles.ts';
 
 /**
- * The tables with rows of tenants, and the column that says whose a row is; null where another table says it, of which nobody
- * but the owner sees a row. Each has row-level security, so that no role sees what it was not let see, whatever it is granted.
+ * The tables with rows of tenants, and the column that says whose a row is; null where another table says it, or it is of no
+ * tenant and secret, of which nobody but the owner sees a row. Each has row-level security, so that no role sees what it was not let see, whatever it is granted.
  */
 export const tenantTables: Readonly<Record<string, string | null>> = {
   tenants: 'id',
@@ -16,6 +16,9 @@ export const tenantTables: Readonly<Record<string, string | null>> = {
   deliveries: 'tenant_id',
   news: 'tenant_id',
   open_streams: 'tenant_id',
+  logs: 'tenant_id',
+  log_tiles: 'tenant_id',
+  signing_keys: null,
 };
 
 /** Settings of a transaction that name the tenant, or the tenants as an array, whose rows may be seen. */

@@ -62,6 +62,7 @@ describe('An API whose Redis', () => {
       schema: { check: async () => {} },
       store: { check: async () => {} },
       queue,
+      logs: { check: async () => {} },
     };
     app = await startApp({}, { queue, checks: readinessChecks(parts, 'api') });
   });

@@ -64,6 +64,7 @@ export const routes: readonly RouteRow[] = [
   { method: 'GET', path: '/docs', who: 'public', status: 200 },
   { method: 'GET', path: '/docs/swagger-ui.css', who: 'public', status: 200 },
   { method: 'GET', path: '/v1/regions', who: 'public', status: 200 },
+  { method: 'GET', path: '/.well-known/logferry-keys.json', who: 'public', status: 200 },
   { method: 'GET', path: '/files/exports/nobodys.csv', who: 'signed link', status: 403 },
   { method: 'POST', path: '/auth/vendor', who: 'credentials', status: 200, family: 'frontegg' },
   { method: 'GET', path: '/admin/queues/', who: 'management', status: 200 },
@@ -73,6 +74,15 @@ export const routes: readonly RouteRow[] = [
   { method: 'GET', path: '/v1/tenants/:tenant', who: 'management', status: 200 },
   { method: 'PATCH', path: '/v1/tenants/:tenant', who: 'management', body: { name: 'Renamed' }, status: 200 },
   { method: 'DELETE', path: '/v1/tenants/:tenant', who: 'management', status: 202 },
+
+  {
+    method: 'POST',
+    path: '/v1/tenants/:tenant/log/restart',
+    who: 'management',
+    body: { reason: 'The database was restored' },
+    status: 200,
+  },
+  { method: 'POST', path: '/v1/signing-keys/rotate', who: 'management', status: 201 },
 
   { method: 'POST', path: '/v1/api-keys', who: 'key manager', body: { name: 'new' }, status: 201 },
   { method: 'GET', path: '/v1/api-keys', who: 'key manager', status: 200 },
@@ -86,6 +96,11 @@ export const routes: readonly RouteRow[] = [
   { method: 'GET', path: '/v1/events/:event', who: 'events:read', status: 200 },
   { method: 'GET', path: '/v1/events/export', who: 'export', plan: 'pro', status: 200 },
   { method: 'GET', path: '/v1/verify', who: 'verify', status: 200 },
+  { method: 'GET', path: '/v1/events/:event/proof', who: 'verify', status: 200 },
+  { method: 'GET', path: '/v1/log/checkpoint', who: 'verify', status: 200 },
+  { method: 'GET', path: '/v1/log/key', who: 'verify', status: 200 },
+  { method: 'GET', path: '/v1/log/tile/0/000.p/1', who: 'verify', status: 200 },
+  { method: 'GET', path: '/v1/log/tile/entries/000.p/1', who: 'verify', status: 200 },
 
   { method: 'POST', path: '/v1/exports', who: 'export', plan: 'pro', body: format, status: 202 },
   { method: 'POST', path: '/v1/exports/estimate', who: 'export', plan: 'pro', body: format, status: 200 },

@@ -12,7 +12,13 @@ const fails = (error: Error) => () => Promise.reject(error);
 /** The checks of a process whose queue answers like this. */
 const withQueue = (process: 'api' | 'worker', check: () => Promise<void>): ReadinessCheck[] =>
   readinessChecks(
-    { database: { pool: { query: fine } }, schema: { check: fine }, store: { check: fine }, queue: { check } },
+    {
+      database: { pool: { query: fine } },
+      schema: { check: fine },
+      store: { check: fine },
+      queue: { check },
+      logs: { check: fine },
+    },
     process,
   );
 
@@ -23,7 +29,7 @@ describe('Readiness', () => {
       headers: { 'Cache-Control': 'no-store' },
       body: {
         status: 'ok',
-        checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok' },
+        checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok', log: 'ok' },
         not_ready: [],
         warnings: [],
       },
@@ -44,14 +50,24 @@ describe('Readiness', () => {
       status: 200,
       body: { warnings: ['queue'] },
     });
-    const parts = { database: { pool: { query: fine } }, schema: { check: fine }, queue: { check: fine } };
+    const parts = {
+      database: { pool: { query: fine } },
+      schema: { check: fine },
+      queue: { check: fine },
+      logs: { check: fine },
+    };
     const checks = (process: 'api' | 'worker') => readinessChecks({ ...parts, store: { check: refusing } }, process);
     expect(await readiness(checks('api'), log)()).toMatchObject({ status: 200, body: { warnings: ['storage'] } });
     expect(await readiness(checks('worker'), log)()).toMatchObject({ status: 503, body: { not_ready: ['storage'] } });
   });
 
   it('of an API warns of a storage that is full, and asks for its room only when it is there', async () => {
-    const parts = { database: { pool: { query: fine } }, schema: { check: fine }, queue: { check: fine } };
+    const parts = {
+      database: { pool: { query: fine } },
+      schema: { check: fine },
+      queue: { check: fine },
+      logs: { check: fine },
+    };
     const room = { check: fails(new NoRoomError('all is used')) };
     const ask = (store: () => Promise<void>) =>
       readiness(readinessChecks({ ...parts, store: { check: store }, room }, 'api'), log)();

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findFreePort } from '../../local/free-port.ts';
+import { logsCheck } from '../../prisma/log/contradictions.ts';
 import { serveHealth } from '../../worker/serve-health.ts';
 import { readMetrics, valueIn } from '../core/read-metrics.ts';
 import { startRedisServer } from '../services/redis-server.ts';
@@ -19,15 +20,17 @@ describe('The health of a worker', () => {
   });
   afterAll(() => app.close());
 
+  const healthDeps = () => ({ ...app.deps, logs: logsCheck(app.database.pool) });
+
   async function serve(changes: Partial<Exporting['deps']> = {}, silentMs = () => 0) {
     const config = { ...app.deps.config, WORKER_PORT: 0 };
-    const server = (await serveHealth({ ...app.deps, ...changes, config }, silentMs))!;
+    const server = (await serveHealth({ ...healthDeps(), ...changes, config }, silentMs))!;
     servers.push(server);
     return (path: string, init?: RequestInit) => fetch(`http://127.0.0.1:${server.port}${path}`, init);
   }
 
   it('is served at no port unless one is set', async () => {
-    expect(await serveHealth(app.deps, () => 0)).toBeUndefined();
+    expect(await serveHealth(healthDeps(), () => 0)).toBeUndefined();
   });
 
   it('tells that it lives and is ready, names what is not there, and gives its metrics', async () => {
@@ -37,7 +40,7 @@ describe('The health of a worker', () => {
     expect(ready.status).toBe(200);
     expect(await ready.json()).toEqual({
       status: 'ok',
-      checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok' },
+      checks: { database: 'ok', schema: 'ok', storage: 'ok', queue: 'ok', log: 'ok' },
       not_ready: [],
       warnings: [],
     });
@@ -81,7 +84,9 @@ describe('The health of a worker', () => {
     await once(taken, 'listening');
     const { port } = taken.address() as { port: number };
     const config = { ...app.deps.config, WORKER_PORT: port };
-    await expect(serveHealth({ ...app.deps, config }, () => 0)).rejects.toThrow(`Port ${port} of 127.0.0.1 is taken`);
+    await expect(serveHealth({ ...healthDeps(), config }, () => 0)).rejects.toThrow(
+      `Port ${port} of 127.0.0.1 is taken`,
+    );
     taken.close();
   });
 });

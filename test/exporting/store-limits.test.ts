@@ -204,9 +204,10 @@ describe('Limits of stored bytes', () => {
   it('are told apart from a storage that is full itself, of which the readiness of the API warns', async () => {
     const room = openStoreRoom(app.database, limits.ofAll);
     const storage = (process: 'api' | 'worker') =>
-      readinessChecks({ ...app.deps, room, schema: app.deps.schema as never }, process).find(
-        ({ name }) => name === 'storage',
-      )!;
+      readinessChecks(
+        { ...app.deps, room, schema: app.deps.schema as never, logs: { check: async () => {} } },
+        process,
+      ).find(({ name }) => name === 'storage')!;
     await storage('api').check();
     const worker = await app.work({
       store: { ...store(), putPart: () => Promise.reject(new StoreFullError(new Error('no space left'))) },

@@ -8,7 +8,7 @@ import { makeMetrics } from '../../core/metrics.ts';
 import { openDatabase } from '../../prisma/client.ts';
 import { figuresQuery, meterDatabase, readFigures } from '../../prisma/metrics.ts';
 import { readMetrics, valueIn } from '../core/read-metrics.ts';
-import { type EventDatabase, openEventDatabase } from './event-database.ts';
+import { type EventDatabase, newEvent, openEventDatabase } from './event-database.ts';
 
 const log = makeLog('silent');
 
@@ -51,6 +51,7 @@ describe('The figures of the database', () => {
       storedBytes: 0,
       tenantsDeleting: 0,
       retentionBehind: 0,
+      unsealedEvents: 0,
     });
   });
 
@@ -58,6 +59,10 @@ describe('The figures of the database', () => {
     await db.sql(
       `insert into webhooks (id, tenant_id, url, events, secret, created_at) values ($1, $2, '', '{}', '', now())`,
       [newId(), tenantId],
+    );
+    await db.append(
+      tenantId,
+      Array.from({ length: 600 }, () => newEvent()),
     );
     await insertExports('completed', 20_000);
     await insertExports('expired', 20_000);
@@ -72,7 +77,14 @@ describe('The figures of the database', () => {
     await db.sql('vacuum analyze deliveries');
 
     const figures = await readFigures(db.database.pool);
-    expect(figures).toMatchObject({ queued: 5, running: 5, silent: 1, due: 3, deliveriesPending: 6 });
+    expect(figures).toMatchObject({
+      queued: 5,
+      running: 5,
+      silent: 1,
+      due: 3,
+      deliveriesPending: 6,
+      unsealedEvents: 512,
+    });
     expect(figures.oldestDueSeconds).toBeGreaterThanOrEqual(120);
     expect(figures.oldestDueSeconds).toBeLessThan(180);
     expect(figures.oldestDeliverySeconds).toBeGreaterThanOrEqual(90);
@@ -81,8 +93,8 @@ describe('The figures of the database', () => {
     const { text, values } = figuresQuery;
     const lines = await db.sql<Record<string, string>>(`explain (analyze, buffers, costs off) ${text}`, values);
     const plan = lines.map((each) => Object.values(each)[0]).join('\n');
-    // Of tenants there are few, and their heads are small.
-    expect(plan).not.toMatch(/Seq Scan on (?!tenants|chain_heads)/);
+    // Of tenants there are few, and their heads and logs are small.
+    expect(plan).not.toMatch(/Seq Scan on (?!tenants|chain_heads|logs)/);
     expect(plan).toMatch(/Index (Only )?Scan (Backward )?(using|on) (exports|deliveries)_/);
     const buffers = Number(/^ +Buffers: shared hit=(\d+)/m.exec(plan)?.[1]);
     expect(buffers).toBeLessThan(100);

@@ -1,5 +1,6 @@
 import { abortStrayUploads } from './abort-stray-uploads.ts';
 import { abortUploads } from './abort-uploads.ts';
+import { compareLogs } from './compare-logs.ts';
 import { deleteFiles } from './delete-files.ts';
 import { deleteTenants } from './delete-tenants.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
@@ -8,12 +9,13 @@ import { expireEvents } from './expire-events.ts';
 import { expireFiles } from './expire-files.ts';
 import { forgetKeys } from './forget-keys.ts';
 import { removeOrphans } from './remove-orphans.ts';
+import { sealLogs } from './seal-logs.ts';
 import type { SweepDeps } from './sweep-deps.ts';
 
 /**
  * What finds everything that was left behind: exports and deliveries whose job was lost, files that have lived their time,
- * uploads that no run owns, and files that no export knows. Every duty may be repeated, by any number of workers at once. The names are the label `duty`
- * of the metrics.
+ * uploads that no run owns, and files that no export knows; and what brings the logs' trees up to date. Every duty may be
+ * repeated, by any number of workers at once. The names are the label `duty` of the metrics.
  */
 export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>> = {
   enqueueExports,
@@ -26,6 +28,8 @@ export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>
   removeOrphans,
   deleteTenants,
   expireEvents,
+  sealLogs,
+  compareLogs,
 };
 
 /**

@@ -62,6 +62,9 @@ export const ModelName = {
   Delivery: 'Delivery',
   News: 'News',
   OpenStream: 'OpenStream',
+  SigningKey: 'SigningKey',
+  Log: 'Log',
+  LogTile: 'LogTile',
   Setting: 'Setting'
 } as const
 
@@ -284,6 +287,43 @@ export const OpenStreamScalarFieldEnum = {
 } as const
 
 export type OpenStreamScalarFieldEnum = (typeof OpenStreamScalarFieldEnum)[keyof typeof OpenStreamScalarFieldEnum]
+
+
+export const SigningKeyScalarFieldEnum = {
+  kid: 'kid',
+  publicKey: 'publicKey',
+  privateKey: 'privateKey',
+  validFrom: 'validFrom',
+  validUntil: 'validUntil'
+} as const
+
+export type SigningKeyScalarFieldEnum = (typeof SigningKeyScalarFieldEnum)[keyof typeof SigningKeyScalarFieldEnum]
+
+
+export const LogScalarFieldEnum = {
+  tenantId: 'tenantId',
+  origin: 'origin',
+  number: 'number',
+  sealedSize: 'sealedSize',
+  shownSize: 'shownSize',
+  shownRoot: 'shownRoot',
+  shownNote: 'shownNote',
+  shownKid: 'shownKid',
+  contradiction: 'contradiction'
+} as const
+
+export type LogScalarFieldEnum = (typeof LogScalarFieldEnum)[keyof typeof LogScalarFieldEnum]
+
+
+export const LogTileScalarFieldEnum = {
+  tenantId: 'tenantId',
+  level: 'level',
+  index: 'index',
+  root: 'root',
+  entries: 'entries'
+} as const
+
+export type LogTileScalarFieldEnum = (typeof LogTileScalarFieldEnum)[keyof typeof LogTileScalarFieldEnum]
 
 
 export const SettingScalarFieldEnum = {

@@ -265,6 +265,8 @@ export type TenantWhereInput = {
   exports?: Prisma.ExportListRelationFilter
   news?: Prisma.NewsListRelationFilter
   openStreams?: Prisma.OpenStreamListRelationFilter
+  log?: Prisma.XOR<Prisma.LogNullableScalarRelationFilter, Prisma.LogWhereInput> | null
+  logTiles?: Prisma.LogTileListRelationFilter
 }
 
 export type TenantOrderByWithRelationInput = {
@@ -284,6 +286,8 @@ export type TenantOrderByWithRelationInput = {
   exports?: Prisma.ExportOrderByRelationAggregateInput
   news?: Prisma.NewsOrderByRelationAggregateInput
   openStreams?: Prisma.OpenStreamOrderByRelationAggregateInput
+  log?: Prisma.LogOrderByWithRelationInput
+  logTiles?: Prisma.LogTileOrderByRelationAggregateInput
 }
 
 export type TenantWhereUniqueInput = Prisma.AtLeast<{
@@ -306,6 +310,8 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   exports?: Prisma.ExportListRelationFilter
   news?: Prisma.NewsListRelationFilter
   openStreams?: Prisma.OpenStreamListRelationFilter
+  log?: Prisma.XOR<Prisma.LogNullableScalarRelationFilter, Prisma.LogWhereInput> | null
+  logTiles?: Prisma.LogTileListRelationFilter
 }, "id" | "externalId">
 
 export type TenantOrderByWithAggregationInput = {
@@ -361,6 +367,8 @@ export type TenantCreateInput = {
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateInput = {
@@ -380,6 +388,8 @@ export type TenantUncheckedCreateInput = {
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUpdateInput = {
@@ -399,6 +409,8 @@ export type TenantUpdateInput = {
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateInput = {
@@ -418,6 +430,8 @@ export type TenantUncheckedUpdateInput = {
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateManyInput = {
@@ -628,6 +642,34 @@ export type TenantUpdateOneRequiredWithoutOpenStreamsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutOpenStreamsInput, Prisma.TenantUpdateWithoutOpenStreamsInput>, Prisma.TenantUncheckedUpdateWithoutOpenStreamsInput>
 }
 
+export type TenantCreateNestedOneWithoutLogInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutLogInput, Prisma.TenantUncheckedCreateWithoutLogInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutLogInput
+  connect?: Prisma.TenantWhereUniqueInput
+}
+
+export type TenantUpdateOneRequiredWithoutLogNestedInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutLogInput, Prisma.TenantUncheckedCreateWithoutLogInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutLogInput
+  upsert?: Prisma.TenantUpsertWithoutLogInput
+  connect?: Prisma.TenantWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutLogInput, Prisma.TenantUpdateWithoutLogInput>, Prisma.TenantUncheckedUpdateWithoutLogInput>
+}
+
+export type TenantCreateNestedOneWithoutLogTilesInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutLogTilesInput, Prisma.TenantUncheckedCreateWithoutLogTilesInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutLogTilesInput
+  connect?: Prisma.TenantWhereUniqueInput
+}
+
+export type TenantUpdateOneRequiredWithoutLogTilesNestedInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutLogTilesInput, Prisma.TenantUncheckedCreateWithoutLogTilesInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutLogTilesInput
+  upsert?: Prisma.TenantUpsertWithoutLogTilesInput
+  connect?: Prisma.TenantWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutLogTilesInput, Prisma.TenantUpdateWithoutLogTilesInput>, Prisma.TenantUncheckedUpdateWithoutLogTilesInput>
+}
+
 export type TenantCreateWithoutChainHeadInput = {
   id: string
   name: string
@@ -644,6 +686,8 @@ export type TenantCreateWithoutChainHeadInput = {
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutChainHeadInput = {
@@ -662,6 +706,8 @@ export type TenantUncheckedCreateWithoutChainHeadInput = {
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutChainHeadInput = {
@@ -696,6 +742,8 @@ export type TenantUpdateWithoutChainHeadInput = {
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutChainHeadInput = {
@@ -714,6 +762,8 @@ export type TenantUncheckedUpdateWithoutChainHeadInput = {
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutApiKeysInput = {
@@ -732,6 +782,8 @@ export type TenantCreateWithoutApiKeysInput = {
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutApiKeysInput = {
@@ -750,6 +802,8 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutApiKeysInput = {
@@ -784,6 +838,8 @@ export type TenantUpdateWithoutApiKeysInput = {
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutApiKeysInput = {
@@ -802,6 +858,8 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutExportsInput = {
@@ -820,6 +878,8 @@ export type TenantCreateWithoutExportsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutExportsInput = {
@@ -838,6 +898,8 @@ export type TenantUncheckedCreateWithoutExportsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutExportsInput = {
@@ -872,6 +934,8 @@ export type TenantUpdateWithoutExportsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutExportsInput = {
@@ -890,6 +954,8 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutNewsInput = {
@@ -908,6 +974,8 @@ export type TenantCreateWithoutNewsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutNewsInput = {
@@ -926,6 +994,8 @@ export type TenantUncheckedCreateWithoutNewsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutNewsInput = {
@@ -960,6 +1030,8 @@ export type TenantUpdateWithoutNewsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutNewsInput = {
@@ -978,6 +1050,8 @@ export type TenantUncheckedUpdateWithoutNewsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutOpenStreamsInput = {
@@ -996,6 +1070,8 @@ export type TenantCreateWithoutOpenStreamsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutOpenStreamsInput = {
@@ -1014,6 +1090,8 @@ export type TenantUncheckedCreateWithoutOpenStreamsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
   exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutOpenStreamsInput = {
@@ -1048,6 +1126,8 @@ export type TenantUpdateWithoutOpenStreamsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutOpenStreamsInput = {
@@ -1066,6 +1146,200 @@ export type TenantUncheckedUpdateWithoutOpenStreamsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
   exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantCreateWithoutLogInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+}
+
+export type TenantUncheckedCreateWithoutLogInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+}
+
+export type TenantCreateOrConnectWithoutLogInput = {
+  where: Prisma.TenantWhereUniqueInput
+  create: Prisma.XOR<Prisma.TenantCreateWithoutLogInput, Prisma.TenantUncheckedCreateWithoutLogInput>
+}
+
+export type TenantUpsertWithoutLogInput = {
+  update: Prisma.XOR<Prisma.TenantUpdateWithoutLogInput, Prisma.TenantUncheckedUpdateWithoutLogInput>
+  create: Prisma.XOR<Prisma.TenantCreateWithoutLogInput, Prisma.TenantUncheckedCreateWithoutLogInput>
+  where?: Prisma.TenantWhereInput
+}
+
+export type TenantUpdateToOneWithWhereWithoutLogInput = {
+  where?: Prisma.TenantWhereInput
+  data: Prisma.XOR<Prisma.TenantUpdateWithoutLogInput, Prisma.TenantUncheckedUpdateWithoutLogInput>
+}
+
+export type TenantUpdateWithoutLogInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantUncheckedUpdateWithoutLogInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantCreateWithoutLogTilesInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+}
+
+export type TenantUncheckedCreateWithoutLogTilesInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+}
+
+export type TenantCreateOrConnectWithoutLogTilesInput = {
+  where: Prisma.TenantWhereUniqueInput
+  create: Prisma.XOR<Prisma.TenantCreateWithoutLogTilesInput, Prisma.TenantUncheckedCreateWithoutLogTilesInput>
+}
+
+export type TenantUpsertWithoutLogTilesInput = {
+  update: Prisma.XOR<Prisma.TenantUpdateWithoutLogTilesInput, Prisma.TenantUncheckedUpdateWithoutLogTilesInput>
+  create: Prisma.XOR<Prisma.TenantCreateWithoutLogTilesInput, Prisma.TenantUncheckedCreateWithoutLogTilesInput>
+  where?: Prisma.TenantWhereInput
+}
+
+export type TenantUpdateToOneWithWhereWithoutLogTilesInput = {
+  where?: Prisma.TenantWhereInput
+  data: Prisma.XOR<Prisma.TenantUpdateWithoutLogTilesInput, Prisma.TenantUncheckedUpdateWithoutLogTilesInput>
+}
+
+export type TenantUpdateWithoutLogTilesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+}
+
+export type TenantUncheckedUpdateWithoutLogTilesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
 }
 
 
@@ -1078,6 +1352,7 @@ export type TenantCountOutputType = {
   exports: number
   news: number
   openStreams: number
+  logTiles: number
 }
 
 export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1085,6 +1360,7 @@ export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions
   exports?: boolean | TenantCountOutputTypeCountExportsArgs
   news?: boolean | TenantCountOutputTypeCountNewsArgs
   openStreams?: boolean | TenantCountOutputTypeCountOpenStreamsArgs
+  logTiles?: boolean | TenantCountOutputTypeCountLogTilesArgs
 }
 
 /**
@@ -1125,6 +1401,13 @@ export type TenantCountOutputTypeCountOpenStreamsArgs<ExtArgs extends runtime.Ty
   where?: Prisma.OpenStreamWhereInput
 }
 
+/**
+ * TenantCountOutputType without action
+ */
+export type TenantCountOutputTypeCountLogTilesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.LogTileWhereInput
+}
+
 
 export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1143,6 +1426,8 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
   news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
   openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
+  log?: boolean | Prisma.Tenant$logArgs<ExtArgs>
+  logTiles?: boolean | Prisma.Tenant$logTilesArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["tenant"]>
 
@@ -1195,6 +1480,8 @@ export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   exports?: boolean | Prisma.Tenant$exportsArgs<ExtArgs>
   news?: boolean | Prisma.Tenant$newsArgs<ExtArgs>
   openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
+  log?: boolean | Prisma.Tenant$logArgs<ExtArgs>
+  logTiles?: boolean | Prisma.Tenant$logTilesArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type TenantIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1208,6 +1495,8 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     exports: Prisma.$ExportPayload<ExtArgs>[]
     news: Prisma.$NewsPayload<ExtArgs>[]
     openStreams: Prisma.$OpenStreamPayload<ExtArgs>[]
+    log: Prisma.$LogPayload<ExtArgs> | null
+    logTiles: Prisma.$LogTilePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1632,6 +1921,8 @@ export interface Prisma__TenantClient<T, Null = never, ExtArgs extends runtime.T
   exports<T extends Prisma.Tenant$exportsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$exportsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ExportPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   news<T extends Prisma.Tenant$newsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$newsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$NewsPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   openStreams<T extends Prisma.Tenant$openStreamsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$openStreamsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OpenStreamPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  log<T extends Prisma.Tenant$logArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$logArgs<ExtArgs>>): Prisma.Prisma__LogClient<runtime.Types.Result.GetResult<Prisma.$LogPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  logTiles<T extends Prisma.Tenant$logTilesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$logTilesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$LogTilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2177,6 +2468,49 @@ export type Tenant$openStreamsArgs<ExtArgs extends runtime.Types.Extensions.Inte
   take?: number
   skip?: number
   distinct?: Prisma.OpenStreamScalarFieldEnum | Prisma.OpenStreamScalarFieldEnum[]
+}
+
+/**
+ * Tenant.log
+ */
+export type Tenant$logArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Log
+   */
+  select?: Prisma.LogSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Log
+   */
+  omit?: Prisma.LogOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.LogInclude<ExtArgs> | null
+  where?: Prisma.LogWhereInput
+}
+
+/**
+ * Tenant.logTiles
+ */
+export type Tenant$logTilesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the LogTile
+   */
+  select?: Prisma.LogTileSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the LogTile
+   */
+  omit?: Prisma.LogTileOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.LogTileInclude<ExtArgs> | null
+  where?: Prisma.LogTileWhereInput
+  orderBy?: Prisma.LogTileOrderByWithRelationInput | Prisma.LogTileOrderByWithRelationInput[]
+  cursor?: Prisma.LogTileWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.LogTileScalarFieldEnum | Prisma.LogTileScalarFieldEnum[]
 }
 
 /**

@@ -100,7 +100,7 @@ export function documentedApi(document: Json): DocumentedApi {
 function operationAt(operations: Documented[], method: string, path: string): Documented {
   const bare = path.split('?')[0]!.replace(/(.)\/$/, '$1');
   const fits = ({ path: template }: Documented) =>
-    new RegExp(`^${template.replace('{key}', '.+').replace(/\{\w+\}/g, '[^/]+')}$`).test(bare);
+    new RegExp(`^${template.replace(/\{(key|index)\}/, '.+').replace(/\{\w+\}/g, '[^/]+')}$`).test(bare);
   const found = operations
     .filter((each) => each.method === method.toLowerCase() && fits(each))
     .sort((a, b) => Number(a.path.includes('{')) - Number(b.path.includes('{')));

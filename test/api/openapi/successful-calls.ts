@@ -43,6 +43,20 @@ export const successfulCalls: Record<string, SuccessfulCall> = {
     await send('get', '/v1/events/export?format=csv&action=user.*');
   },
   verifyLog: get('/v1/verify'),
+  getCheckpoint: get('/v1/log/checkpoint'),
+  getLogKey: get('/v1/log/key'),
+  getLogEntries: get('/v1/log/tile/entries/000.p/1'),
+  getLogTile: get('/v1/log/tile/0/000.p/1'),
+  async getEventProof({ send }) {
+    const { body } = await send('post', '/v1/events', { json: event });
+    await send('get', `/v1/events/${(body as { data: { id: string } }).data.id}/proof`);
+  },
+  async restartLog({ send, keys }) {
+    await send('get', '/v1/log/checkpoint');
+    await send('post', '/v1/tenants/acme/log/restart', { key: keys.admin, json: { reason: 'A restored database' } });
+  },
+  listSigningKeys: ({ send }) => send('get', '/.well-known/logferry-keys.json', { key: null }),
+  rotateSigningKey: byAdmin('post', '/v1/signing-keys/rotate'),
   async createExport({ send, receiver }) {
     await send('post', '/v1/exports', { json: { format: 'csv' }, headers: { prefer: 'wait=20' } });
     const headers = { 'idempotency-key': 'once' };
