@@ -6,9 +6,9 @@ import { AppError } from '../core/errors.ts';
 import { storedContentTypes } from '../core/exports/stored-file.ts';
 import { unreadLimitMs } from '../core/limits/replies.ts';
 import type { Metrics } from '../core/metrics.ts';
-import type { SecretKey } from '../core/secret-key.ts';
+import type { KeyRing, SecretKey } from '../core/secret-key.ts';
 import { findStoredObject, layout } from '../core/storage/file/layout.ts';
-import { openSignedPath } from '../core/storage/file/signed-path.ts';
+import { openSignedPathByAny } from '../core/storage/file/signed-path.ts';
 import { meterStream } from './http/metrics.ts';
 import { ifNoneMatch, range } from './openapi/parameters.ts';
 import type { Route } from './route.ts';
@@ -19,7 +19,7 @@ const fileHeaders = ['Content-Type', 'Content-Disposition', 'Content-Range', 'ET
 
 type Deps = {
   config: Pick<Config, 'storageUrl'>;
-  secretKey: Pick<SecretKey, 'linkKey'>;
+  secretKey: Pick<SecretKey, 'linkKeys'>;
   metrics: Metrics;
   servedFiles: ServedFiles;
 };
@@ -71,7 +71,7 @@ function sendFile({ config, secretKey, metrics, servedFiles }: Deps): RequestHan
   return async (request, response) => {
     meterStream(metrics, 'files', response);
     response.set({ 'Cache-Control': 'private, no-store', 'X-Content-Type-Options': 'nosniff' });
-    const { key, contentType, contentDisposition } = openLink(secretKey.linkKey, request);
+    const { key, contentType, contentDisposition } = openLink(secretKey.linkKeys, request);
     const object = await findStoredObject(directory, key);
     if (!object) throw noSuchFile();
     // setHeader, as Express would add a charset to the type.
@@ -103,10 +103,10 @@ function countBytes(request: Request, response: Response, tell: (bytes: number) 
   });
 }
 
-function openLink(linkKey: Buffer, request: Request) {
+function openLink(linkKeys: KeyRing, request: Request) {
   const key = ([] as string[]).concat(request.params.key ?? []).join('/');
   const query = new URLSearchParams(request.url.split('?').slice(1).join('?'));
-  const link = openSignedPath(linkKey, { key, query, now: new Date() });
+  const link = openSignedPathByAny(linkKeys, { key, query, now: new Date() });
   const again = 'Ask the export again (GET /v1/exports/:id) for a fresh download_url.';
   if (link.outcome === 'wrong') {
     throw new AppError('scope_error', `This link is not signed, or it was changed after signing. ${again}`);

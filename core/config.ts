@@ -67,7 +67,9 @@ const origins = list.refine((entries) => entries.every(isOrigin) || (entries.len
 
 const isOrigin = (text: string): boolean => URL.canParse(text) && new URL(text).origin === text;
 
-const base64Key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, {
+const isKey = (text: string): boolean => Buffer.from(text, 'base64').length === 32;
+
+const base64Key = z.string().refine(isKey, {
   error: 'must be 32 bytes in base64 (openssl rand -base64 32)',
 });
 
@@ -102,6 +104,13 @@ export const variables = {
     read: base64Key,
     secret: true,
     about: '32 bytes in base64 that encrypt stored secrets and sign links',
+  },
+  LOGFERRY_SECRET_KEY_PREVIOUS: {
+    read: list.refine((keys) => keys.length > 0 && keys.every(isKey), {
+      error: 'must be keys of 32 bytes in base64, with commas between them',
+    }),
+    secret: true,
+    about: 'secret keys before it, whose secrets, links and tokens are still read',
   },
   LOGFERRY_ADMIN_KEY: {
     read: z.string().regex(/^[!-~]+$/, 'must be printable ASCII without spaces: it is sent in a header'),

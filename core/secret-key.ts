@@ -2,44 +2,87 @@ import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } f
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** LOGFERRY_SECRET_KEY and what is derived from it. One key a purpose, so that none can be used for another. */
+/**
+ * LOGFERRY_SECRET_KEY and what is derived from it, one key a purpose, so that none can be used for another. With
+ * LOGFERRY_SECRET_KEY_PREVIOUS what was made with the keys before is still read; everything new is made with this one.
+ */
 export type SecretKey = {
   /** Seals a text with AES-256-GCM: 12 bytes nonce, 16 bytes tag, ciphertext. */
   seal(text: string): Buffer<ArrayBuffer>;
   /** @throws if the bytes were sealed with another key or changed */
   open(sealed: Uint8Array): string;
-  /** HMAC key for the links of the file storage. */
-  linkKey: Buffer;
-  /** HMAC key for the tokens of POST /auth/vendor. */
-  tokenKey: Buffer;
+  /** Whether open() needs none of the keys before. */
+  isSealedAnew(sealed: Uint8Array): boolean;
+  /** HMAC keys for the links of the file storage: the first signs, all verify. */
+  linkKeys: KeyRing;
+  /** HMAC keys for the tokens of POST /auth/vendor: the first signs, all verify. */
+  tokenKeys: KeyRing;
   /** Tells two keys apart without telling the key: 16 hex digits. */
   fingerprint: string;
+  /** The keys before it, by what is known of them. */
+  previous: readonly Pick<SecretKey, 'fingerprint' | 'environmentId'>[];
   /** A UUID that is this installation's own and every process's the same: `vendorId` in what Frontegg's clients see. */
   environmentId: string;
 };
 
-/** @param base64 32 bytes in base64, as readConfig() has checked */
-export function secretKey(base64: string): SecretKey {
+/** The present key, and those before it. */
+export type KeyRing = readonly [Buffer, ...Buffer[]];
+
+/**
+ * @param base64 32 bytes in base64, as readConfig() has checked
+ * @param previous keys before it, in the same form
+ */
+export function secretKey(base64: string, previous: readonly string[] = []): SecretKey {
+  const present = derivedFrom(base64);
+  const before = previous.map(derivedFrom);
+  const open = (sealed: Uint8Array): string => {
+    for (const { seal } of [present, ...before]) {
+      const text = openWith(seal, sealed);
+      if (text !== undefined) return text;
+    }
+    throw new Error('It was sealed with another secret key, or was changed');
+  };
+  return {
+    seal: (text) => sealWith(present.seal, text),
+    open,
+    isSealedAnew: (sealed) => openWith(present.seal, sealed) !== undefined,
+    linkKeys: [present.links, ...before.map(({ links }) => links)],
+    tokenKeys: [present.tokens, ...before.map(({ tokens }) => tokens)],
+    fingerprint: present.fingerprint,
+    previous: before.map(({ fingerprint, environmentId }) => ({ fingerprint, environmentId })),
+    environmentId: present.environmentId,
+  };
+}
+
+/** What one key gives for each purpose. */
+function derivedFrom(base64: string) {
   const key = Buffer.from(base64, 'base64');
   const derive = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', `logferry ${purpose}`, 32));
-  const sealKey = derive('seal');
   return {
-    seal(text) {
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv('aes-256-gcm', sealKey, nonce);
-      const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-      return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
-    },
-    open(sealed) {
-      const decipher = createDecipheriv('aes-256-gcm', sealKey, sealed.subarray(0, 12));
-      decipher.setAuthTag(sealed.subarray(12, 28));
-      return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8');
-    },
-    linkKey: derive('links'),
-    tokenKey: derive('tokens'),
+    seal: derive('seal'),
+    links: derive('links'),
+    tokens: derive('tokens'),
     fingerprint: createHash('sha256').update(derive('fingerprint')).digest('hex').slice(0, 16),
     environmentId: uuidOf(derive('environment')),
   };
+}
+
+function sealWith(key: Buffer, text: string): Buffer<ArrayBuffer> {
+  const nonce = randomBytes(12);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), ciphertext]);
+}
+
+/** Undefined for what was sealed with another key or changed. */
+function openWith(key: Buffer, sealed: Uint8Array): string | undefined {
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, 12));
+    decipher.setAuthTag(sealed.subarray(12, 28));
+    return Buffer.concat([decipher.update(sealed.subarray(28)), decipher.final()]).toString('utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** A UUIDv8 (RFC 9562 section 5.8) of the first 16 bytes. */

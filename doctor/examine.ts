@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Config } from '../core/config.ts';
 import type { Finding } from '../core/findings.ts';
 import { makeLog } from '../core/log.ts';
-import { readSecret, secretKey, secretKeyFile } from '../core/secret-key.ts';
+import { readSecret, type SecretKey, secretKey, secretKeyFile } from '../core/secret-key.ts';
 import { openStore } from '../core/storage/open-store.ts';
 import { inspectDatabase } from '../prisma/inspect/database.ts';
 import { openQueue } from '../prisma/open-queue.ts';
@@ -24,8 +24,9 @@ const storagePatience = {
  */
 export async function examine(environment: Record<string, string | undefined>): Promise<Finding[]> {
   const { config, spoiled, findings } = readConfiguration(environment);
-  const key =
+  const text =
     config.LOGFERRY_SECRET_KEY ?? (await readSecret(config.LOGFERRY_DATA, secretKeyFile).catch(() => undefined));
+  const key = text === undefined ? undefined : secretKey(text, config.LOGFERRY_SECRET_KEY_PREVIOUS);
   const unless = (name: string, about: string, work: () => Promise<Finding[]>, patience = {}) =>
     spoiled.has(name) ? [] : look(about, work, patience);
   const looks = await Promise.all([
@@ -38,15 +39,14 @@ export async function examine(environment: Record<string, string | undefined>): 
   return [...findings, ...looks.flat()];
 }
 
-async function lookAtDatabase(config: Config, key: string | undefined): Promise<Finding[]> {
+async function lookAtDatabase(config: Config, key: SecretKey | undefined): Promise<Finding[]> {
   if (!config.DATABASE_URL) {
     const text =
       'DATABASE_URL is not set: "npm start" brings its own PostgreSQL; "npm run api" and "npm run worker" need one';
     return [{ level: 'ok', about: 'database', text }];
   }
-  const fingerprint = key === undefined ? undefined : secretKey(key).fingerprint;
   const hasQueue = config.QUEUE_URL === undefined;
-  return inspectDatabase(config.DATABASE_URL, { config, hasQueue, fingerprint });
+  return inspectDatabase(config.DATABASE_URL, { config, hasQueue, secretKey: key });
 }
 
 async function lookAtQueue(config: Config): Promise<Finding[]> {
@@ -60,10 +60,10 @@ async function lookAtQueue(config: Config): Promise<Finding[]> {
   }
 }
 
-async function lookAtStorage(config: Config, key: string | undefined): Promise<Finding[]> {
+async function lookAtStorage(config: Config, key: SecretKey | undefined): Promise<Finding[]> {
   // Links are signed by it; none is given out here.
-  const { linkKey } = secretKey(key ?? randomBytes(32).toString('base64'));
-  const store = openStore(config, linkKey);
+  const { linkKeys } = key ?? secretKey(randomBytes(32).toString('base64'));
+  const store = openStore(config, linkKeys);
   try {
     return await store.inspect();
   } finally {

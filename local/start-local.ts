@@ -8,6 +8,7 @@ import { keptSecret, newSecretKey, secretKeyFile } from '../core/secret-key.ts';
 import { StartError } from '../core/stop-signals.ts';
 import { openDeployment } from '../prisma/deployment.ts';
 import { ensureDatabase, migrate, migrateQueue } from '../prisma/migrate.ts';
+import { reseal } from '../prisma/secret-key/reseal.ts';
 import { findFreePort } from './free-port.ts';
 import { startEmbeddedPostgres } from './postgres/embedded-postgres.ts';
 import { keepWorker } from './worker/keep-worker.ts';
@@ -54,6 +55,8 @@ export async function startLocal(environment: Record<string, string | undefined>
     if (!config.LOGFERRY_SECRET_KEY) await keptSecret(config.LOGFERRY_DATA, secretKeyFile, newSecretKey);
     const deployment = await openDeployment(config, databaseUrl);
     stops.push(deployment.close);
+    // Nobody else has the database, so that the key before is needed no longer than this.
+    if (config.LOGFERRY_SECRET_KEY_PREVIOUS) await reseal(deployment.database.prisma, deployment.secretKey);
     const worker = keepWorker({ environment: workerEnvironment(settings, databaseUrl), log });
     const ends = [worker.stop];
     stops.push(async () => void (await Promise.all(ends.map((end) => end()))));

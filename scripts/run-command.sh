@@ -10,6 +10,7 @@ case $command in
   api) program=api/main.ts NODE_FLAGS=$API_NODE_FLAGS ;;
   worker | doctor | bench) program=$command/main.ts ;;
   migrate) program=prisma/migrate.ts ;;
+  reseal) program=prisma/secret-key/main.ts ;;
   # The worker is a process of its own there.
   start) program=local/start.ts NODE_FLAGS=$API_NODE_FLAGS ;;
   demo) program=local/demo/demo.ts NODE_FLAGS=$API_NODE_FLAGS ;;

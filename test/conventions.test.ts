@@ -81,6 +81,7 @@ describe('construction', () => {
       'api/main.ts',
       'worker/main.ts',
       'prisma/migrate.ts',
+      'prisma/secret-key/main.ts',
       'local/start-local.ts',
       'local/worker/main.ts',
       'doctor/read-configuration.ts',
@@ -88,7 +89,7 @@ describe('construction', () => {
     openDeployment: ['api/main.ts', 'worker/open-worker.ts', 'local/start-local.ts'],
     startApi: ['api/main.ts', 'local/start-local.ts'],
     startWorker: ['worker/open-worker.ts'],
-    openDatabase: ['prisma/deployment.ts', 'local/demo/check-demo-file.ts'],
+    openDatabase: ['prisma/deployment.ts', 'prisma/secret-key/main.ts', 'local/demo/check-demo-file.ts'],
     openQueue: ['prisma/deployment.ts', 'doctor/examine.ts'],
     openPostgresQueue: ['prisma/open-queue.ts'],
     openRedisQueue: ['prisma/open-queue.ts'],
@@ -117,7 +118,7 @@ describe('construction', () => {
 
   test('nothing connects, listens or waits when it is imported', () => {
     const programs = [
-      ...['api/main.ts', 'worker/main.ts', 'doctor/main.ts'],
+      ...['api/main.ts', 'worker/main.ts', 'doctor/main.ts', 'prisma/secret-key/main.ts'],
       'api/ingest/thread/main.ts',
       ...['local/start.ts', 'local/demo/demo.ts', 'local/worker/main.ts'],
     ];

@@ -53,7 +53,7 @@ export function openAccess(deps: AppDeps): Access {
     keepMissing: false,
     clock,
   });
-  const keyTokens = openKeyTokens(secretKey.tokenKey, clock);
+  const keyTokens = openKeyTokens(secretKey.tokenKeys, clock);
   const identity = makeIdentity({
     config,
     // Who wants no limits has none of these, either.

@@ -80,7 +80,7 @@ export function makeIdentity(deps: IdentifyDeps): Identity {
   }
 
   async function ofKeyToken(subject: string): Promise<Caller> {
-    if (configured && subject === keyTokens.subjectOf(configured)) return callerOfConfiguredKey('environment_token');
+    if (configured && keyTokens.isSubjectOf(subject, configured)) return callerOfConfiguredKey('environment_token');
     const key = isUuid(subject) ? await keys.get(subject) : undefined;
     if (!key) throw unauthorized('The API key behind this token was revoked or replaced.');
     refuseEnded(key);

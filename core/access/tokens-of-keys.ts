@@ -1,6 +1,7 @@
-import { createHmac, createSecretKey } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
+import type { KeyRing } from '../secret-key.ts';
 import { clockToleranceSeconds, expiredToken, refuseLongToken } from './tokens.ts';
 
 /** Seconds that a token of POST /auth/vendor lives. It ends earlier when its key does. */
@@ -33,6 +34,8 @@ export type KeyTokens = {
   read(token: string): Promise<{ subject: string } | undefined>;
   /** The subject for a key that has no row, which changes with the key. It tells nothing of the key. */
   subjectOf(keyHash: Uint8Array): string;
+  /** Whether it is that subject, or was before the secret key was changed. */
+  isSubjectOf(subject: string, keyHash: Uint8Array): boolean;
 };
 
 /** Of our tokens alone; those of users are never asked for it, nor are they signed with this key. */
@@ -40,11 +43,32 @@ const identity = { issuer: 'logferry', audience: 'logferry:auth/vendor' };
 const algorithm = 'HS256';
 
 /**
- * @param tokenKey of core/secret-key.ts: every process of a deployment has the same
+ * @param tokenKeys of core/secret-key.ts: every process of a deployment has the same
  * @param clock milliseconds since 1970
  */
-export function openKeyTokens(tokenKey: Uint8Array, clock: () => number = Date.now): KeyTokens {
-  const key = createSecretKey(tokenKey);
+export function openKeyTokens(tokenKeys: KeyRing, clock: () => number = Date.now): KeyTokens {
+  const [key, ...before] = tokenKeys.map((each) => createSecretKey(each));
+  const verify = (token: string, by: KeyObject) =>
+    jwtVerify(token, by, {
+      ...identity,
+      algorithms: [algorithm],
+      requiredClaims: ['sub', 'exp'],
+      clockTolerance: clockToleranceSeconds,
+      currentDate: new Date(clock()),
+    });
+  /** By whichever key has signed it; the last one has the last word. */
+  const verifyByAny = async (token: string) => {
+    for (const by of [key!, ...before].slice(0, -1)) {
+      try {
+        return await verify(token, by);
+      } catch (error) {
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+      }
+    }
+    return verify(token, [key!, ...before].at(-1)!);
+  };
+  const subjectBy = (tokenKey: Uint8Array, keyHash: Uint8Array) =>
+    `configured-${createHmac('sha256', tokenKey).update(keyHash).digest('hex').slice(0, 32)}`;
   return {
     async issue(subject, claims) {
       const now = Math.floor(clock() / 1000);
@@ -55,18 +79,12 @@ export function openKeyTokens(tokenKey: Uint8Array, clock: () => number = Date.n
         .setAudience(identity.audience)
         .setIssuedAt(now)
         .setExpirationTime(now + keyTokenSeconds)
-        .sign(key);
+        .sign(key!);
     },
     async read(token) {
       refuseLongToken(token);
       try {
-        const { payload } = await jwtVerify(token, key, {
-          ...identity,
-          algorithms: [algorithm],
-          requiredClaims: ['sub', 'exp'],
-          clockTolerance: clockToleranceSeconds,
-          currentDate: new Date(clock()),
-        });
+        const { payload } = await verifyByAny(token);
         return { subject: payload.sub! };
       } catch (error) {
         // The signature is checked before the claims, so an expired one was issued here.
@@ -75,6 +93,7 @@ export function openKeyTokens(tokenKey: Uint8Array, clock: () => number = Date.n
         throw error;
       }
     },
-    subjectOf: (keyHash) => `configured-${createHmac('sha256', tokenKey).update(keyHash).digest('hex').slice(0, 32)}`,
+    subjectOf: (keyHash) => subjectBy(tokenKeys[0], keyHash),
+    isSubjectOf: (subject, keyHash) => tokenKeys.some((each) => subjectBy(each, keyHash) === subject),
   };
 }

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
 import { storageEngineOf } from '../engines.ts';
+import type { KeyRing } from '../secret-key.ts';
 import { isFull as isFullDisk } from './file/layout.ts';
 import { openFileStore } from './file/open-file.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -10,7 +11,7 @@ import { readS3Options } from './s3/options.ts';
 import { tellWhenFull } from './store-full.ts';
 
 /** The store that STORAGE_URL names; its writes fail with StoreFullError when it has no room. @throws ConfigError */
-export function openStore(config: Config, linkKey: Buffer): ObjectStore {
+export function openStore(config: Config, [linkKey]: KeyRing): ObjectStore {
   const url = new URL(config.storageUrl);
   if (storageEngineOf(config) === 'file') {
     const store = openFileStore({ directory: fileURLToPath(url), publicUrl: config.publicUrl, linkKey });

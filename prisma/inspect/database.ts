@@ -2,10 +2,12 @@ import type pg from 'pg';
 import { within } from '../../core/async/within.ts';
 import type { Config } from '../../core/config.ts';
 import type { Finding } from '../../core/findings.ts';
+import type { SecretKey } from '../../core/secret-key.ts';
 import { mostConnections, scanConnections, streamConnections } from '../connections.ts';
 import { readFigures } from '../metrics.ts';
 import { connectClient, refuseTransactionPooling, SessionError } from '../session.ts';
 import { inspectIsolation } from './isolation.ts';
+import { inspectLogs, inspectSigningKey } from './logs.ts';
 import { inspectServer } from './server.ts';
 import { inspectStoredBytes } from './stored-bytes.ts';
 import { inspectManagementKeys, inspectMigrations, inspectOwnership, inspectSecretKey } from './tables.ts';
@@ -21,8 +23,8 @@ export type InspectOptions = {
   config: Config;
   /** Whether the queue is in this database, too. */
   hasQueue: boolean;
-  /** Of the secret key, if there is one yet. */
-  fingerprint: string | undefined;
+  /** If there is one yet. */
+  secretKey: SecretKey | undefined;
 };
 
 /**
@@ -51,7 +53,7 @@ export async function inspectDatabase(url: string, options: InspectOptions): Pro
 
 const pooled = ({ what: text, remedy }: SessionError): Finding => ({ level: 'failure', about, text, remedy });
 
-async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: InspectOptions): Promise<Finding[]> {
+async function inspect(client: pg.Client, { config, hasQueue, secretKey }: InspectOptions): Promise<Finding[]> {
   const { requests, runs, queue } = mostConnections;
   // Only the API has streams.
   const asked = 2 * (requests + runs + scanConnections(config) + (hasQueue ? queue : 0)) - streamConnections;
@@ -64,7 +66,9 @@ async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: Ins
     () => inspectWork(client),
     () => inspectStoredBytes(client, config.LOGFERRY_STORE_LIMIT),
     () => inspectManagementKeys(client, config.LOGFERRY_ADMIN_KEY !== undefined),
-    () => inspectSecretKey(client, fingerprint),
+    () => inspectSecretKey(client, secretKey),
+    () => inspectSigningKey(client, secretKey),
+    () => inspectLogs(client),
   ];
   for (const look of looks) {
     const next = await look();
@@ -77,12 +81,16 @@ async function inspect(client: pg.Client, { config, hasQueue, fingerprint }: Ins
 /** Seconds that what is due may wait: a worker takes it at once, or with its next sweep. */
 const longWait = 120;
 
+/** Events. A worker seals so many within a minute or two. */
+const muchUnsealed = 1_000_000;
+
 const startWorkers = 'Start a worker (npm run worker), or more of them, and look into the log of those that run.';
 
 /** Whether somebody does the work. */
 async function inspectWork(client: pg.Client): Promise<Finding[]> {
   const figures = await readFigures(client);
-  const { queued, running, silent, due, oldestDueSeconds, deliveriesPending, oldestDeliverySeconds } = figures;
+  const { queued, running, silent, due, oldestDueSeconds, deliveriesPending, oldestDeliverySeconds, unsealedEvents } =
+    figures;
   const text = `${running} exports run and ${queued} wait; ${deliveriesPending} webhook deliveries are pending`;
   const findings: Finding[] = [{ level: 'ok', about: 'work', text }];
   const warn = (text: string) => findings.push({ level: 'warning', about: 'work', text, remedy: startWorkers });
@@ -92,6 +100,7 @@ async function inspectWork(client: pg.Client): Promise<Finding[]> {
   if (oldestDeliverySeconds > longWait) {
     warn(`Webhook deliveries wait for a worker, the first for ${Math.round(oldestDeliverySeconds)} s`);
   }
+  if (unsealedEvents > muchUnsealed) warn(`${unsealedEvents} events wait to be sealed into tiles of their logs`);
   if (silent > 0) warn(`The workers of ${silent} exports have been silent for longer than their leases`);
   return findings;
 }

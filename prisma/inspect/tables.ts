@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import type { Finding } from '../../core/findings.ts';
-import { fingerprintName } from '../fingerprint-setting.ts';
+import type { SecretKey } from '../../core/secret-key.ts';
 import { MigrationError, migrationState } from '../migrate.ts';
+import { fingerprintName } from '../secret-key/fingerprint-setting.ts';
 
 const about = 'database';
 
@@ -52,19 +53,23 @@ export async function inspectOwnership(client: pg.Client): Promise<Finding[]> {
   return [{ level: 'warning', about, text, remedy: `Make it their owner: alter table … owner to ${role}.` }];
 }
 
-/** @param fingerprint that of our key, if there is one yet */
-export async function inspectSecretKey(client: pg.Client, fingerprint: string | undefined): Promise<Finding[]> {
+/** @param key ours, if there is one yet */
+export async function inspectSecretKey(client: pg.Client, key: SecretKey | undefined): Promise<Finding[]> {
   const { rows } = await client.query<{ value: string }>('select value from settings where name = $1', [
     fingerprintName,
   ]);
   const known = rows[0]?.value;
   if (known === undefined)
     return [{ level: 'ok', about, text: 'no secret key is registered; the first process registers its own' }];
-  if (known === fingerprint) return [{ level: 'ok', about, text: 'the secret key is the registered one' }];
-  const ours = fingerprint === undefined ? 'none is set here' : `the one here has ${fingerprint}`;
+  if (known === key?.fingerprint) return [{ level: 'ok', about, text: 'the secret key is the registered one' }];
+  if (key?.previous.some(({ fingerprint }) => fingerprint === known)) {
+    const text = 'Secrets are sealed with a key of LOGFERRY_SECRET_KEY_PREVIOUS';
+    return [{ level: 'warning', about, text, remedy: 'Run "npm run reseal".' }];
+  }
+  const ours = key === undefined ? 'none is set here' : `the one here has ${key.fingerprint}`;
   const text = `It was used with a secret key of the fingerprint ${known}; ${ours}`;
   const remedy =
-    'Set LOGFERRY_SECRET_KEY of the other processes, or take the file secret-key from their LOGFERRY_DATA.';
+    'Set LOGFERRY_SECRET_KEY of the other processes, or take the file secret-key from their LOGFERRY_DATA. A key before it goes into LOGFERRY_SECRET_KEY_PREVIOUS.';
   return [{ level: 'failure', about, text, remedy }];
 }
 

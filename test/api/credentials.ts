@@ -85,14 +85,14 @@ async function badKeyTokens(app: App): Promise<Record<string, string>> {
   const ofRevoked = await tokenOf(app, revokedId, revoked.key);
   await app.admin(`/v1/api-keys/${revokedId}`, { method: 'DELETE' });
   const claims = { type: 'tenant', vendorId: newId(), tenantId: tenant.id, scopes } as const;
-  const { tokenKey } = app.deps.secretKey;
+  const { tokenKeys } = app.deps.secretKey;
   const past = () => Date.now() - (keyTokenSeconds + 60) * 1000;
   const [header, payload, signature] = (await tokenOf(app, keyId, key)).split('.') as [string, string, string];
   const asManagement = Buffer.from(payload, 'base64url').toString().replace('"tenant"', '"vendor"');
   return {
     'the token of a revoked key': ofRevoked,
-    'the token of a key, expired': await openKeyTokens(tokenKey, past).issue(keyId, claims),
-    'the token of a key, signed with another secret': await openKeyTokens(randomBytes(32)).issue(keyId, claims),
+    'the token of a key, expired': await openKeyTokens(tokenKeys, past).issue(keyId, claims),
+    'the token of a key, signed with another secret': await openKeyTokens([randomBytes(32)]).issue(keyId, claims),
     'the token of a key, not signed': `${base64('{"alg":"none","typ":"JWT"}')}.${payload}.`,
     'the token of a key, with its signature cut': `${header}.${payload}.${signature.slice(0, -4)}`,
     'the token of a key, made one of the management': `${header}.${base64(asManagement)}.${signature}`,

@@ -29,7 +29,7 @@ export async function serveFiles() {
   const noLog = { served() {}, async flush() {} };
   const app = express();
   const config = { storageUrl: pathToFileURL(directory).href };
-  mount(app, [getFile], { config, secretKey: { linkKey }, metrics: makeMetrics(), servedFiles: noLog });
+  mount(app, [getFile], { config, secretKey: { linkKeys: [linkKey] }, metrics: makeMetrics(), servedFiles: noLog });
   const server = app.use(noRoute, answerError).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const publicUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

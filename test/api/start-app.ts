@@ -62,7 +62,7 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     ...environment,
   });
   const database = overrides.database ?? openDatabase(config.DATABASE_URL!);
-  const { linkKey } = secretKey(config.LOGFERRY_SECRET_KEY!);
+  const key = secretKey(config.LOGFERRY_SECRET_KEY!, config.LOGFERRY_SECRET_KEY_PREVIOUS);
   const jobs = { exports: [] as string[], deliveries: [] as string[] };
   const deps: AppDeps = {
     config,
@@ -70,8 +70,8 @@ export async function startApp(environment: Record<string, string> = {}, overrid
     log: makeLog(config.LOGFERRY_LOG_LEVEL),
     metrics: makeMetrics(),
     queue: writtenDown(jobs),
-    store: openStore(config, linkKey),
-    secretKey: secretKey(config.LOGFERRY_SECRET_KEY!),
+    store: openStore(config, key.linkKeys),
+    secretKey: key,
     schema: schemaCheck(database.pool, makeLog('silent')),
     checks: [{ name: 'database', check: () => database.pool.query('select 1') }],
     ...overrides,

@@ -23,10 +23,26 @@ it('opens what it has sealed, and nothing that was changed or sealed with anothe
 it('derives a key for each purpose, and a fingerprint that is the same every time', () => {
   const text = randomBytes(32).toString('base64');
   const [one, two] = [secretKey(text), secretKey(text)];
-  expect(one.linkKey.equals(one.tokenKey)).toBe(false);
-  expect(one.linkKey.equals(two.linkKey)).toBe(true);
+  expect(one.linkKeys).not.toEqual(one.tokenKeys);
+  expect(one.linkKeys).toEqual(two.linkKeys);
   expect(one.fingerprint).toBe(two.fingerprint);
   expect(one.fingerprint).not.toBe(fresh().fingerprint);
+});
+
+it('reads what keys before have made, and makes everything with the present one', () => {
+  const [text, former] = [randomBytes(32).toString('base64'), randomBytes(32).toString('base64')];
+  const [key, before] = [secretKey(text, [randomBytes(32).toString('base64'), former]), secretKey(former)];
+  const sealed = before.seal('old');
+  expect([key.open(sealed), key.isSealedAnew(sealed)]).toEqual(['old', false]);
+  expect([secretKey(text).open(key.seal('new')), key.isSealedAnew(key.seal('new'))]).toEqual(['new', true]);
+  expect(() => key.open(fresh().seal('x'))).toThrow(/another secret key/);
+  expect([key.fingerprint, key.linkKeys[0], key.tokenKeys[0]]).toEqual([
+    secretKey(text).fingerprint,
+    secretKey(text).linkKeys[0],
+    secretKey(text).tokenKeys[0],
+  ]);
+  expect([key.linkKeys[2], key.tokenKeys[2]]).toEqual([before.linkKeys[0], before.tokenKeys[0]]);
+  expect(key.previous[1]).toEqual({ fingerprint: before.fingerprint, environmentId: before.environmentId });
 });
 
 it('keeps one secret, for its owner alone, however many start at once', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
@@ -119,6 +120,25 @@ function childrenOf(pid: number): number[] {
     .filter((found) => found && Number(found[2]) === pid && found[3]!.includes('local/worker/main.ts'))
     .map((found) => Number(found![1]));
 }
+
+test('seals anew for another secret key, once and before its worker starts, and then needs the one before no more', async () => {
+  const [before, after] = [1, 2].map(() => randomBytes(32).toString('base64')) as [string, string];
+  const withKeys = (keys: Record<string, string>) =>
+    start('resealed', (env) => runLocal('start.ts', [], { ...env, ...keys }));
+  const end = async (process: RunningProcess) => {
+    process.child.kill('SIGTERM');
+    expect(await process.exitCode()).toBe(0);
+  };
+  await end(await withKeys({ LOGFERRY_SECRET_KEY: before }));
+  const keys = { LOGFERRY_SECRET_KEY: after, LOGFERRY_SECRET_KEY_PREVIOUS: before };
+  const resealed = await withKeys(keys);
+  expect(paste(curlLines(resealed)[1]!)).toContain(',logferry.tenant.created,');
+  // The worker already finds a database that knows the new key.
+  expect(resealed.stderr().match(/secrets are sealed with a key of LOGFERRY_SECRET_KEY_PREVIOUS/g)).toHaveLength(1);
+  await end(resealed);
+  const alone = await withKeys({ LOGFERRY_SECRET_KEY: after });
+  expect(paste(curlLines(alone)[1]!)).toContain(',logferry.tenant.created,');
+});
 
 test('starts another worker when one dies, while the API goes on, and says so', async () => {
   const process = await start('replaced');

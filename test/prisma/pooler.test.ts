@@ -33,7 +33,7 @@ describe.skipIf(!isThere)('Behind PgBouncer that drops startup options, on a dat
   afterAll(() => database.drop());
 
   const inspect = (url: string) =>
-    inspectDatabase(url, { config: readConfig({ DATABASE_URL: url }), hasQueue: false, fingerprint: undefined });
+    inspectDatabase(url, { config: readConfig({ DATABASE_URL: url }), hasQueue: false, secretKey: undefined });
 
   describe('in session mode', () => {
     let pooler: Pooler;

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { KeyRing } from '../../secret-key.ts';
 
 /** What a signed path stands for; `expires` is in Unix seconds. */
 export type SignedLink = { key: string; expires: number; contentType: string; contentDisposition: string };
@@ -15,6 +16,12 @@ export function signPath(linkKey: Buffer, link: SignedLink): string {
   const query = new URLSearchParams({ expires, type: link.contentType, disposition: link.contentDisposition });
   query.set('signature', signature(linkKey, [link.key, expires, link.contentType, link.contentDisposition]));
   return `/files/${link.key.split('/').map(encodeURIComponent).join('/')}?${query}`;
+}
+
+/** openSignedPath() by whichever of these keys has signed it. */
+export function openSignedPathByAny(linkKeys: KeyRing, request: Parameters<typeof openSignedPath>[1]): OpenedLink {
+  const opened = linkKeys.map((linkKey) => openSignedPath(linkKey, request));
+  return opened.find(({ outcome }) => outcome !== 'wrong') ?? { outcome: 'wrong' };
 }
 
 /**

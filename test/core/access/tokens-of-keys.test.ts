@@ -23,13 +23,27 @@ const tenantAside = ['that names no tenant', 'that names a list of tenants as it
 
 describe('Tokens of keys', () => {
   const clock = { ms: now * 1000 };
-  const tokens = openKeyTokens(secret, () => clock.ms);
+  const tokens = openKeyTokens([secret], () => clock.ms);
 
   it('lead back to the key that they were made for', async () => {
     const token = await tokens.issue('the key', claims);
     expect(await tokens.read(token)).toEqual({ subject: 'the key' });
-    expect(await openKeyTokens(secret).read(token)).toEqual({ subject: 'the key' });
-    expect(await openKeyTokens(randomBytes(32)).read(token)).toBeUndefined();
+    expect(await openKeyTokens([secret]).read(token)).toEqual({ subject: 'the key' });
+    expect(await openKeyTokens([randomBytes(32)]).read(token)).toBeUndefined();
+  });
+
+  it('are read with the keys before, also when they have expired, and made with the present one', async () => {
+    const present = randomBytes(32);
+    const changed = openKeyTokens([present, randomBytes(32), secret], () => clock.ms);
+    expect(await changed.read(await tokens.issue('the key', claims))).toEqual({ subject: 'the key' });
+    expect(await openKeyTokens([present]).read(await changed.issue('new', claims))).toEqual({ subject: 'new' });
+    expect(await changed.read(await openKeyTokens([randomBytes(32)]).issue('the key', claims))).toBeUndefined();
+    const past = openKeyTokens([secret], () => (now - keyTokenSeconds - 60) * 1000);
+    await expect(changed.read(await past.issue('the key', claims))).rejects.toThrow(TokenError);
+    const hash = hashApiKey('the configured key');
+    expect(changed.isSubjectOf(tokens.subjectOf(hash), hash)).toBe(true);
+    expect(changed.isSubjectOf(tokens.subjectOf(hash), hashApiKey('another'))).toBe(false);
+    expect(tokens.isSubjectOf(changed.subjectOf(hash), hash)).toBe(false);
   });
 
   it('end, and say when that was', async () => {
@@ -56,6 +70,6 @@ describe('Tokens of keys', () => {
   it('tell nothing of a key that has no id, and are those of another when it changes', () => {
     const [one, two] = ['first key', 'second key'].map((key) => tokens.subjectOf(hashApiKey(key)));
     expect(one).not.toBe(two);
-    expect(one).not.toBe(openKeyTokens(randomBytes(32)).subjectOf(hashApiKey('first key')));
+    expect(one).not.toBe(openKeyTokens([randomBytes(32)]).subjectOf(hashApiKey('first key')));
   });
 });

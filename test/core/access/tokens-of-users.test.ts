@@ -53,7 +53,7 @@ describe.each([
   });
 
   it('do not do when they are ours, nor do ours when they are theirs', async () => {
-    const ours = openKeyTokens(randomBytes(32));
+    const ours = openKeyTokens([randomBytes(32)]);
     const claims = { type: 'vendor', vendorId: 'v', tenantId: 'acme', scopes: ['export'] } as const;
     await expect(tokens.read(await ours.issue('usr_1', claims))).rejects.toThrow(TokenError);
     const theirs = goodToken(forge, { type: 'vendor', iss: 'logferry', aud: 'logferry:auth/vendor' });

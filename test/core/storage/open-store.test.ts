@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigError, readConfig } from '../../../core/config.ts';
 import { openStore } from '../../../core/storage/open-store.ts';
 
-const open = (environment: Record<string, string>) => openStore(readConfig(environment), randomBytes(32));
+const open = (environment: Record<string, string>) => openStore(readConfig(environment), [randomBytes(32)]);
 const originOf = async (environment: Record<string, string>) => {
   const store = open(environment);
   const options = { expiresInSeconds: 60, contentType: 'text/csv', contentDisposition: 'attachment' };

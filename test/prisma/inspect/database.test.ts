@@ -4,8 +4,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { readConfig } from '../../../core/config.ts';
 import type { Finding } from '../../../core/findings.ts';
 import { newId } from '../../../core/ids.ts';
-import { fingerprintName } from '../../../prisma/fingerprint-setting.ts';
+import { newSecretKey, secretKey } from '../../../core/secret-key.ts';
+import { openDatabase } from '../../../prisma/client.ts';
 import { inspectDatabase } from '../../../prisma/inspect/database.ts';
+import { activeSigningKey } from '../../../prisma/log/signing-keys.ts';
+import { fingerprintName } from '../../../prisma/secret-key/fingerprint-setting.ts';
+import { createTenant } from '../../../prisma/tenants.ts';
 import { createTestDatabase, type TestDatabase } from '../../database.ts';
 
 const config = readConfig({
@@ -30,7 +34,7 @@ describe('inspectDatabase', () => {
   });
 
   const inspect = (options: Partial<Parameters<typeof inspectDatabase>[1]> = {}, url = testDatabase.url) =>
-    inspectDatabase(url, { config, hasQueue: true, fingerprint: undefined, ...options });
+    inspectDatabase(url, { config, hasQueue: true, secretKey: undefined, ...options });
   const saying = (findings: Finding[], level: Finding['level']) =>
     findings.filter((finding) => finding.level === level).map(({ text }) => text);
   /** The test server is set to be fast, and so is warned of. */
@@ -86,14 +90,35 @@ describe('inspectDatabase', () => {
   });
 
   it('compares the secret key by its fingerprint', async () => {
-    await client.query('insert into settings (name, value) values ($1, $2)', [fingerprintName, 'aaaabbbbccccdddd']);
-    expect(saying(await inspect({ fingerprint: 'aaaabbbbccccdddd' }), 'ok')).toContain(
-      'the secret key is the registered one',
-    );
-    expect(saying(await inspect({ fingerprint: '0000111122223333' }), 'failure')).toEqual([
-      'It was used with a secret key of the fingerprint aaaabbbbccccdddd; the one here has 0000111122223333',
+    const [first, second] = [newSecretKey(), newSecretKey()];
+    const [key, other] = [secretKey(first), secretKey(second)];
+    await client.query('insert into settings (name, value) values ($1, $2)', [fingerprintName, key.fingerprint]);
+    expect(saying(await inspect({ secretKey: key }), 'ok')).toContain('the secret key is the registered one');
+    expect(saying(await inspect({ secretKey: other }), 'failure')).toEqual([
+      `It was used with a secret key of the fingerprint ${key.fingerprint}; the one here has ${other.fingerprint}`,
     ]);
+    const findings = await inspect({ secretKey: secretKey(second, [first]) });
+    expect(findings).toContainEqual(expect.objectContaining({ level: 'warning', remedy: 'Run "npm run reseal".' }));
     expect(saying(await inspect(), 'failure')).toEqual([expect.stringContaining('none is set here')]);
+  });
+
+  it('tries the signing key, and tells of logs that contradict themselves', async () => {
+    const [key, other] = [secretKey(newSecretKey()), secretKey(newSecretKey())];
+    expect(saying(await inspect({ secretKey: key }), 'ok')).toContain(
+      'there is no signing key; the first process makes one',
+    );
+    const database = openDatabase(testDatabase.url);
+    const { kid } = await activeSigningKey({ prisma: database.prisma, secretKey: key });
+    expect(saying(await inspect({ secretKey: key }), 'ok')).toEqual(
+      expect.arrayContaining([`the signing key ${kid} can be used`, 'no log contradicts its checkpoints']),
+    );
+    expect(saying(await inspect({ secretKey: other }), 'failure')).toEqual([
+      expect.stringContaining(`The signing key ${kid} cannot be opened`),
+    ]);
+    const { id } = await createTenant(database.prisma, { name: 'a', plan: 'pro', region: 'eu', externalId: null });
+    await client.query(`insert into logs (tenant_id, contradiction) values ($1, 'it shrank')`, [id]);
+    expect(warnings(await inspect({ secretKey: key }))).toEqual([expect.stringContaining(`${id} contradicts`)]);
+    await database.close();
   });
 
   it.each([
@@ -175,7 +200,7 @@ describe('inspectDatabase by another role', () => {
     await testDatabase.drop();
   });
   const failures = async (level: Finding['level'], at = url) =>
-    (await inspectDatabase(at, { config, hasQueue: false, fingerprint: undefined }))
+    (await inspectDatabase(at, { config, hasQueue: false, secretKey: undefined }))
       .filter((finding) => finding.level === level)
       .map(({ text }) => text);
 
@@ -202,7 +227,7 @@ describe('inspectDatabase by another role', () => {
 
   it('says so when the database is not there', async () => {
     const at = Object.assign(new URL(url), { pathname: '/not_there' }).href;
-    const [finding] = await inspectDatabase(at, { config, hasQueue: false, fingerprint: undefined });
+    const [finding] = await inspectDatabase(at, { config, hasQueue: false, secretKey: undefined });
     expect(finding).toMatchObject({
       level: 'failure',
       text: expect.stringContaining('"not_there" does not exist'),

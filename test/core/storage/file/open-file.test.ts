@@ -49,7 +49,7 @@ describe('The file storage on disk', () => {
   it.runIf(process.platform === 'linux')(
     'says that the disk is full, and gives up no more than that upload',
     async () => {
-      const full = openStore(readConfig({ STORAGE_URL: pathToFileURL(served.directory).href }), randomBytes(32));
+      const full = openStore(readConfig({ STORAGE_URL: pathToFileURL(served.directory).href }), [randomBytes(32)]);
       const upload = await full.beginUpload(freshKey(), 'text/csv');
       // What is written there fails with ENOSPC.
       await rm(uploadPath(upload, 'content'));
