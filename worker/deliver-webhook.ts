@@ -19,7 +19,7 @@ import {
   recordAttempt,
 } from '../prisma/delivery-attempts.ts';
 import { recordLinks } from '../prisma/exports/link-log.ts';
-import type { Link } from '../prisma/exports/view.ts';
+import { type Link, receiptUrl } from '../prisma/exports/view.ts';
 import { type PostResult, postWebhook } from './post-webhook.ts';
 import { signWebhook } from './sign-webhook.ts';
 
@@ -153,7 +153,9 @@ async function composeBody(
   const told = parseJson(claim.data) as { filter?: object | null };
   // A filter that was too long to travel is to be had there.
   const where = told.filter === null && exportId !== null ? { url: `${publicUrl}/v1/exports/${exportId}` } : {};
-  const data = { ...told, ...where, ...link };
+  const receipt =
+    type === 'export.completed' && exportId !== null ? { receipt_url: receiptUrl(publicUrl, exportId) } : {};
+  const data = { ...told, ...where, ...link, ...receipt };
   return JSON.stringify({ id, type, timestamp: formatTimestamp(createdAt), data });
 }
 

@@ -10,6 +10,7 @@ import {
   heldUpload,
   LeaseLostError,
   requeueFailed,
+  type SignReceipt,
   tellNobody,
 } from '../prisma/exports/runs.ts';
 import { markStoreFull } from '../prisma/exports/store-room.ts';
@@ -26,7 +27,7 @@ import type { PublishedFile } from './write-file.ts';
 const removalLimitMs = 1_500;
 
 /** Ends the export as completed. @throws LeaseLostError */
-export async function completeRun(running: ExportRun, file: PublishedFile): Promise<void> {
+export async function completeRun(running: ExportRun, file: PublishedFile, signReceipt: SignReceipt): Promise<void> {
   const { deps, row, run, lease } = running;
   const expiresIn = requestOf(row).expires_in ?? deps.exportTtlSeconds;
   const deliveries = await endExport(deps.database.prisma, run, {
@@ -37,6 +38,7 @@ export async function completeRun(running: ExportRun, file: PublishedFile): Prom
     sha256: file.sha256,
     progress: lease.finalProgress(file.rows, file.bytes),
     expiresInMs: expiresIn * 1000,
+    signReceipt,
   });
   meterCompletion(deps.metrics, row);
   countRun(deps.metrics, 'completed');

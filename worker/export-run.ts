@@ -1,7 +1,9 @@
+import type { Config } from '../core/config.ts';
 import type { StoreLimits } from '../core/exports/store-limits.ts';
 import type { Log } from '../core/log.ts';
 import type { Metrics } from '../core/metrics.ts';
 import type { Queue } from '../core/queue/queue.ts';
+import type { SecretKey } from '../core/secret-key.ts';
 import type { ObjectStore } from '../core/storage/object-store.ts';
 import type { Database } from '../prisma/client.ts';
 import type { BufferSource } from '../prisma/copy/buffers.ts';
@@ -12,7 +14,9 @@ import type { Lease } from './hold-lease.ts';
 
 /** What a run needs, and how much it may use. */
 export type RunExportDeps = {
+  config: Pick<Config, 'origin'>;
   database: Database;
+  secretKey: SecretKey;
   /** Through what rows are read, for each export. */
   scansFor: ScansFor;
   /** Into what they are read, by all exports. */

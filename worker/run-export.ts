@@ -1,6 +1,8 @@
 import type { JobResult } from '../core/queue/queue.ts';
+import packageJson from '../package.json' with { type: 'json' };
 import { claimExport } from '../prisma/exports/claim.ts';
 import { CancelRequestedError, type Claim } from '../prisma/exports/runs.ts';
+import { prepareReceipt } from '../prisma/receipts/prepare-receipt.ts';
 import { completeRun, settleRun } from './end-run.ts';
 import type { ExportRun, RunExportDeps } from './export-run.ts';
 import { holdLease } from './hold-lease.ts';
@@ -49,7 +51,12 @@ async function runToEnd(running: ExportRun): Promise<void> {
   if (row.cancelRequestedAt) throw new CancelRequestedError();
   refuseDeadlyExport(row.crashes);
   const file = await writeFile(running);
+  const signReceipt = await prepareReceipt({ ...running.deps, log }, row, {
+    rows: file.rows,
+    software: { name: packageJson.name, version: packageJson.version },
+    signal: lease.signal,
+  });
   await lease.release();
-  await completeRun(running, file);
+  await completeRun(running, file, signReceipt);
   log.info({ rows: file.rows, bytes: file.bytes }, 'export completed');
 }

@@ -47,7 +47,9 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
   const stopping = new AbortController();
   const cut = new AbortController();
   const run = {
+    config,
     database,
+    secretKey: deps.secretKey,
     store,
     queue,
     log,

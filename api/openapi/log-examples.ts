@@ -30,3 +30,14 @@ export const restartedLogExample = {
   origin: `${name}/2`,
   previous_origin: name,
 };
+
+/** Cut short: payload and signature are base64. */
+export const receiptExample = {
+  mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+  verificationMaterial: { publicKey: { hint: signingKeyExample.kid } },
+  dsseEnvelope: {
+    payload: 'eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEifQ==',
+    payloadType: 'application/vnd.in-toto+json',
+    signatures: [{ sig: 'AA==', keyid: signingKeyExample.kid }],
+  },
+};

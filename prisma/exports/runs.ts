@@ -114,6 +114,9 @@ export async function replaceUpload(prisma: Prisma, run: Run, uploadId: string):
   });
 }
 
+/** What signs the receipt of an export as it is completed. */
+export type SignReceipt = (completed: ExportRow) => string;
+
 /** What a run ends an export with. */
 export type End =
   | {
@@ -125,6 +128,8 @@ export type End =
       sha256: string;
       progress: Progress;
       expiresInMs: number;
+      /** Makes the receipt of the completed row, which is stored with it. */
+      signReceipt: SignReceipt;
     }
   | { status: 'failed'; error: ExportError }
   | { status: 'canceled' };
@@ -165,6 +170,10 @@ export async function endExport(
     if (count === 0) throw await refusal(tx, run);
     if (end.status === 'completed') await tx.checkpoint.deleteMany({ where: { exportId: run.exportId } });
     const row = await tx.export.findUniqueOrThrow({ where: { id: run.exportId } });
+    if (end.status === 'completed') {
+      const body = end.signReceipt(row);
+      await tx.receipt.create({ data: { exportId: row.id, tenantId: row.tenantId, body } });
+    }
     return tell(tx, row);
   });
 }

@@ -51,7 +51,10 @@ export function withShortFilter(row: ExportRow): ExportRow {
 }
 
 /** The export as the API and the webhooks show it: `now` says whether its file still lives. */
-export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: Date } = {}) {
+export function exportView(
+  row: ExportRow,
+  { link, now, publicUrl }: { link?: Link; now?: Date; publicUrl?: string } = {},
+) {
   const request = requestOf(row);
   const lapsed = row.status === 'completed' && !isDownloadable(row, now);
   return {
@@ -77,6 +80,7 @@ export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: D
     complete: row.status === 'completed' || row.status === 'expired' ? row.rows !== null : null,
     download_url: link?.download_url ?? null,
     download_url_expires_at: link?.download_url_expires_at ?? null,
+    receipt_url: publicUrl === undefined || !hasReceipt(row) ? null : receiptUrl(publicUrl, row.id),
     attempt: 1 + row.failures + row.crashes,
     error: row.error as ExportError | null,
     created_by: createdBy(row),
@@ -86,6 +90,12 @@ export function exportView(row: ExportRow, { link, now }: { link?: Link; now?: D
     expires_at: time(row.expiresAt),
   };
 }
+
+const hasReceipt = ({ status, sha256 }: ExportRow): boolean =>
+  (status === 'completed' || status === 'expired') && sha256 !== null;
+
+/** Where the receipt of a completed export is to be had. */
+export const receiptUrl = (publicUrl: string, id: string): string => `${publicUrl}/v1/exports/${id}/receipt`;
 
 /** Who made it: a key, a user, or the management. */
 function createdBy(row: ExportRow) {

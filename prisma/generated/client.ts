@@ -67,6 +67,11 @@ export type Event = Prisma.EventModel
  */
 export type Export = Prisma.ExportModel
 /**
+ * Model Receipt
+ * What was signed of a completed export: the same bytes for ever.
+ */
+export type Receipt = Prisma.ReceiptModel
+/**
  * Model Checkpoint
  * One part of the upload, and all that is needed to go on after it.
  */

@@ -18,6 +18,7 @@ export const tenantTables: Readonly<Record<string, string | null>> = {
   open_streams: 'tenant_id',
   logs: 'tenant_id',
   log_tiles: 'tenant_id',
+  receipts: 'tenant_id',
   signing_keys: null,
 };
 

@@ -1,6 +1,7 @@
 import { type Checkpoint, signCheckpoint } from '../../core/evidence/checkpoint.ts';
 import { treeRoot } from '../../core/evidence/merkle-tree.ts';
 import type { Database } from '../client.ts';
+import { LogContradictionError } from './contradictions.ts';
 import { type ExaminedLog, examineLog, isSame, type LogDeps } from './examine-log.ts';
 import { writeKept } from './kept-checkpoint.ts';
 import { activeSigningKey } from './signing-keys.ts';
@@ -23,11 +24,12 @@ export async function showCheckpoint(
 
 /**
  * As showCheckpoint(), over the first `size` events.
- * @param size not more than there are
+ * @throws LogContradictionError where there are fewer
  */
 export async function showCheckpointAt(deps: LogDeps, tenantId: string, size: number): Promise<ShownCheckpoint> {
   const examined = await examineLog(deps, tenantId);
-  return showAt(deps, examined, size);
+  if (size <= examined.size) return showAt(deps, examined, size);
+  throw new LogContradictionError(`it has ${examined.size} events, and had ${size}`);
 }
 
 async function showAt(deps: LogDeps, examined: ExaminedLog, size: number): Promise<ShownCheckpoint> {

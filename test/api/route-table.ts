@@ -108,6 +108,7 @@ export const routes: readonly RouteRow[] = [
   { method: 'GET', path: '/v1/exports/:queued', who: 'export', status: 200 },
   { method: 'GET', path: '/v1/exports/:canceled/events', who: 'export', status: 200 },
   { method: 'GET', path: '/v1/exports/:completed/download', who: 'export', status: 302 },
+  { method: 'GET', path: '/v1/exports/:completed/receipt', who: 'export', status: 200 },
   { method: 'POST', path: '/v1/exports/:queued/cancel', who: 'export', status: 202 },
   { method: 'DELETE', path: '/v1/exports/:completed', who: 'export', status: 204 },
   { method: 'GET', path: '/v1/exports/:canceled/deliveries', who: 'export', status: 200 },

@@ -36,6 +36,10 @@ export async function makeThings(
        completed_at = now(), expires_at = now() + interval '1 day' where id = $1`,
     [completed],
   );
+  await app.database.pool.query(`insert into receipts (export_id, tenant_id, body) values ($1, $2, '{}')`, [
+    completed,
+    tenant.id,
+  ]);
   const things = {
     tenant: tenant.id,
     apiKey: await idOf('/v1/api-keys', { name: 'named by its id' }),

@@ -28,6 +28,7 @@ import { startWebhookReceiver, type WebhookReceiver } from '../webhook-receiver.
 const key = secretKey(randomBytes(32).toString('base64'));
 const exportId = newId();
 const link = { download_url: 'https://files.example/january.csv?sig=1', download_url_expires_at: 'soon' };
+const receiptUrl = `https://logs.example.com/v1/exports/${exportId}/receipt`;
 
 let testDatabase: TestDatabase;
 let database: Database;
@@ -153,7 +154,7 @@ test('sends a message that the official library verifies, with a fresh link', as
     id,
     type: 'export.completed',
     timestamp: expect.stringMatching(/^\d{4}-.*\.\d{6}Z$/),
-    data: { id: exportId, ...link },
+    data: { id: exportId, ...link, receipt_url: receiptUrl },
   });
   expect(headers).toMatchObject({
     'webhook-id': id,
@@ -172,14 +173,14 @@ test('sends no link when the webhook wants none', async () => {
   const { url, received } = await receiver();
   await register(url, { include_download_url: false });
   await deliver(await record());
-  expect(JSON.parse(received[0]!.body).data).toEqual({ id: exportId, download_url: null });
+  expect(JSON.parse(received[0]!.body).data).toEqual({ id: exportId, download_url: null, receipt_url: receiptUrl });
 });
 
 test('sends the message without link when the file is gone by then', async () => {
   const { url, received } = await receiver();
   await register(url);
   await deliver(await record(), { linkFor: async () => undefined });
-  expect(JSON.parse(received[0]!.body).data).toEqual({ id: exportId, download_url: null });
+  expect(JSON.parse(received[0]!.body).data).toEqual({ id: exportId, download_url: null, receipt_url: receiptUrl });
 });
 
 test('retries a failing receiver with the same id and body, a new time and signature', async () => {

@@ -58,6 +58,7 @@ export const exportSchema = z.object({
   complete: z.boolean().nullable(),
   download_url: z.url().nullable().meta({ description: 'Signed for this very reply; needs no key' }),
   download_url_expires_at: timestamp.nullable(),
+  receipt_url: z.url().nullable().meta({ description: 'Of what was signed when it was completed' }),
   attempt: z.int().min(1),
   error: errorSchema.nullable(),
   created_by: z

@@ -10,7 +10,11 @@ import { uuidOf } from '../../http/path-id.ts';
 import { logExportId } from '../../http/request-log.ts';
 
 /** What showing an export takes: whoever sees one that is completed gets a link to its file. */
-export type PresentDeps = { config: Pick<Config, 'DOWNLOAD_URL_TTL'>; store: ObjectStore; linkLog: LinkLog };
+export type PresentDeps = {
+  config: Pick<Config, 'DOWNLOAD_URL_TTL' | 'publicUrl'>;
+  store: ObjectStore;
+  linkLog: LinkLog;
+};
 
 /** Seconds after which a client should ask again. */
 const retryAfterSeconds = 1;
@@ -32,14 +36,14 @@ export async function presentExports(
   rows: readonly ExportRow[],
 ): Promise<ExportView[]> {
   const request = response.req as Request;
-  if (request.method === 'HEAD') return rows.map((row) => exportView(row));
-  const ttlSeconds = config.DOWNLOAD_URL_TTL;
+  const { publicUrl, DOWNLOAD_URL_TTL: ttlSeconds } = config;
+  if (request.method === 'HEAD') return rows.map((row) => exportView(row, { publicUrl }));
   const shown = await Promise.all(rows.map(async (row) => ({ row, link: await mintLink(store, row, { ttlSeconds }) })));
   const exportIds = shown.flatMap(({ row, link }) => (link ? [row.id] : []));
   if (exportIds.length > 0) {
     await linkLog.minted({ tenantId: rows[0]!.tenantId, exportIds, by: auditContext(request, response) });
   }
-  return shown.map(({ row, link }) => exportView(row, { link }));
+  return shown.map(({ row, link }) => exportView(row, { link, publicUrl }));
 }
 
 /** One export, as presentExports(). */

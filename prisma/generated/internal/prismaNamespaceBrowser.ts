@@ -56,6 +56,7 @@ export const ModelName = {
   ApiKey: 'ApiKey',
   Event: 'Event',
   Export: 'Export',
+  Receipt: 'Receipt',
   Checkpoint: 'Checkpoint',
   IdempotencyKey: 'IdempotencyKey',
   Webhook: 'Webhook',
@@ -203,6 +204,15 @@ export const ExportScalarFieldEnum = {
 } as const
 
 export type ExportScalarFieldEnum = (typeof ExportScalarFieldEnum)[keyof typeof ExportScalarFieldEnum]
+
+
+export const ReceiptScalarFieldEnum = {
+  exportId: 'exportId',
+  tenantId: 'tenantId',
+  body: 'body'
+} as const
+
+export type ReceiptScalarFieldEnum = (typeof ReceiptScalarFieldEnum)[keyof typeof ReceiptScalarFieldEnum]
 
 
 export const CheckpointScalarFieldEnum = {

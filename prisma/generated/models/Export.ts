@@ -514,6 +514,7 @@ export type ExportWhereInput = {
   rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
+  receipt?: Prisma.XOR<Prisma.ReceiptNullableScalarRelationFilter, Prisma.ReceiptWhereInput> | null
 }
 
 export type ExportOrderByWithRelationInput = {
@@ -556,6 +557,7 @@ export type ExportOrderByWithRelationInput = {
   rowsKeptUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   tenant?: Prisma.TenantOrderByWithRelationInput
   checkpoints?: Prisma.CheckpointOrderByRelationAggregateInput
+  receipt?: Prisma.ReceiptOrderByWithRelationInput
 }
 
 export type ExportWhereUniqueInput = Prisma.AtLeast<{
@@ -601,6 +603,7 @@ export type ExportWhereUniqueInput = Prisma.AtLeast<{
   rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
   tenant?: Prisma.XOR<Prisma.TenantScalarRelationFilter, Prisma.TenantWhereInput>
   checkpoints?: Prisma.CheckpointListRelationFilter
+  receipt?: Prisma.XOR<Prisma.ReceiptNullableScalarRelationFilter, Prisma.ReceiptWhereInput> | null
 }, "id">
 
 export type ExportOrderByWithAggregationInput = {
@@ -730,6 +733,7 @@ export type ExportCreateInput = {
   rowsKeptUntil?: Date | string | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
+  receipt?: Prisma.ReceiptCreateNestedOneWithoutExportInput
 }
 
 export type ExportUncheckedCreateInput = {
@@ -771,6 +775,7 @@ export type ExportUncheckedCreateInput = {
   expiredThrough?: bigint | number | null
   rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
+  receipt?: Prisma.ReceiptUncheckedCreateNestedOneWithoutExportInput
 }
 
 export type ExportUpdateInput = {
@@ -812,6 +817,7 @@ export type ExportUpdateInput = {
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
+  receipt?: Prisma.ReceiptUpdateOneWithoutExportNestedInput
 }
 
 export type ExportUncheckedUpdateInput = {
@@ -853,6 +859,7 @@ export type ExportUncheckedUpdateInput = {
   expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
+  receipt?: Prisma.ReceiptUncheckedUpdateOneWithoutExportNestedInput
 }
 
 export type ExportCreateManyInput = {
@@ -1199,6 +1206,20 @@ export type NullableBigIntFieldUpdateOperationsInput = {
   divide?: bigint | number
 }
 
+export type ExportCreateNestedOneWithoutReceiptInput = {
+  create?: Prisma.XOR<Prisma.ExportCreateWithoutReceiptInput, Prisma.ExportUncheckedCreateWithoutReceiptInput>
+  connectOrCreate?: Prisma.ExportCreateOrConnectWithoutReceiptInput
+  connect?: Prisma.ExportWhereUniqueInput
+}
+
+export type ExportUpdateOneRequiredWithoutReceiptNestedInput = {
+  create?: Prisma.XOR<Prisma.ExportCreateWithoutReceiptInput, Prisma.ExportUncheckedCreateWithoutReceiptInput>
+  connectOrCreate?: Prisma.ExportCreateOrConnectWithoutReceiptInput
+  upsert?: Prisma.ExportUpsertWithoutReceiptInput
+  connect?: Prisma.ExportWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ExportUpdateToOneWithWhereWithoutReceiptInput, Prisma.ExportUpdateWithoutReceiptInput>, Prisma.ExportUncheckedUpdateWithoutReceiptInput>
+}
+
 export type ExportCreateNestedOneWithoutCheckpointsInput = {
   create?: Prisma.XOR<Prisma.ExportCreateWithoutCheckpointsInput, Prisma.ExportUncheckedCreateWithoutCheckpointsInput>
   connectOrCreate?: Prisma.ExportCreateOrConnectWithoutCheckpointsInput
@@ -1251,6 +1272,7 @@ export type ExportCreateWithoutTenantInput = {
   expiredThrough?: bigint | number | null
   rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
+  receipt?: Prisma.ReceiptCreateNestedOneWithoutExportInput
 }
 
 export type ExportUncheckedCreateWithoutTenantInput = {
@@ -1291,6 +1313,7 @@ export type ExportUncheckedCreateWithoutTenantInput = {
   expiredThrough?: bigint | number | null
   rowsKeptUntil?: Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
+  receipt?: Prisma.ReceiptUncheckedCreateNestedOneWithoutExportInput
 }
 
 export type ExportCreateOrConnectWithoutTenantInput = {
@@ -1362,6 +1385,186 @@ export type ExportScalarWhereInput = {
   rowsKeptUntil?: Prisma.DateTimeNullableFilter<"Export"> | Date | string | null
 }
 
+export type ExportCreateWithoutReceiptInput = {
+  id: string
+  status: $Enums.ExportStatus
+  request: string
+  fileName: string
+  createdBy: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  asOf: Date | string
+  asOfSequence: bigint | number
+  resumable: boolean
+  segmentRows: number
+  partBytes?: bigint | number
+  maxParts?: number
+  epoch?: number
+  leaseUntil?: Date | string | null
+  failures?: number
+  crashes?: number
+  retryAt?: Date | string | null
+  cancelRequestedAt?: Date | string | null
+  storageKey: string
+  uploadId?: string | null
+  progress: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  rows?: bigint | number | null
+  bytes?: bigint | number | null
+  sha256?: string | null
+  neutralizedCells?: bigint | number | null
+  error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  createdAt: Date | string
+  startedAt?: Date | string | null
+  runStartedAt?: Date | string | null
+  completedAt?: Date | string | null
+  expiresAt?: Date | string | null
+  fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
+  tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
+  checkpoints?: Prisma.CheckpointCreateNestedManyWithoutExportInput
+}
+
+export type ExportUncheckedCreateWithoutReceiptInput = {
+  id: string
+  tenantId: string
+  status: $Enums.ExportStatus
+  request: string
+  fileName: string
+  createdBy: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  asOf: Date | string
+  asOfSequence: bigint | number
+  resumable: boolean
+  segmentRows: number
+  partBytes?: bigint | number
+  maxParts?: number
+  epoch?: number
+  leaseUntil?: Date | string | null
+  failures?: number
+  crashes?: number
+  retryAt?: Date | string | null
+  cancelRequestedAt?: Date | string | null
+  storageKey: string
+  uploadId?: string | null
+  progress: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  rows?: bigint | number | null
+  bytes?: bigint | number | null
+  sha256?: string | null
+  neutralizedCells?: bigint | number | null
+  error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  createdAt: Date | string
+  startedAt?: Date | string | null
+  runStartedAt?: Date | string | null
+  completedAt?: Date | string | null
+  expiresAt?: Date | string | null
+  fileDeletedAt?: Date | string | null
+  reservedBytes?: bigint | number
+  storedBytes?: bigint | number | null
+  rowsAfter?: bigint | number
+  expiredThrough?: bigint | number | null
+  rowsKeptUntil?: Date | string | null
+  checkpoints?: Prisma.CheckpointUncheckedCreateNestedManyWithoutExportInput
+}
+
+export type ExportCreateOrConnectWithoutReceiptInput = {
+  where: Prisma.ExportWhereUniqueInput
+  create: Prisma.XOR<Prisma.ExportCreateWithoutReceiptInput, Prisma.ExportUncheckedCreateWithoutReceiptInput>
+}
+
+export type ExportUpsertWithoutReceiptInput = {
+  update: Prisma.XOR<Prisma.ExportUpdateWithoutReceiptInput, Prisma.ExportUncheckedUpdateWithoutReceiptInput>
+  create: Prisma.XOR<Prisma.ExportCreateWithoutReceiptInput, Prisma.ExportUncheckedCreateWithoutReceiptInput>
+  where?: Prisma.ExportWhereInput
+}
+
+export type ExportUpdateToOneWithWhereWithoutReceiptInput = {
+  where?: Prisma.ExportWhereInput
+  data: Prisma.XOR<Prisma.ExportUpdateWithoutReceiptInput, Prisma.ExportUncheckedUpdateWithoutReceiptInput>
+}
+
+export type ExportUpdateWithoutReceiptInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumExportStatusFieldUpdateOperationsInput | $Enums.ExportStatus
+  request?: Prisma.StringFieldUpdateOperationsInput | string
+  fileName?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  asOf?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  asOfSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  resumable?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  segmentRows?: Prisma.IntFieldUpdateOperationsInput | number
+  partBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxParts?: Prisma.IntFieldUpdateOperationsInput | number
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failures?: Prisma.IntFieldUpdateOperationsInput | number
+  crashes?: Prisma.IntFieldUpdateOperationsInput | number
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  storageKey?: Prisma.StringFieldUpdateOperationsInput | string
+  uploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  progress?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  runStartedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
+  checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
+}
+
+export type ExportUncheckedUpdateWithoutReceiptInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  status?: Prisma.EnumExportStatusFieldUpdateOperationsInput | $Enums.ExportStatus
+  request?: Prisma.StringFieldUpdateOperationsInput | string
+  fileName?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  asOf?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  asOfSequence?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  resumable?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  segmentRows?: Prisma.IntFieldUpdateOperationsInput | number
+  partBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  maxParts?: Prisma.IntFieldUpdateOperationsInput | number
+  epoch?: Prisma.IntFieldUpdateOperationsInput | number
+  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  failures?: Prisma.IntFieldUpdateOperationsInput | number
+  crashes?: Prisma.IntFieldUpdateOperationsInput | number
+  retryAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  storageKey?: Prisma.StringFieldUpdateOperationsInput | string
+  uploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  progress?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  rows?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  bytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  sha256?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  neutralizedCells?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  error?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  startedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  runStartedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  completedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  expiresAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  fileDeletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  reservedBytes?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  storedBytes?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
+}
+
 export type ExportCreateWithoutCheckpointsInput = {
   id: string
   status: $Enums.ExportStatus
@@ -1400,6 +1603,7 @@ export type ExportCreateWithoutCheckpointsInput = {
   expiredThrough?: bigint | number | null
   rowsKeptUntil?: Date | string | null
   tenant: Prisma.TenantCreateNestedOneWithoutExportsInput
+  receipt?: Prisma.ReceiptCreateNestedOneWithoutExportInput
 }
 
 export type ExportUncheckedCreateWithoutCheckpointsInput = {
@@ -1440,6 +1644,7 @@ export type ExportUncheckedCreateWithoutCheckpointsInput = {
   rowsAfter?: bigint | number
   expiredThrough?: bigint | number | null
   rowsKeptUntil?: Date | string | null
+  receipt?: Prisma.ReceiptUncheckedCreateNestedOneWithoutExportInput
 }
 
 export type ExportCreateOrConnectWithoutCheckpointsInput = {
@@ -1496,6 +1701,7 @@ export type ExportUpdateWithoutCheckpointsInput = {
   expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   tenant?: Prisma.TenantUpdateOneRequiredWithoutExportsNestedInput
+  receipt?: Prisma.ReceiptUpdateOneWithoutExportNestedInput
 }
 
 export type ExportUncheckedUpdateWithoutCheckpointsInput = {
@@ -1536,6 +1742,7 @@ export type ExportUncheckedUpdateWithoutCheckpointsInput = {
   rowsAfter?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  receipt?: Prisma.ReceiptUncheckedUpdateOneWithoutExportNestedInput
 }
 
 export type ExportCreateManyTenantInput = {
@@ -1615,6 +1822,7 @@ export type ExportUpdateWithoutTenantInput = {
   expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUpdateManyWithoutExportNestedInput
+  receipt?: Prisma.ReceiptUpdateOneWithoutExportNestedInput
 }
 
 export type ExportUncheckedUpdateWithoutTenantInput = {
@@ -1655,6 +1863,7 @@ export type ExportUncheckedUpdateWithoutTenantInput = {
   expiredThrough?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
   rowsKeptUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   checkpoints?: Prisma.CheckpointUncheckedUpdateManyWithoutExportNestedInput
+  receipt?: Prisma.ReceiptUncheckedUpdateOneWithoutExportNestedInput
 }
 
 export type ExportUncheckedUpdateManyWithoutTenantInput = {
@@ -1767,6 +1976,7 @@ export type ExportSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   rowsKeptUntil?: boolean
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
+  receipt?: boolean | Prisma.Export$receiptArgs<ExtArgs>
   _count?: boolean | Prisma.ExportCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["export"]>
 
@@ -1896,6 +2106,7 @@ export type ExportOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
 export type ExportInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   tenant?: boolean | Prisma.TenantDefaultArgs<ExtArgs>
   checkpoints?: boolean | Prisma.Export$checkpointsArgs<ExtArgs>
+  receipt?: boolean | Prisma.Export$receiptArgs<ExtArgs>
   _count?: boolean | Prisma.ExportCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type ExportIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1910,6 +2121,7 @@ export type $ExportPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
   objects: {
     tenant: Prisma.$TenantPayload<ExtArgs>
     checkpoints: Prisma.$CheckpointPayload<ExtArgs>[]
+    receipt: Prisma.$ReceiptPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -2382,6 +2594,7 @@ export interface Prisma__ExportClient<T, Null = never, ExtArgs extends runtime.T
   readonly [Symbol.toStringTag]: "PrismaPromise"
   tenant<T extends Prisma.TenantDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.TenantDefaultArgs<ExtArgs>>): Prisma.Prisma__TenantClient<runtime.Types.Result.GetResult<Prisma.$TenantPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   checkpoints<T extends Prisma.Export$checkpointsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Export$checkpointsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$CheckpointPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  receipt<T extends Prisma.Export$receiptArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Export$receiptArgs<ExtArgs>>): Prisma.Prisma__ReceiptClient<runtime.Types.Result.GetResult<Prisma.$ReceiptPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2870,6 +3083,25 @@ export type Export$checkpointsArgs<ExtArgs extends runtime.Types.Extensions.Inte
   take?: number
   skip?: number
   distinct?: Prisma.CheckpointScalarFieldEnum | Prisma.CheckpointScalarFieldEnum[]
+}
+
+/**
+ * Export.receipt
+ */
+export type Export$receiptArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Receipt
+   */
+  select?: Prisma.ReceiptSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Receipt
+   */
+  omit?: Prisma.ReceiptOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ReceiptInclude<ExtArgs> | null
+  where?: Prisma.ReceiptWhereInput
 }
 
 /**

@@ -191,13 +191,14 @@ describe('Every reply is one that the document has:', () => {
     expect([409, 410]).toContain(status);
   });
 
-  it('downloadExport is a 409 as long as there is no file, and a 410 when there is none any more', async () => {
+  it('downloadExport and getReceipt are a 409 as long as there is no file, and the first a 410 when there is none any more', async () => {
     // What only a failing storage would bring about is written into its row.
     const { id } = await world.endedExport();
     const set = (status: string) =>
       world.app.database.pool.query('update exports set status = $2::export_status where id = $1', [id, status]);
     await set('failed');
     expect((await world.send('get', `/v1/exports/${id}/download`)).status).toBe(409);
+    expect((await world.send('get', `/v1/exports/${id}/receipt`)).status).toBe(409);
     await set('expired');
     expect((await world.send('get', `/v1/exports/${id}/download`)).status).toBe(410);
   });

@@ -89,6 +89,9 @@ export const successfulCalls: Record<string, SuccessfulCall> = {
     expect
       .poll(async () => (await world.send('post', `/v1/exports/${await world.newExport()}/cancel`)).status)
       .toBe(202),
+  async getReceipt(world) {
+    await world.send('get', `/v1/exports/${(await world.endedExport()).id}/receipt`);
+  },
   async downloadExport(world) {
     await world.send('get', `/v1/exports/${(await world.endedExport()).id}/download`);
   },

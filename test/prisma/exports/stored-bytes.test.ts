@@ -64,6 +64,7 @@ const complete = (run: Run, bytes: number) =>
     sha256: '',
     progress: queuedProgress,
     expiresInMs: 0,
+    signReceipt: () => '',
   });
 
 describe('reserveBytes', () => {
