@@ -1,11 +1,16 @@
-import { createHash, createPublicKey } from 'node:crypto';
+import { createHash, createPublicKey, randomBytes } from 'node:crypto';
 import { bundleFromJSON } from '@sigstore/bundle';
 import { toSignedEntity, Verifier } from '@sigstore/verify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../core/evidence/checkpoint.ts';
+import { inTransaction, pgSql } from '../../prisma/client.ts';
+import { appendEvents } from '../../prisma/events/append.ts';
 import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
 import { naiveTree } from '../core/evidence/naive-tree.ts';
+import { file, programs, removePrograms } from '../docs/verify-programs.ts';
+import { eraseCompartments } from '../prisma/erase-compartments.ts';
+import { newEvent } from '../prisma/event-database.ts';
 import { startWebhookReceiver } from '../webhook-receiver.ts';
 import { type Exporting, endedExport, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
 
@@ -14,7 +19,10 @@ describe('The receipt of an export', () => {
   beforeAll(async () => {
     app = await startExporting({ LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8' });
   });
-  afterAll(() => app.close());
+  afterAll(async () => {
+    await app.close();
+    removePrograms();
+  });
 
   const newLog = async (count: number) => {
     const made = await app.newTenant();
@@ -133,6 +141,66 @@ describe('The receipt of an export', () => {
     const empty = await verified(await receiptOf(call, view.id));
     expect(empty.predicate).toMatchObject({ first_sequence: null, last_sequence: null, rows: 0 });
   });
+
+  it('counts the cells that were neutralized, and the events in the file of which something was erased', async () => {
+    const { tenant, call } = await app.newTenant();
+    const written = Array.from({ length: 12 }, (_, at) =>
+      newEvent({ action: at % 2 ? 'odd' : 'even', description: '=1+1', actor: { name: 'Somebody' } }),
+    );
+    await inTransaction(app.database.pool, (sql) => appendEvents(sql, tenant.id, written));
+    const sql = pgSql(app.database.pool);
+    for (const at of [0, 1, 2, 7]) {
+      await eraseCompartments(sql, written[at]!, { tenant: tenant.id, erasing: ['person'] });
+    }
+    const csv = { formulas: 'neutralize' };
+    const said = async (request: object) => {
+      const { view } = await exportFile(call, request);
+      return (await verified(await receiptOf(call, view.id))).predicate;
+    };
+    expect(await said({ format: 'csv', csv, filter: { through_sequence: 12 } })).toMatchObject({
+      rows: 12,
+      erased_rows: 4,
+      neutralized_cells: 12,
+    });
+    const filter = { action: 'even', after_sequence: 1, through_sequence: 12 };
+    expect(await said({ format: 'ndjson', filter })).toMatchObject({
+      rows: 5,
+      erased_rows: 1,
+      neutralized_cells: null,
+    });
+  });
+
+  it.each(['none', 'gzip', 'zstd'])(
+    'is found to hold, with a file packed as %s, by the programs of docs/verify.md',
+    async (compression) => {
+      const { tenant, call } = await app.newTenant();
+      // Packed files of this length have several members or frames.
+      const description = randomBytes(400).toString('hex');
+      await addEvents(
+        app.database,
+        tenant.id,
+        Array.from({ length: 2_000 }, () => ({ action: 'a', description })),
+      );
+      const { view, stored } = await exportFile(call, { format: 'ndjson', compression });
+      const paths = [
+        file('export', stored),
+        file('receipt.json', await receiptOf(call, view.id)),
+        file('keys.json', JSON.stringify({ keys: await keySet() })),
+      ];
+      const spoiled = file('spoiled', Buffer.concat([stored, Buffer.from('\n')]));
+      for (const [name, check, skipped] of programs) {
+        if (skipped) continue;
+        const { status, text } = await check(...paths);
+        expect(text).toContain('file: unchanged');
+        if (name === 'Node' || compression !== 'zstd') {
+          expect(text).toContain(`${view.rows} events intact, 1 to ${view.as_of_sequence} without a gap`);
+        }
+        expect(status).toBe(0);
+        expect((await check(spoiled, ...paths.slice(1))).status).toBe(1);
+      }
+    },
+    60_000,
+  );
 
   it('of an empty log has its head before the first event', async () => {
     const { call } = await app.newTenant();

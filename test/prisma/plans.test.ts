@@ -6,6 +6,7 @@ import { eventsByIds, listStatement, newestFirst } from '../../prisma/events/lis
 import { placesStatement } from '../../prisma/events/list-across-tenants.ts';
 import { readAsTenant } from '../../prisma/isolation/as-role.ts';
 import { asTenant } from '../../prisma/isolation/as-tenant.ts';
+import { spanQuery } from '../../prisma/receipts/file-span.ts';
 import { type ExportRows, planSegments, readSegment } from '../../prisma/rows/segments.ts';
 import { createTenant } from '../../prisma/tenants.ts';
 import { addManyEvents } from '../add-events.ts';
@@ -151,6 +152,18 @@ describe.each([
     },
     120_000,
   );
+});
+
+describe('What a receipt says of a file', () => {
+  it.each(['big', 'small'] as const)('counts erased events by their own index, for the %s tenant', async (tenant) => {
+    for (const names of [[], ...alone]) {
+      const { text, values } = spanQuery(rowsOf(tenant, filterOf(names), []));
+      const { reads } = await planOf(asTenant(tenants[tenant]), text, values);
+      const counted = reads.find((read) => read['Index Name'] === 'events_erased');
+      expect(counted?.['Node Type'], names.join()).toMatch(/^Index (Only )?Scan$/);
+      expect([counted!['Actual Rows'], counted!['Rows Removed by Filter'] ?? 0], names.join()).toEqual([0, 0]);
+    }
+  });
 });
 
 /** Members that a list finds by an index; what is rare and asked for by others is looked for in the whole log. */
