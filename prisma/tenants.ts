@@ -116,12 +116,12 @@ export async function listTenants(prisma: Prisma, { limit, afterId }: IdPage): P
   });
 }
 
-/** Ids of tenants in their order, those after `after`. */
+/** Ids of tenants in their order, those after `after`, but for those that are being deleted. */
 export async function listTenantIds(
   prisma: Prisma,
   { after, limit }: { after: string | undefined; limit: number },
 ): Promise<string[]> {
-  const where = after === undefined ? listed : { AND: [listed, { id: { gt: after } }] };
+  const where = { AND: [listed, { status: 'active' as const }, after === undefined ? {} : { id: { gt: after } }] };
   const rows = await prisma.tenant.findMany({ where, select: { id: true }, orderBy: { id: 'asc' }, take: limit });
   return rows.map(({ id }) => id);
 }

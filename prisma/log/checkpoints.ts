@@ -3,7 +3,7 @@ import { treeRoot } from '../../core/evidence/merkle-tree.ts';
 import type { Database } from '../client.ts';
 import { LogContradictionError } from './contradictions.ts';
 import { type ExaminedLog, examineLog, isSame, type LogDeps } from './examine-log.ts';
-import { writeKept } from './kept-checkpoint.ts';
+import { removeKept, writeKept } from './kept-checkpoint.ts';
 import { activeSigningKey } from './signing-keys.ts';
 
 /** A checkpoint that may be shown: `note` is signed. */
@@ -67,13 +67,18 @@ async function recordShown(
   return count > 0;
 }
 
-/** Writes of others that come in between end with theirs in its place: so the last to write looks whether his is greatest. */
+/**
+ * Writes of others that come in between end with theirs in its place: so the last to write looks whether his is greatest. And
+ * whether the tenant still is: its deletion may have removed the checkpoint in between.
+ */
 async function keep({ database, store }: LogDeps, tenantId: string, note: string): Promise<void> {
   let written: string;
   let greatest: string | null | undefined = note;
   do {
     written = greatest;
     await writeKept(store, tenantId, written);
-    greatest = (await database.prisma.log.findUnique({ where: { tenantId } }))?.shownNote;
+    const tenant = await database.prisma.tenant.findUnique({ where: { id: tenantId }, include: { log: true } });
+    if (tenant?.status !== 'active') return removeKept(store, tenantId);
+    greatest = tenant.log?.shownNote;
   } while (greatest && greatest !== written);
 }

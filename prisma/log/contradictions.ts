@@ -16,14 +16,17 @@ export class LogContradictionError extends AppError {
 
 type MarkDeps = { database: Pick<Database, 'pool'>; log: Log };
 
-/** Writes down that a log contradicts what was shown of it; into the log of the process once. */
+/**
+ * Writes down that a log contradicts what was shown of it; into the log of the process once. The events of a tenant that is
+ * being deleted are meant to go: of it this says nothing.
+ */
 export async function markContradiction(
   { database, log }: MarkDeps,
   tenantId: string,
   found: LogContradictionError,
 ): Promise<void> {
   const { rowCount } = await database.pool.query(
-    `insert into logs (tenant_id, contradiction) values ($1, $2)
+    `insert into logs (tenant_id, contradiction) select id, $2 from tenants where id = $1 and status = 'active'
      on conflict (tenant_id) do update set contradiction = excluded.contradiction
      where logs.contradiction is distinct from excluded.contradiction`,
     [tenantId, found.reason],
@@ -48,7 +51,8 @@ export type LogsCheck = {
 export const logsCheck = (pool: pg.Pool): LogsCheck => ({
   async check() {
     const { rows } = await pool.query<{ tenant_id: string; contradiction: string }>(
-      'select tenant_id, contradiction from logs where contradiction is not null limit 1',
+      `select tenant_id, contradiction from logs join tenants t on t.id = tenant_id
+       where contradiction is not null and t.status = 'active' limit 1`,
     );
     const [found] = rows;
     if (found) throw new Error(`The log of the tenant ${found.tenant_id} contradicts itself: ${found.contradiction}`);

@@ -1,4 +1,5 @@
 import type { Config } from '../../core/config.ts';
+import { notFound } from '../../core/errors.ts';
 import { type Checkpoint, logOrigin, readOrigin } from '../../core/evidence/checkpoint.ts';
 import { treeRoot } from '../../core/evidence/merkle-tree.ts';
 import type { ReadTile } from '../../core/evidence/tiles.ts';
@@ -37,7 +38,8 @@ export type ExaminedLog = {
 /**
  * Brings the tree up to date with all events that are committed now, and compares it with the greatest checkpoints that were
  * shown: the one in the database, and the one in the storage, of which a restored database knows nothing.
- * @throws LogContradictionError, which is also written down; AppError unavailable without the storage
+ * @throws LogContradictionError, which is also written down; AppError unavailable without the storage, not_found for a tenant
+ * that is being deleted
  */
 export async function examineLog(deps: LogDeps, tenantId: string): Promise<ExaminedLog> {
   try {
@@ -56,7 +58,9 @@ async function examine({ config, database, store }: LogDeps, tenantId: string): 
   const kept = await readKept(store, tenantId);
   const row = await database.prisma.log.findUnique({ where: { tenantId } });
   const head = await database.prisma.chainHead.findUnique({ where: { tenantId } });
-  const size = Number(head?.sequenceNumber ?? 0);
+  // It goes with the first step of a tenant's deletion.
+  if (!head) throw notFound('tenant');
+  const size = Number(head.sequenceNumber);
   const number = row?.number ?? 1;
   const origin = row?.origin ?? originOf(kept, tenantId) ?? logOrigin(config.origin, tenantId, number);
   await sealThrough(database, tenantId, size);

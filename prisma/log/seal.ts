@@ -8,7 +8,8 @@ const bundlesAtOnce = 64;
 
 /**
  * Stores the full tiles of the first `size` entries that are not stored yet, which are committed events. Writers are not
- * locked out: the tree is built behind them. Any number of processes may do this at once.
+ * locked out: the tree is built behind them. Any number of processes may do this at once. Of a tenant that is being deleted
+ * nothing is stored any more.
  * @throws MissingTileError where events are gone
  */
 export async function sealThrough({ pool }: Pick<Database, 'pool'>, tenantId: string, size: number): Promise<void> {
@@ -16,14 +17,15 @@ export async function sealThrough({ pool }: Pick<Database, 'pool'>, tenantId: st
   if (full === 0) return;
   const [row] = await pgSql(pool)<{ sealed_size: unknown }>(sealedSize, [tenantId]);
   let sealed = Number(row?.sealed_size ?? 0);
-  while (sealed < full) sealed = await inTransaction(pool, (sql) => sealSome(sql, tenantId, full));
+  while (sealed < full) sealed = (await inTransaction(pool, (sql) => sealSome(sql, tenantId, full))) ?? full;
 }
 
 const sealedSize = 'select sealed_size from logs where tenant_id = $1::uuid';
 
-/** Gives how many entries are sealed now. */
-async function sealSome(sql: Sql, tenantId: string, full: number): Promise<number> {
+/** Gives how many entries are sealed now; undefined for a tenant that is being deleted. */
+async function sealSome(sql: Sql, tenantId: string, full: number): Promise<number | undefined> {
   const sealed = await lockLog(sql, tenantId);
+  if (sealed === undefined) return undefined;
   const to = Math.min(full, sealed + bundlesAtOnce * tileWidth);
   if (to <= sealed) return sealed;
   await sealBundles(sql, tenantId, sealed, to);
@@ -36,11 +38,16 @@ async function sealSome(sql: Sql, tenantId: string, full: number): Promise<numbe
   return to;
 }
 
-/** One process seals at a time; gives how many entries are sealed. */
-async function lockLog(sql: Sql, tenantId: string): Promise<number> {
-  await sql('insert into logs (tenant_id) values ($1::uuid) on conflict do nothing', [tenantId]);
-  const [row] = await sql<{ sealed_size: unknown }>(`${sealedSize} for update`, [tenantId]);
-  return Number(row!.sealed_size);
+/** One process seals at a time; gives how many entries are sealed, undefined for a tenant that is being deleted. */
+async function lockLog(sql: Sql, tenantId: string): Promise<number | undefined> {
+  const begin = `insert into logs (tenant_id) select id from tenants where id = $1::uuid and status = 'active' on conflict do nothing`;
+  await sql(begin, [tenantId]);
+  const [row] = await sql<{ sealed_size: unknown }>(
+    `select sealed_size from logs join tenants t on t.id = tenant_id
+     where tenant_id = $1::uuid and t.status = 'active' for update of logs`,
+    [tenantId],
+  );
+  return row && Number(row.sealed_size);
 }
 
 async function sealBundles(sql: Sql, tenantId: string, from: number, to: number): Promise<void> {
@@ -73,20 +80,29 @@ async function sealTile(sql: Sql, tenantId: string, level: number, index: number
  * Keeps the entries of events that are about to be removed, in the transaction that removes them, where they do not fill a
  * bundle: those of full ones are sealed. The log goes on as if nothing had been removed.
  * @param through number of the last event that goes; up to there the log must be sealed (sealThrough)
+ * @throws MissingTileError where it is not, or entries are gone: then nothing may be removed
  */
 export async function keepEntries(sql: Sql, tenantId: string, through: number): Promise<void> {
   const width = through % tileWidth;
-  const entries = width === 0 ? undefined : await readEntries(sql, tenantId, { from: through - width, to: through });
-  if (!entries) return;
+  const index = Math.floor(through / tileWidth);
+  const [row] = await sql<{ sealed_size: unknown }>(sealedSize, [tenantId]);
+  const isSealed = Number(row?.sealed_size ?? 0) >= through - width;
+  if (!isSealed) throw new MissingTileError(tenantId, { level: 0, index: index - 1, width: tileWidth });
+  if (width === 0) return;
+  const entries = await readEntries(sql, tenantId, { from: through - width, to: through });
+  if (!entries) throw new MissingTileError(tenantId, { level: 0, index, width });
   await sql(
     `insert into log_tiles (tenant_id, level, index, entries) values ($1::uuid, 0, $2::bigint, $3)
      on conflict (tenant_id, level, index) do update set entries = excluded.entries
      where log_tiles.root is null and length(log_tiles.entries) < length(excluded.entries)`,
-    [tenantId, Math.floor(through / tileWidth), entries],
+    [tenantId, index, entries],
   );
 }
 
-/** Tenants with full bundles that are not sealed, and how many events their logs have; those furthest behind first. */
+/**
+ * Tenants with full bundles that are not sealed, and how many events their logs have; those furthest behind first. Those that
+ * are being deleted have no chain head.
+ */
 export async function unsealedLogs({ pool }: Pick<Database, 'pool'>, limit: number) {
   const { rows } = await pool.query<{ tenantId: string; size: string }>(
     `select h.tenant_id as "tenantId", h.sequence_number as size from chain_heads h left join logs l using (tenant_id)

@@ -66,7 +66,7 @@ const checkpointsOf =
     return Number(gone!.count) || undefined;
   };
 
-/** Those of which nothing is stored. */
+/** Those of which nothing is stored, with their receipts. */
 const exportsOf =
   (tenantId: string): RemoveBatch =>
   async (sql, rows) => {
@@ -102,6 +102,7 @@ export async function removeRowsOfTenant({ pool }: Database, { id, deletion }: T
   };
   for (const each of before) await remove(each);
   const events = await remove(removeEventsThrough(id, last_sequence));
+  await remove(removeRowsOf('log_tiles', id));
   await remove(removeRowsOf('api_keys', id));
   return { events, isDone };
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { logsCheck } from '../../prisma/log/contradictions.ts';
 import { addManyEvents } from '../add-events.ts';
 import { type ApiProcess, startApiProcess } from '../api/api-process.ts';
 import { bodyOf } from '../api/start-app.ts';
@@ -56,7 +57,10 @@ describe('The deletion of a tenant', () => {
 
   it('ends what it does, and removes all that is stored of it, also when its worker is killed', async () => {
     const { tenant, call, key, worker } = await makeTenant();
-    const keys = await stored(tenant.id);
+    expect((await call('/v1/log/checkpoint')).status).toBe(200);
+    const keys = [...(await stored(tenant.id)), `log/${tenant.id}/checkpoint`];
+    for (const table of ['log_tiles', 'receipts']) expect(await rowsThatName(tenant.id)).toContain(table);
+    expect(await app.deps.store.readText(keys.at(-1)!)).toContain(`/log/${tenant.id}\n`);
     const { token } = await bodyOf(
       app.admin('/auth/vendor', { json: { clientId: (await bodyOf(call('/v1/api-keys'))).data[0].id, secret: key } }),
     );
@@ -91,6 +95,7 @@ describe('The deletion of a tenant', () => {
       201,
     );
     await expectTold(tenant.id);
+    await expect(logsCheck(app.database.pool).check()).resolves.toBeUndefined();
   }, 150_000);
 
   async function expectClosed(id: string, externalId: string): Promise<void> {

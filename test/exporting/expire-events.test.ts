@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCheckpoint } from '../../core/evidence/checkpoint.ts';
 import { inTransaction } from '../../prisma/client.ts';
 import { appendEvents } from '../../prisma/events/append.ts';
 import { expireEvents } from '../../worker/sweep/expire-events.ts';
 import { bodyOf, type Call, type Tenant } from '../api/start-app.ts';
+import { naiveLeaf, naiveTree, rootFromProof } from '../core/evidence/naive-tree.ts';
 import { newEvent } from '../prisma/event-database.ts';
 import { type Exporting, endedExport, exportFile, queueExport, startExporting } from '../worker/export-fixture.ts';
 
@@ -65,6 +67,61 @@ describe('Retention', () => {
     expect(await told(call)).toEqual([{ through_sequence: 300, count: 300 }]);
     await sweepNow();
     expect(await told(call)).toHaveLength(1);
+  });
+
+  it('leaves the Merkle tree as it was: checkpoints, tiles and proofs go on, and agree with the one before', async () => {
+    const { tenant, call } = await newLog();
+    const text = async (path: string) => (await call(path)).text();
+    const hashes = async () =>
+      (
+        await pool().query<{ hash: Buffer }>('select hash from events where tenant_id = $1 order by sequence_number', [
+          tenant.id,
+        ])
+      ).rows.map(({ hash }) => hash);
+    const [all, before] = [await hashes(), readCheckpoint(await text('/v1/log/checkpoint'))!];
+    expect(before).toMatchObject({ size: 311, root: naiveTree(all).root(311) });
+    await sweepNow();
+    expect((await numbersOf(tenant.id))[0]).toBe(301);
+    // The second prefix ends in the same bundle as the first.
+    await pool().query('update tenants set retention_days = null where id = $1', [tenant.id]);
+    await append(tenant.id, 20);
+    const expected = [...all, ...(await hashes()).slice(11)];
+    const bundle = async (path: string) => {
+      const bytes = Buffer.from(await (await call(`/v1/log/tile/entries/${path}`)).arrayBuffer());
+      return Array.from({ length: bytes.length / 34 }, (_, at) => bytes.subarray(34 * at + 2, 34 * (at + 1)));
+    };
+    const agrees = async () => {
+      const now = readCheckpoint(await text('/v1/log/checkpoint'))!;
+      const entries = [...(await bundle('000')), ...(await bundle(`001.p/${now.size - 256}`))];
+      expect(entries.slice(0, expected.length)).toEqual(expected);
+      expect(naiveTree(entries).root(now.size)).toEqual(now.root);
+      expect(naiveTree(entries).root(before.size)).toEqual(before.root);
+      const { data } = await bodyOf(call('/v1/events?sort=sequence_number&limit=1'));
+      const [head, ...note] = (await text(`/v1/events/${data[0].id}/proof`)).split('\n\n');
+      const { size, root } = readCheckpoint(note.join('\n\n'))!;
+      const path = head!
+        .split('\n')
+        .slice(2)
+        .map((line) => Buffer.from(line, 'base64'));
+      const index = data[0].sequence_number - 1;
+      expect(rootFromProof(naiveLeaf(Buffer.from(data[0].hash, 'hex')), path, { index, size })).toEqual(root);
+      return data[0].sequence_number;
+    };
+    expect(await agrees()).toBe(301);
+    await pool().query(`update tenants set retention_days = 1 where id = $1`, [tenant.id]);
+    await pool().query(
+      `update events set received_at = received_at - interval '2 days' where tenant_id = $1 and sequence_number <= 310`,
+      [tenant.id],
+    );
+    await sweepNow();
+    expect(await agrees()).toBe(311);
+    const worker = await app.work();
+    const { view } = await exportFile(call, { format: 'ndjson' });
+    await worker.stop();
+    const { dsseEnvelope } = await bodyOf(call(`/v1/exports/${view.id}/receipt`));
+    const { predicate } = JSON.parse(Buffer.from(dsseEnvelope.payload, 'base64').toString());
+    expect(predicate).toMatchObject({ first_sequence: 311, last_sequence: view.as_of_sequence, rows: view.rows });
+    expect(readCheckpoint(predicate.checkpoint)).toMatchObject({ size: view.as_of_sequence });
   });
 
   it('is seen to by verification when more is gone than it removed, or an event stands before the beginning', async () => {

@@ -213,7 +213,8 @@ describe('The sweep', () => {
         await put(runningKey),
         // Another file of an export that is known.
         await put(`exports/${tenantId}/${running}/events.csv.gz`),
-        await put(`log/${randomUUID()}/tile/0/000`),
+        await put(`log/${tenantId}/checkpoint`),
+        await put(`log/${randomUUID()}/checkpoint`),
         await put(`exports/${randomUUID()}/notes.txt`),
         await put(`exports/${'-'.repeat(36)}/${'-'.repeat(36)}/events.csv`),
         await put(`exports/${randomUUID()}/${randomUUID()}/receipt.json`),

@@ -1,4 +1,5 @@
 import { tenantIdOfKey } from '../../core/exports/stored-file.ts';
+import { logFolder } from '../../prisma/log/kept-checkpoint.ts';
 import {
   cancelExportsOf,
   deletingTenants,
@@ -41,6 +42,8 @@ async function deleteOne(deps: SweepDeps, tenant: TenantRow, until: number): Pro
   const { events, isDone } = await removeRowsOfTenant(database, tenant, until);
   metrics.add('logferry_events_removed_total', events, { reason: 'deletion' });
   if (!isDone) return;
+  // Once more: who was writing it down when it went may have died before he could see that it has gone.
+  await removeFolder(deps.store, logFolder(tenant.id));
   await finishDeletion(database.prisma, tenant);
   log.info({ tenant_id: tenant.id }, 'tenant deleted');
 }
@@ -75,9 +78,11 @@ async function removeStored({ database, store }: SweepDeps, tenantId: string, un
   for (const upload of await store.listUploads()) {
     if (tenantIdOfKey(upload.key) === tenantId) await store.abortUpload(upload);
   }
-  for (const folder of [`exports/${tenantId}/`, `log/${tenantId}/`]) {
-    for await (const page of store.listObjects(folder)) {
-      for (const { key } of page) await store.deleteObject(key);
-    }
+  for (const folder of [`exports/${tenantId}/`, logFolder(tenantId)]) await removeFolder(store, folder);
+}
+
+async function removeFolder(store: SweepDeps['store'], folder: string): Promise<void> {
+  for await (const page of store.listObjects(folder)) {
+    for (const { key } of page) await store.deleteObject(key);
   }
 }

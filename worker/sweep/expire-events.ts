@@ -1,11 +1,9 @@
 import { retentionByPlan } from '../../core/exports/plan-limits.ts';
-import { failOverdue, removeExpired, type TreeKeeper, tellExpired } from '../../prisma/removal/expired-rows.ts';
+import { keepEntries, sealThrough } from '../../prisma/log/seal.ts';
+import { failOverdue, removeExpired, tellExpired } from '../../prisma/removal/expired-rows.ts';
 import { type ExpiringLog, expireDue, expiringLogs } from '../../prisma/removal/expiry.ts';
 import { forgetLostStreams } from '../../prisma/removal/open-streams.ts';
 import { type SweepDeps, sweepLimit } from './sweep-deps.ts';
-
-/** Logs of this version have no Merkle tree, so nothing of it must be kept. */
-const noTree: TreeKeeper = { async sealThrough() {}, async keepEntries() {} };
 
 /** Milliseconds of one call for all tenants; the next one goes on. */
 const budgetMs = 20_000;
@@ -38,7 +36,8 @@ async function expireOne(deps: SweepDeps, log: ExpiringLog, until: number): Prom
     metrics.add('logferry_exports_ended_total', 1, { outcome: 'failed' });
     for (const id of deliveries) await queue.enqueueDelivery(id);
   }
-  const removed = await removeExpired(database, tenantId, { tree: noTree, until });
+  const tree = { sealThrough: (id: string, size: number) => sealThrough(database, id, size), keepEntries };
+  const removed = await removeExpired(database, tenantId, { tree, until });
   metrics.add('logferry_events_removed_total', removed, { reason: 'retention' });
   if (isNothingDue) await tellExpired(database, tenantId);
 }

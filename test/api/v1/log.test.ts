@@ -9,7 +9,9 @@ import { leafHash } from '../../../core/evidence/merkle-tree.ts';
 import { verifierKey } from '../../../core/evidence/signed-note.ts';
 import { readinessChecks } from '../../../core/health.ts';
 import { inTransaction, openDatabase } from '../../../prisma/client.ts';
+import { showCheckpoint } from '../../../prisma/log/checkpoints.ts';
 import { logsCheck } from '../../../prisma/log/contradictions.ts';
+import { examineLog } from '../../../prisma/log/examine-log.ts';
 import { keepEntries, sealThrough } from '../../../prisma/log/seal.ts';
 import { compareLogs } from '../../../worker/sweep/compare-logs.ts';
 import { sealLogs } from '../../../worker/sweep/seal-logs.ts';
@@ -245,6 +247,62 @@ describe('The tiles of a log', () => {
     const entries = [...all.slice(0, 650), ...(await hashesOf(tenant.id))];
     expect(await checkpointOf(owner)).toMatchObject({ size: 1300, root: naiveTree(entries).root(1300) });
     expect((await bytes(owner, '/v1/log/tile/entries/002')).length).toBe(256 * 34);
+  });
+});
+
+describe('Events whose entries are not sealed', () => {
+  it('cannot be removed with their entries kept', async () => {
+    const { tenant } = await app.newTenant();
+    await addEvents(app.database, tenant.id, some(600));
+    await sealThrough(app.database, tenant.id, 300);
+    const keep = (through: number) => inTransaction(app.database.pool, (sql) => keepEntries(sql, tenant.id, through));
+    await expect(keep(512)).rejects.toThrow('not all 256 hashes are there');
+    await expect(keep(600)).rejects.toThrow('not all 256 hashes are there');
+    await expect(keep(511)).resolves.toBeUndefined();
+  });
+});
+
+describe('The log of a tenant that is being deleted', () => {
+  const remove = (id: string) => app.admin(`/v1/tenants/${id}`, { method: 'DELETE' });
+  const deleting = async () => {
+    const { tenant, call } = await app.newTenant();
+    await addEvents(app.database, tenant.id, some(300));
+    await checkpointOf(call);
+    return { id: tenant.id, call };
+  };
+
+  it('is neither compared nor sealed any more, and contradicts nothing', async () => {
+    const { id } = await deleting();
+    await addEvents(app.database, id, some(300));
+    expect((await remove(id)).status).toBe(202);
+    await app.database.pool.query('delete from events where tenant_id = $1', [id]);
+    const { log, entries } = heardLog();
+    const database = openDatabase(app.deps.config.DATABASE_URL!);
+    await compareLogs({ ...app.deps, database, log });
+    await sealLogs({ ...app.deps, database, log });
+    await sealThrough(database, id, 600);
+    await expect(examineLog({ ...app.deps, database, log }, id)).rejects.toMatchObject({ type: 'not_found' });
+    await database.close();
+    expect(entries.filter(({ tenant_id }) => tenant_id === id)).toEqual([]);
+    expect(await sealedSize(id)).toBe(256);
+    expect((await app.database.prisma.log.findUnique({ where: { tenantId: id } }))?.contradiction).toBeNull();
+  });
+
+  it('has no checkpoint in the storage, though one was being written when it was removed there', async () => {
+    const { id } = await deleting();
+    const { store } = app.deps;
+    await addEvents(app.database, id, some(1));
+    const late: typeof store = {
+      ...store,
+      async writeText(...given) {
+        expect((await remove(id)).status).toBe(202);
+        await store.deleteObject(`log/${id}/checkpoint`);
+        await store.writeText(...given);
+        expect(await store.readText(`log/${id}/checkpoint`)).toBeDefined();
+      },
+    };
+    await showCheckpoint({ ...app.deps, store: late }, id);
+    expect(await store.readText(`log/${id}/checkpoint`)).toBeUndefined();
   });
 });
 
