@@ -21,12 +21,31 @@ async function silentWebhooks(stage: Stage): Promise<() => void> {
   };
 }
 
+/** What the attack has left to the workers: the next one is to be judged by itself. */
+async function cancelAll(stage: Stage): Promise<void> {
+  const { signal } = new AbortController();
+  for (const status of ['queued', 'running']) {
+    for (;;) {
+      const page = await ask(stage, `/v1/exports?status=${status}&limit=100`)(signal);
+      const { data } = (await page.json()) as { data: { id: string }[] };
+      const replies = await Promise.all(
+        data.map(({ id }) => ask(stage, `/v1/exports/${id}/cancel`, { method: 'POST' })(signal)),
+      );
+      await Promise.all(replies.map((reply) => reply.arrayBuffer()));
+      if (data.length < 100) break;
+    }
+  }
+}
+
 export const exports: Attack[] = [
   {
     name: 'exports without end, made by 20 connections and sorted without an index',
     bound: 'tenants take turns at the workers; pools that exports cannot exhaust',
     isShort: true,
-    run: (stage) => flood(stage, 20, ask(stage, '/v1/exports', { body: whole })),
+    async run(stage) {
+      await flood(stage, 20, ask(stage, '/v1/exports', { body: whole }));
+      await cancelAll(stage);
+    },
   },
   {
     name: '50 webhooks that never answer, and exports that are announced to them',
