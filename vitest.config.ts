@@ -5,7 +5,10 @@ import { enginePairs } from './test/engine-pairs.ts';
 /** Of the files with many processes one is short enough for `npm test`; `npm run test:chaos` has them all. */
 const long = process.env.TEST_CHAOS === 'all' ? [] : ['equal-shares', 'many-parts', 'outages', 'rolling-stop'];
 const all = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filter(
-  (file) => !long.some((name) => file === `test/chaos/${name}.test.ts`),
+  (file) =>
+    !long.some((name) => file === `test/chaos/${name}.test.ts`) &&
+    // Ten minutes of steady load are `npm run test:steady`.
+    (process.env.TEST_STEADY || file !== 'test/abuse/steady.test.ts'),
 );
 /** The export suite: what runs exports or asks for them, and so goes through queue and storage. */
 const exporting = all.filter((file) => file.startsWith('test/exporting/'));
