@@ -242,7 +242,9 @@ describe.each(programs)('the %s program of docs/verify.md', (name, check, skippe
         checksSignatures || name === 'Node' ? 'signature of the receipt: good; file: unchanged' : 'file: unchanged',
       );
       expect(text).toContain(withoutGap(1, 11, hash));
+      expect(text).toContain('root of the checkpoint: good\n');
       expect(status).toBe(0);
+      expect((await checked(lines, { checkpoint: null })).text).not.toContain('checkpoint');
       expect((await checked(lines.toReversed())).status).toBe(0);
       expect((await checked(lines.slice(4), { request: { filter: { after_sequence: 4 } } })).status).toBe(0);
       expect((await checked(lines.slice(0, 4), { request: { filter: { through_sequence: 4 } } })).status).toBe(0);

@@ -194,6 +194,7 @@ describe('The receipt of an export', () => {
         expect(text).toContain('file: unchanged');
         if (name === 'Node' || compression !== 'zstd') {
           expect(text).toContain(`${view.rows} events intact, 1 to ${view.as_of_sequence} without a gap`);
+          expect(text).toContain('root of the checkpoint: good\n');
         }
         expect(status).toBe(0);
         expect((await check(spoiled, ...paths.slice(1))).status).toBe(1);
