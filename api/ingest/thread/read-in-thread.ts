@@ -34,10 +34,16 @@ async function ask(asked: ToRead): Promise<NewEvent[]> {
   thread.postMessage(asked, [buffer as ArrayBuffer]);
   // Fails with the error of a thread that has died.
   const [read] = await answer;
-  if ('events' in read) return read.events;
+  if ('events' in read) return read.events.map(withBuffers);
   if ('fault' in read) throw read.fault;
   const { type, message, ...details } = read.refused;
   throw new AppError(type, message, details);
+}
+
+/** A Buffer comes out of a thread as the Uint8Array that it is; nothing is copied. */
+function withBuffers(event: NewEvent): NewEvent {
+  const bufferOf = ({ buffer, byteOffset, length }: Uint8Array) => Buffer.from(buffer, byteOffset, length);
+  return Object.assign(event, { seed: bufferOf(event.seed), digest: bufferOf(event.digest) });
 }
 
 function startThread(): Worker {
