@@ -21,6 +21,7 @@ import type { Route } from './route.ts';
 import type { ServedFiles } from './served-files.ts';
 import { apiKeyRoutes } from './v1/api-keys.ts';
 import { redeliverOne } from './v1/deliveries.ts';
+import { erasureRoutes } from './v1/erasures.ts';
 import { eventRoutes } from './v1/events.ts';
 import { exportRoutes } from './v1/exports/routes.ts';
 import { getLimits, type PlanChecks } from './v1/limits.ts';
@@ -63,6 +64,7 @@ export const groupsOf = (config: Pick<Config, 'storageUrl'>): readonly RouteGrou
     operations: [...logRoutes, ...signingKeyRoutes],
   },
   { name: 'exports', description: 'Files of events, made as jobs', operations: exportRoutes },
+  { name: 'erasures', description: 'Erasing parts of events, provably', operations: erasureRoutes },
   { name: 'webhooks', description: 'Who is told of exports', operations: [...webhookRoutes, redeliverOne] },
   {
     name: 'tenants',

@@ -12,6 +12,7 @@ export const logFields = {
   tenant_id: 'whom it is about',
   export_id: 'the export',
   epoch: 'which run of the export, counted from 1',
+  erasure_id: 'the erasure',
   delivery_id: 'the webhook delivery; its receiver has it as webhook-id',
   key_id: 'of the API key that was used',
   method: 'of an HTTP request',

@@ -67,8 +67,9 @@ export async function createExportWebhook(
 /** What happened to an export. `data` is kept as it is now, once: all attempts of all webhooks send the same. */
 export type ExportNews = {
   tenantId: string;
-  exportId: string;
-  type: `export.${string}`;
+  /** Null for what is about no export. */
+  exportId: string | null;
+  type: `export.${string}` | 'erasure.completed';
   data: object;
 };
 
@@ -80,7 +81,12 @@ export type ExportNews = {
 export async function recordDeliveries(transaction: PrismaTransaction, news: ExportNews): Promise<string[]> {
   const { tenantId, exportId, type } = news;
   const webhooks = await transaction.webhook.findMany({
-    where: { tenantId, deletedAt: null, status: 'enabled', OR: [{ exportId: null }, { exportId }] },
+    where: {
+      tenantId,
+      deletedAt: null,
+      status: 'enabled',
+      OR: [{ exportId: null }, ...(exportId === null ? [] : [{ exportId }])],
+    },
     select: { id: true, url: true, events: true },
   });
   const listening = webhooks.filter((webhook) => webhook.events.some((pattern) => matchesGlob(pattern, type)));

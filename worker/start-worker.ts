@@ -14,6 +14,7 @@ import { exportScans } from '../prisma/copy/scan-shares.ts';
 import { linkForExport } from '../prisma/exports/link.ts';
 import { handleDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
+import { runErasure } from './run-erasure.ts';
 import { runExport } from './run-export.ts';
 import { keepSweeping } from './sweep/keep-sweeping.ts';
 
@@ -78,7 +79,9 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
   };
   const answering = await Promise.all([
-    queue.consume(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, () => runExport(run, stopping.signal)),
+    queue.consume(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, async () => {
+      return (await runErasure(run, stopping.signal)) ?? runExport(run, stopping.signal);
+    }),
     queue.consume(queueNames.deliveries, config.LOGFERRY_DELIVERY_CONCURRENCY, async (id) => {
       await handleDelivery(deliver, id);
       return { outcome: 'done' };

@@ -4,6 +4,7 @@ import { credentialsSchema } from '../../core/access/tokens-of-keys.ts';
 import { eventInput } from '../../core/events/events.ts';
 import { criteriaSchema, filterSchema } from '../../core/events/filter.ts';
 import { logRestartSchema } from '../../core/evidence/log-restart.ts';
+import { erasureRequestSchema } from '../../core/evidence/erasure-request.ts';
 import { propertiesSchema } from '../../core/exports/columns.ts';
 import { csvSchema, exportRequestSchema, sortSchema } from '../../core/exports/exports.ts';
 import { auditExportSchema } from '../../core/frontegg/fields.ts';
@@ -12,6 +13,7 @@ import { newTenantSchema, tenantChangesSchema } from '../../core/tenants.ts';
 import { webhookPatchSchema, webhookRequestSchema } from '../../core/webhooks/webhooks.ts';
 import * as account from './schemas/account.ts';
 import * as audits from './schemas/audit.ts';
+import * as erasures from './schemas/erasure.ts';
 import * as events from './schemas/event.ts';
 import * as exported from './schemas/export.ts';
 import * as health from './schemas/health.ts';
@@ -38,6 +40,7 @@ const requests = {
   TenantChanges: tenantChangesSchema,
   LogRestart: logRestartSchema,
   NewApiKey: newApiKeySchema,
+  NewErasure: erasureRequestSchema,
   NewWebhook: webhookRequestSchema,
   WebhookChanges: webhookPatchSchema,
   NewAudit: audits.newAuditSchema,
@@ -60,6 +63,8 @@ const replies = {
   ExportPage: exported.exportPageSchema,
   Progress: exported.progressSchema,
   Estimate: exported.estimateSchema,
+  Erasure: erasures.erasureSchema,
+  ErasurePage: erasures.erasurePageSchema,
   Webhook: webhooks.webhookSchema,
   WebhookWithSecret: webhooks.webhookWithSecretSchema,
   WebhookPage: webhooks.webhookPageSchema,

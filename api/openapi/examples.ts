@@ -154,6 +154,28 @@ export const estimateExample = {
   warnings: [],
 };
 
+export const newErasureExample = {
+  filter: { actor_id: 'usr_1' },
+  compartments: ['person', 'context'],
+  reason: 'Request of the person, ticket 4711',
+};
+
+export const erasureExample = {
+  id: id(9),
+  object: 'erasure',
+  status: 'completed',
+  filter: { actor_id: null },
+  compartments: ['person', 'context'],
+  reason: 'Request of the person, ticket 4711',
+  matched: 2,
+  erased: 2,
+  exports: [id(2)],
+  created_by: { type: 'api_key', id: id(7), name: 'privacy', email: null },
+  created_at: time,
+  completed_at: later,
+  error: null,
+};
+
 export const newWebhookExample = { url: 'https://example.com/hooks', events: ['export.*'], description: 'Archive' };
 
 export const webhookExample = {

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { newApiKeySchema, type Scope } from '../../core/access/api-keys.ts';
+import { newApiKeySchema, type Scope, scopesByName } from '../../core/access/api-keys.ts';
 import type { Config } from '../../core/config.ts';
 import { AppError, invalid, notFound } from '../../core/errors.ts';
 import { limitsOf } from '../../core/exports/plan-limits.ts';
@@ -166,7 +166,7 @@ const notOwn = (message: string): AppError => invalid([{ path: 'tenant_id', mess
 function grantable(response: Response, asked: readonly Scope[] | undefined): readonly Scope[] {
   const own = callerOf(response).scopes;
   const lacking = (asked ?? []).filter((scope) => !own.includes(scope));
-  if (lacking.length === 0) return asked ?? own;
+  if (lacking.length === 0) return asked ?? own.filter((scope) => !scopesByName.includes(scope));
   const message = `A key cannot give what it lacks: ${lacking.join(', ')}. It has ${own.join(', ')}.`;
   throw new AppError('scope_error', message);
 }

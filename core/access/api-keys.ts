@@ -6,8 +6,18 @@ import { shortText } from '../tenants.ts';
 import { parseTimestamp, timePatterns } from '../times.ts';
 
 /** What a key may be allowed to do. */
-export const scopes = ['events:read', 'events:write', 'export', 'webhooks:manage', 'keys:manage', 'verify'] as const;
+export const scopes = [
+  'events:read',
+  'events:write',
+  'export',
+  'webhooks:manage',
+  'keys:manage',
+  'verify',
+  'erase',
+] as const;
 export type Scope = (typeof scopes)[number];
+/** Those that a key made without `scopes` does not get, whatever its maker has: they are given by name only. */
+export const scopesByName: readonly Scope[] = ['erase'];
 
 /** How a key begins, by whose it is. */
 const beginnings = { tenant: 'lf_sk_', management: 'lf_admin_' } as const;

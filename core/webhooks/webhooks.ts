@@ -11,6 +11,7 @@ export const webhookEventTypes = [
   'export.failed',
   'export.canceled',
   'export.expired',
+  'erasure.completed',
   'ping',
 ] as const;
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { AppError } from '../../core/errors.ts';
 import { contentOf, type ExportRequest } from '../../core/exports/exports.ts';
 import { type PlanLimits, refuseBeyond } from '../../core/exports/plan-limits.ts';
 import { downloadName, objectKey } from '../../core/exports/stored-file.ts';
@@ -14,6 +13,7 @@ import { isResumable } from '../rows/segments.ts';
 import { createExportWebhook } from '../webhooks.ts';
 import { type AuditContext, recordAudit } from './audit.ts';
 import { refuseAheadOf } from './find.ts';
+import { findIdempotencyKey, rememberIdempotencyKey } from './idempotency.ts';
 import { storeLimitReached } from './store-room.ts';
 import { readUsage } from './usage.ts';
 import { type ExportRow, queuedProgress } from './view.ts';
@@ -30,9 +30,6 @@ export type NewExport = {
   idempotencyKey?: string;
   sealedWebhookSecret?: Buffer<ArrayBuffer>;
 };
-
-/** Hours that an Idempotency-Key is remembered. */
-export const idempotencyHours = 24;
 
 /**
  * Writes an export as queued, bounded by the tenant's sequence number of this moment: the bound, the row, its idempotency
@@ -51,8 +48,10 @@ export async function createExport(
   const create = async (tx: PrismaTransaction) => {
     // The lock also makes requests with the same key wait for each other.
     const head = await lockChainHead(prismaSql(tx), tenantId);
-    const earlier = input.idempotencyKey && (await findRepeated(tx, tenantId, input.idempotencyKey, fingerprint));
-    if (earlier) return { row: earlier, replayed: true };
+    const use = input.idempotencyKey === undefined ? undefined : { tenantId, key: input.idempotencyKey, fingerprint };
+    const earlier = use && (await findIdempotencyKey(tx, use));
+    const made = earlier?.exportId && (await tx.export.findUnique({ where: { id: earlier.exportId } }));
+    if (made) return { row: made, replayed: true };
     if (input.storeIsFull) throw storeLimitReached();
     refuseAheadOf(head.sequenceNumber, input.request.filter.after_sequence);
     // Under the lock, so that no two exports both take the last that is left.
@@ -63,7 +62,7 @@ export async function createExport(
       { ...head, begins: await logBeginning(prismaSql(tx), tenantId) },
       input,
     );
-    if (input.idempotencyKey) await rememberKey(tx, tenantId, input.idempotencyKey, fingerprint, row.id);
+    if (use) await rememberIdempotencyKey(tx, use, { exportId: row.id });
     if (input.request.webhook && input.sealedWebhookSecret) {
       await createExportWebhook(tx, {
         tenantId,
@@ -107,38 +106,5 @@ async function insertExport(
       progress: queuedProgress,
       createdAt,
     },
-  });
-}
-
-async function findRepeated(
-  tx: PrismaTransaction,
-  tenantId: string,
-  key: string,
-  fingerprint: Buffer,
-): Promise<ExportRow | null> {
-  const since = new Date(Date.now() - idempotencyHours * 3_600_000);
-  const found = await tx.idempotencyKey.findFirst({ where: { tenantId, key, createdAt: { gt: since } } });
-  if (!found) return null;
-  if (!fingerprint.equals(found.fingerprint)) {
-    throw new AppError(
-      'idempotency_mismatch',
-      'This Idempotency-Key was used for another request within the last 24 hours. Use a new key, or send the first body again.',
-    );
-  }
-  return tx.export.findUnique({ where: { id: found.exportId } });
-}
-
-async function rememberKey(
-  tx: PrismaTransaction,
-  tenantId: string,
-  key: string,
-  fingerprint: Buffer<ArrayBuffer>,
-  exportId: string,
-): Promise<void> {
-  const data = { fingerprint, exportId, createdAt: new Date() };
-  await tx.idempotencyKey.upsert({
-    where: { tenantId_key: { tenantId, key } },
-    create: { tenantId, key, ...data },
-    update: data,
   });
 }

@@ -1,6 +1,6 @@
 import type { Database, Prisma } from '../client.ts';
-import { idempotencyHours } from './create.ts';
 import { isFinal } from './find.ts';
+import { idempotencyHours } from './idempotency.ts';
 
 /**
  * Whether a duty of the sweep is this process's to do now: none has begun it within the last `everySeconds`. By the clock

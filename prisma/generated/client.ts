@@ -117,6 +117,11 @@ export type Log = Prisma.LogModel
  */
 export type LogTile = Prisma.LogTileModel
 /**
+ * Model Erasure
+ * An erasure of compartments of events, as a job.
+ */
+export type Erasure = Prisma.ErasureModel
+/**
  * Model Setting
  * Facts about the installation, such as the fingerprint of its secret key.
  */

@@ -565,6 +565,23 @@ export type EnumDeliveryStatusWithAggregatesFilter<$PrismaModel = never> = {
   _max?: Prisma.NestedEnumDeliveryStatusFilter<$PrismaModel>
 }
 
+export type EnumErasureStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.ErasureStatus | Prisma.EnumErasureStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel> | $Enums.ErasureStatus
+}
+
+export type EnumErasureStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ErasureStatus | Prisma.EnumErasureStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumErasureStatusWithAggregatesFilter<$PrismaModel> | $Enums.ErasureStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel>
+}
+
 export type NestedUuidFilter<$PrismaModel = never> = {
   equals?: string | Prisma.StringFieldRefInput<$PrismaModel>
   in?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel>
@@ -1069,6 +1086,23 @@ export type NestedEnumDeliveryStatusWithAggregatesFilter<$PrismaModel = never> =
   _count?: Prisma.NestedIntFilter<$PrismaModel>
   _min?: Prisma.NestedEnumDeliveryStatusFilter<$PrismaModel>
   _max?: Prisma.NestedEnumDeliveryStatusFilter<$PrismaModel>
+}
+
+export type NestedEnumErasureStatusFilter<$PrismaModel = never> = {
+  equals?: $Enums.ErasureStatus | Prisma.EnumErasureStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel> | $Enums.ErasureStatus
+}
+
+export type NestedEnumErasureStatusWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ErasureStatus | Prisma.EnumErasureStatusFieldRefInput<$PrismaModel>
+  in?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ErasureStatus[] | Prisma.ListEnumErasureStatusFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumErasureStatusWithAggregatesFilter<$PrismaModel> | $Enums.ErasureStatus
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumErasureStatusFilter<$PrismaModel>
 }
 
 

@@ -57,6 +57,16 @@ export const ExportStatus = {
 export type ExportStatus = (typeof ExportStatus)[keyof typeof ExportStatus]
 
 
+export const ErasureStatus = {
+  queued: 'queued',
+  running: 'running',
+  completed: 'completed',
+  failed: 'failed'
+} as const
+
+export type ErasureStatus = (typeof ErasureStatus)[keyof typeof ErasureStatus]
+
+
 export const WebhookStatus = {
   enabled: 'enabled',
   disabled: 'disabled'

@@ -16,7 +16,8 @@ const emptyCompartments: Record<(typeof compartments)[number], string | null> = 
 
 const hex = (index: number): string => `'\\x${index.toString(16)}'::bytea`;
 
-function commitmentSql(index: number): string {
+/** The commitment of a compartment of a row with its `salts` beside it; of an erased one as it is stored. */
+export function commitmentSql(index: number): string {
   const name = compartments[index]!;
   const canonical = `convert_to(${compartmentSql[index]}, 'UTF8')`;
   const whole = `sha256(${hex(0x10 + index)} || substr(salts, ${1 + 16 * index}, 16) || ${canonical})`;

@@ -4,6 +4,7 @@ import { compareLogs } from './compare-logs.ts';
 import { deleteFiles } from './delete-files.ts';
 import { deleteTenants } from './delete-tenants.ts';
 import { enqueueDeliveries } from './enqueue-deliveries.ts';
+import { enqueueErasures } from './enqueue-erasures.ts';
 import { enqueueExports } from './enqueue-exports.ts';
 import { expireEvents } from './expire-events.ts';
 import { expireFiles } from './expire-files.ts';
@@ -19,6 +20,7 @@ import type { SweepDeps } from './sweep-deps.ts';
  */
 export const duties: Readonly<Record<string, (deps: SweepDeps) => Promise<void>>> = {
   enqueueExports,
+  enqueueErasures,
   enqueueDeliveries,
   expireFiles,
   deleteFiles,

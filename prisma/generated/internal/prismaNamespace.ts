@@ -412,6 +412,7 @@ export const ModelName = {
   SigningKey: 'SigningKey',
   Log: 'Log',
   LogTile: 'LogTile',
+  Erasure: 'Erasure',
   Setting: 'Setting'
 } as const
 
@@ -428,7 +429,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "tenant" | "chainHead" | "apiKey" | "event" | "export" | "receipt" | "checkpoint" | "idempotencyKey" | "webhook" | "delivery" | "news" | "openStream" | "signingKey" | "log" | "logTile" | "setting"
+    modelProps: "tenant" | "chainHead" | "apiKey" | "event" | "export" | "receipt" | "checkpoint" | "idempotencyKey" | "webhook" | "delivery" | "news" | "openStream" | "signingKey" | "log" | "logTile" | "erasure" | "setting"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1542,6 +1543,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    Erasure: {
+      payload: Prisma.$ErasurePayload<ExtArgs>
+      fields: Prisma.ErasureFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ErasureFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ErasureFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        findFirst: {
+          args: Prisma.ErasureFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ErasureFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        findMany: {
+          args: Prisma.ErasureFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>[]
+        }
+        create: {
+          args: Prisma.ErasureCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        createMany: {
+          args: Prisma.ErasureCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ErasureCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>[]
+        }
+        delete: {
+          args: Prisma.ErasureDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        update: {
+          args: Prisma.ErasureUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        deleteMany: {
+          args: Prisma.ErasureDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ErasureUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ErasureUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>[]
+        }
+        upsert: {
+          args: Prisma.ErasureUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ErasurePayload>
+        }
+        aggregate: {
+          args: Prisma.ErasureAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateErasure>
+        }
+        groupBy: {
+          args: Prisma.ErasureGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ErasureGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ErasureCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ErasureCountAggregateOutputType> | number
+        }
+      }
+    }
     Setting: {
       payload: Prisma.$SettingPayload<ExtArgs>
       fields: Prisma.SettingFieldRefs
@@ -1804,6 +1879,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   key: 'key',
   fingerprint: 'fingerprint',
   exportId: 'exportId',
+  erasureId: 'erasureId',
   createdAt: 'createdAt'
 } as const
 
@@ -1904,6 +1980,34 @@ export const LogTileScalarFieldEnum = {
 } as const
 
 export type LogTileScalarFieldEnum = (typeof LogTileScalarFieldEnum)[keyof typeof LogTileScalarFieldEnum]
+
+
+export const ErasureScalarFieldEnum = {
+  id: 'id',
+  tenantId: 'tenantId',
+  status: 'status',
+  filter: 'filter',
+  compartments: 'compartments',
+  reason: 'reason',
+  deleteFiles: 'deleteFiles',
+  createdBy: 'createdBy',
+  asOfSequence: 'asOfSequence',
+  position: 'position',
+  matched: 'matched',
+  erased: 'erased',
+  firstMatched: 'firstMatched',
+  lastMatched: 'lastMatched',
+  exports: 'exports',
+  epoch: 'epoch',
+  leaseUntil: 'leaseUntil',
+  failures: 'failures',
+  retryAt: 'retryAt',
+  error: 'error',
+  createdAt: 'createdAt',
+  completedAt: 'completedAt'
+} as const
+
+export type ErasureScalarFieldEnum = (typeof ErasureScalarFieldEnum)[keyof typeof ErasureScalarFieldEnum]
 
 
 export const SettingScalarFieldEnum = {
@@ -2158,6 +2262,20 @@ export type ListEnumDeliveryStatusFieldRefInput<$PrismaModel> = FieldRefInputTyp
 
 
 /**
+ * Reference to a field of type 'ErasureStatus'
+ */
+export type EnumErasureStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ErasureStatus'>
+    
+
+
+/**
+ * Reference to a field of type 'ErasureStatus[]'
+ */
+export type ListEnumErasureStatusFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ErasureStatus[]'>
+    
+
+
+/**
  * Reference to a field of type 'Float'
  */
 export type FloatFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Float'>
@@ -2336,6 +2454,7 @@ export type GlobalOmitConfig = {
   signingKey?: Prisma.SigningKeyOmit
   log?: Prisma.LogOmit
   logTile?: Prisma.LogTileOmit
+  erasure?: Prisma.ErasureOmit
   setting?: Prisma.SettingOmit
 }
 

@@ -66,6 +66,7 @@ export const ModelName = {
   SigningKey: 'SigningKey',
   Log: 'Log',
   LogTile: 'LogTile',
+  Erasure: 'Erasure',
   Setting: 'Setting'
 } as const
 
@@ -234,6 +235,7 @@ export const IdempotencyKeyScalarFieldEnum = {
   key: 'key',
   fingerprint: 'fingerprint',
   exportId: 'exportId',
+  erasureId: 'erasureId',
   createdAt: 'createdAt'
 } as const
 
@@ -334,6 +336,34 @@ export const LogTileScalarFieldEnum = {
 } as const
 
 export type LogTileScalarFieldEnum = (typeof LogTileScalarFieldEnum)[keyof typeof LogTileScalarFieldEnum]
+
+
+export const ErasureScalarFieldEnum = {
+  id: 'id',
+  tenantId: 'tenantId',
+  status: 'status',
+  filter: 'filter',
+  compartments: 'compartments',
+  reason: 'reason',
+  deleteFiles: 'deleteFiles',
+  createdBy: 'createdBy',
+  asOfSequence: 'asOfSequence',
+  position: 'position',
+  matched: 'matched',
+  erased: 'erased',
+  firstMatched: 'firstMatched',
+  lastMatched: 'lastMatched',
+  exports: 'exports',
+  epoch: 'epoch',
+  leaseUntil: 'leaseUntil',
+  failures: 'failures',
+  retryAt: 'retryAt',
+  error: 'error',
+  createdAt: 'createdAt',
+  completedAt: 'completedAt'
+} as const
+
+export type ErasureScalarFieldEnum = (typeof ErasureScalarFieldEnum)[keyof typeof ErasureScalarFieldEnum]
 
 
 export const SettingScalarFieldEnum = {

@@ -29,6 +29,7 @@ export type IdempotencyKeyMinAggregateOutputType = {
   key: string | null
   fingerprint: runtime.Bytes | null
   exportId: string | null
+  erasureId: string | null
   createdAt: Date | null
 }
 
@@ -37,6 +38,7 @@ export type IdempotencyKeyMaxAggregateOutputType = {
   key: string | null
   fingerprint: runtime.Bytes | null
   exportId: string | null
+  erasureId: string | null
   createdAt: Date | null
 }
 
@@ -45,6 +47,7 @@ export type IdempotencyKeyCountAggregateOutputType = {
   key: number
   fingerprint: number
   exportId: number
+  erasureId: number
   createdAt: number
   _all: number
 }
@@ -55,6 +58,7 @@ export type IdempotencyKeyMinAggregateInputType = {
   key?: true
   fingerprint?: true
   exportId?: true
+  erasureId?: true
   createdAt?: true
 }
 
@@ -63,6 +67,7 @@ export type IdempotencyKeyMaxAggregateInputType = {
   key?: true
   fingerprint?: true
   exportId?: true
+  erasureId?: true
   createdAt?: true
 }
 
@@ -71,6 +76,7 @@ export type IdempotencyKeyCountAggregateInputType = {
   key?: true
   fingerprint?: true
   exportId?: true
+  erasureId?: true
   createdAt?: true
   _all?: true
 }
@@ -151,7 +157,8 @@ export type IdempotencyKeyGroupByOutputType = {
   tenantId: string
   key: string
   fingerprint: runtime.Bytes
-  exportId: string
+  exportId: string | null
+  erasureId: string | null
   createdAt: Date
   _count: IdempotencyKeyCountAggregateOutputType | null
   _min: IdempotencyKeyMinAggregateOutputType | null
@@ -180,7 +187,8 @@ export type IdempotencyKeyWhereInput = {
   tenantId?: Prisma.UuidFilter<"IdempotencyKey"> | string
   key?: Prisma.StringFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.BytesFilter<"IdempotencyKey"> | runtime.Bytes
-  exportId?: Prisma.UuidFilter<"IdempotencyKey"> | string
+  exportId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
+  erasureId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeFilter<"IdempotencyKey"> | Date | string
 }
 
@@ -188,7 +196,8 @@ export type IdempotencyKeyOrderByWithRelationInput = {
   tenantId?: Prisma.SortOrder
   key?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
-  exportId?: Prisma.SortOrder
+  exportId?: Prisma.SortOrderInput | Prisma.SortOrder
+  erasureId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -200,7 +209,8 @@ export type IdempotencyKeyWhereUniqueInput = Prisma.AtLeast<{
   tenantId?: Prisma.UuidFilter<"IdempotencyKey"> | string
   key?: Prisma.StringFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.BytesFilter<"IdempotencyKey"> | runtime.Bytes
-  exportId?: Prisma.UuidFilter<"IdempotencyKey"> | string
+  exportId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
+  erasureId?: Prisma.UuidNullableFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeFilter<"IdempotencyKey"> | Date | string
 }, "tenantId_key">
 
@@ -208,7 +218,8 @@ export type IdempotencyKeyOrderByWithAggregationInput = {
   tenantId?: Prisma.SortOrder
   key?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
-  exportId?: Prisma.SortOrder
+  exportId?: Prisma.SortOrderInput | Prisma.SortOrder
+  erasureId?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   _count?: Prisma.IdempotencyKeyCountOrderByAggregateInput
   _max?: Prisma.IdempotencyKeyMaxOrderByAggregateInput
@@ -222,7 +233,8 @@ export type IdempotencyKeyScalarWhereWithAggregatesInput = {
   tenantId?: Prisma.UuidWithAggregatesFilter<"IdempotencyKey"> | string
   key?: Prisma.StringWithAggregatesFilter<"IdempotencyKey"> | string
   fingerprint?: Prisma.BytesWithAggregatesFilter<"IdempotencyKey"> | runtime.Bytes
-  exportId?: Prisma.UuidWithAggregatesFilter<"IdempotencyKey"> | string
+  exportId?: Prisma.UuidNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
+  erasureId?: Prisma.UuidNullableWithAggregatesFilter<"IdempotencyKey"> | string | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"IdempotencyKey"> | Date | string
 }
 
@@ -230,7 +242,8 @@ export type IdempotencyKeyCreateInput = {
   tenantId: string
   key: string
   fingerprint: runtime.Bytes
-  exportId: string
+  exportId?: string | null
+  erasureId?: string | null
   createdAt: Date | string
 }
 
@@ -238,7 +251,8 @@ export type IdempotencyKeyUncheckedCreateInput = {
   tenantId: string
   key: string
   fingerprint: runtime.Bytes
-  exportId: string
+  exportId?: string | null
+  erasureId?: string | null
   createdAt: Date | string
 }
 
@@ -246,7 +260,8 @@ export type IdempotencyKeyUpdateInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   key?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  exportId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  erasureId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -254,7 +269,8 @@ export type IdempotencyKeyUncheckedUpdateInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   key?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  exportId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  erasureId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -262,7 +278,8 @@ export type IdempotencyKeyCreateManyInput = {
   tenantId: string
   key: string
   fingerprint: runtime.Bytes
-  exportId: string
+  exportId?: string | null
+  erasureId?: string | null
   createdAt: Date | string
 }
 
@@ -270,7 +287,8 @@ export type IdempotencyKeyUpdateManyMutationInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   key?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  exportId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  erasureId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -278,7 +296,8 @@ export type IdempotencyKeyUncheckedUpdateManyInput = {
   tenantId?: Prisma.StringFieldUpdateOperationsInput | string
   key?: Prisma.StringFieldUpdateOperationsInput | string
   fingerprint?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
-  exportId?: Prisma.StringFieldUpdateOperationsInput | string
+  exportId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  erasureId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -292,6 +311,7 @@ export type IdempotencyKeyCountOrderByAggregateInput = {
   key?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
   exportId?: Prisma.SortOrder
+  erasureId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -300,6 +320,7 @@ export type IdempotencyKeyMaxOrderByAggregateInput = {
   key?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
   exportId?: Prisma.SortOrder
+  erasureId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -308,6 +329,7 @@ export type IdempotencyKeyMinOrderByAggregateInput = {
   key?: Prisma.SortOrder
   fingerprint?: Prisma.SortOrder
   exportId?: Prisma.SortOrder
+  erasureId?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -318,6 +340,7 @@ export type IdempotencyKeySelect<ExtArgs extends runtime.Types.Extensions.Intern
   key?: boolean
   fingerprint?: boolean
   exportId?: boolean
+  erasureId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -326,6 +349,7 @@ export type IdempotencyKeySelectCreateManyAndReturn<ExtArgs extends runtime.Type
   key?: boolean
   fingerprint?: boolean
   exportId?: boolean
+  erasureId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -334,6 +358,7 @@ export type IdempotencyKeySelectUpdateManyAndReturn<ExtArgs extends runtime.Type
   key?: boolean
   fingerprint?: boolean
   exportId?: boolean
+  erasureId?: boolean
   createdAt?: boolean
 }, ExtArgs["result"]["idempotencyKey"]>
 
@@ -342,10 +367,11 @@ export type IdempotencyKeySelectScalar = {
   key?: boolean
   fingerprint?: boolean
   exportId?: boolean
+  erasureId?: boolean
   createdAt?: boolean
 }
 
-export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "key" | "fingerprint" | "exportId" | "createdAt", ExtArgs["result"]["idempotencyKey"]>
+export type IdempotencyKeyOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "key" | "fingerprint" | "exportId" | "erasureId" | "createdAt", ExtArgs["result"]["idempotencyKey"]>
 
 export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "IdempotencyKey"
@@ -354,7 +380,8 @@ export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.Inte
     tenantId: string
     key: string
     fingerprint: runtime.Bytes
-    exportId: string
+    exportId: string | null
+    erasureId: string | null
     createdAt: Date
   }, ExtArgs["result"]["idempotencyKey"]>
   composites: {}
@@ -783,6 +810,7 @@ export interface IdempotencyKeyFieldRefs {
   readonly key: Prisma.FieldRef<"IdempotencyKey", 'String'>
   readonly fingerprint: Prisma.FieldRef<"IdempotencyKey", 'Bytes'>
   readonly exportId: Prisma.FieldRef<"IdempotencyKey", 'String'>
+  readonly erasureId: Prisma.FieldRef<"IdempotencyKey", 'String'>
   readonly createdAt: Prisma.FieldRef<"IdempotencyKey", 'DateTime'>
 }
     

@@ -267,6 +267,7 @@ export type TenantWhereInput = {
   openStreams?: Prisma.OpenStreamListRelationFilter
   log?: Prisma.XOR<Prisma.LogNullableScalarRelationFilter, Prisma.LogWhereInput> | null
   logTiles?: Prisma.LogTileListRelationFilter
+  erasures?: Prisma.ErasureListRelationFilter
 }
 
 export type TenantOrderByWithRelationInput = {
@@ -288,6 +289,7 @@ export type TenantOrderByWithRelationInput = {
   openStreams?: Prisma.OpenStreamOrderByRelationAggregateInput
   log?: Prisma.LogOrderByWithRelationInput
   logTiles?: Prisma.LogTileOrderByRelationAggregateInput
+  erasures?: Prisma.ErasureOrderByRelationAggregateInput
 }
 
 export type TenantWhereUniqueInput = Prisma.AtLeast<{
@@ -312,6 +314,7 @@ export type TenantWhereUniqueInput = Prisma.AtLeast<{
   openStreams?: Prisma.OpenStreamListRelationFilter
   log?: Prisma.XOR<Prisma.LogNullableScalarRelationFilter, Prisma.LogWhereInput> | null
   logTiles?: Prisma.LogTileListRelationFilter
+  erasures?: Prisma.ErasureListRelationFilter
 }, "id" | "externalId">
 
 export type TenantOrderByWithAggregationInput = {
@@ -369,6 +372,7 @@ export type TenantCreateInput = {
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateInput = {
@@ -390,6 +394,7 @@ export type TenantUncheckedCreateInput = {
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUpdateInput = {
@@ -411,6 +416,7 @@ export type TenantUpdateInput = {
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateInput = {
@@ -432,6 +438,7 @@ export type TenantUncheckedUpdateInput = {
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateManyInput = {
@@ -670,6 +677,20 @@ export type TenantUpdateOneRequiredWithoutLogTilesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutLogTilesInput, Prisma.TenantUpdateWithoutLogTilesInput>, Prisma.TenantUncheckedUpdateWithoutLogTilesInput>
 }
 
+export type TenantCreateNestedOneWithoutErasuresInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutErasuresInput, Prisma.TenantUncheckedCreateWithoutErasuresInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutErasuresInput
+  connect?: Prisma.TenantWhereUniqueInput
+}
+
+export type TenantUpdateOneRequiredWithoutErasuresNestedInput = {
+  create?: Prisma.XOR<Prisma.TenantCreateWithoutErasuresInput, Prisma.TenantUncheckedCreateWithoutErasuresInput>
+  connectOrCreate?: Prisma.TenantCreateOrConnectWithoutErasuresInput
+  upsert?: Prisma.TenantUpsertWithoutErasuresInput
+  connect?: Prisma.TenantWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.TenantUpdateToOneWithWhereWithoutErasuresInput, Prisma.TenantUpdateWithoutErasuresInput>, Prisma.TenantUncheckedUpdateWithoutErasuresInput>
+}
+
 export type TenantCreateWithoutChainHeadInput = {
   id: string
   name: string
@@ -688,6 +709,7 @@ export type TenantCreateWithoutChainHeadInput = {
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutChainHeadInput = {
@@ -708,6 +730,7 @@ export type TenantUncheckedCreateWithoutChainHeadInput = {
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutChainHeadInput = {
@@ -744,6 +767,7 @@ export type TenantUpdateWithoutChainHeadInput = {
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutChainHeadInput = {
@@ -764,6 +788,7 @@ export type TenantUncheckedUpdateWithoutChainHeadInput = {
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutApiKeysInput = {
@@ -784,6 +809,7 @@ export type TenantCreateWithoutApiKeysInput = {
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutApiKeysInput = {
@@ -804,6 +830,7 @@ export type TenantUncheckedCreateWithoutApiKeysInput = {
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutApiKeysInput = {
@@ -840,6 +867,7 @@ export type TenantUpdateWithoutApiKeysInput = {
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutApiKeysInput = {
@@ -860,6 +888,7 @@ export type TenantUncheckedUpdateWithoutApiKeysInput = {
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutExportsInput = {
@@ -880,6 +909,7 @@ export type TenantCreateWithoutExportsInput = {
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutExportsInput = {
@@ -900,6 +930,7 @@ export type TenantUncheckedCreateWithoutExportsInput = {
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutExportsInput = {
@@ -936,6 +967,7 @@ export type TenantUpdateWithoutExportsInput = {
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutExportsInput = {
@@ -956,6 +988,7 @@ export type TenantUncheckedUpdateWithoutExportsInput = {
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutNewsInput = {
@@ -976,6 +1009,7 @@ export type TenantCreateWithoutNewsInput = {
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutNewsInput = {
@@ -996,6 +1030,7 @@ export type TenantUncheckedCreateWithoutNewsInput = {
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutNewsInput = {
@@ -1032,6 +1067,7 @@ export type TenantUpdateWithoutNewsInput = {
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutNewsInput = {
@@ -1052,6 +1088,7 @@ export type TenantUncheckedUpdateWithoutNewsInput = {
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutOpenStreamsInput = {
@@ -1072,6 +1109,7 @@ export type TenantCreateWithoutOpenStreamsInput = {
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutOpenStreamsInput = {
@@ -1092,6 +1130,7 @@ export type TenantUncheckedCreateWithoutOpenStreamsInput = {
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutOpenStreamsInput = {
@@ -1128,6 +1167,7 @@ export type TenantUpdateWithoutOpenStreamsInput = {
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutOpenStreamsInput = {
@@ -1148,6 +1188,7 @@ export type TenantUncheckedUpdateWithoutOpenStreamsInput = {
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutLogInput = {
@@ -1168,6 +1209,7 @@ export type TenantCreateWithoutLogInput = {
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutLogInput = {
@@ -1188,6 +1230,7 @@ export type TenantUncheckedCreateWithoutLogInput = {
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutLogInput = {
@@ -1224,6 +1267,7 @@ export type TenantUpdateWithoutLogInput = {
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutLogInput = {
@@ -1244,6 +1288,7 @@ export type TenantUncheckedUpdateWithoutLogInput = {
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantCreateWithoutLogTilesInput = {
@@ -1264,6 +1309,7 @@ export type TenantCreateWithoutLogTilesInput = {
   news?: Prisma.NewsCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
   log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  erasures?: Prisma.ErasureCreateNestedManyWithoutTenantInput
 }
 
 export type TenantUncheckedCreateWithoutLogTilesInput = {
@@ -1284,6 +1330,7 @@ export type TenantUncheckedCreateWithoutLogTilesInput = {
   news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
   log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  erasures?: Prisma.ErasureUncheckedCreateNestedManyWithoutTenantInput
 }
 
 export type TenantCreateOrConnectWithoutLogTilesInput = {
@@ -1320,6 +1367,7 @@ export type TenantUpdateWithoutLogTilesInput = {
   news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUpdateManyWithoutTenantNestedInput
 }
 
 export type TenantUncheckedUpdateWithoutLogTilesInput = {
@@ -1340,6 +1388,107 @@ export type TenantUncheckedUpdateWithoutLogTilesInput = {
   news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
   log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  erasures?: Prisma.ErasureUncheckedUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantCreateWithoutErasuresInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileCreateNestedManyWithoutTenantInput
+}
+
+export type TenantUncheckedCreateWithoutErasuresInput = {
+  id: string
+  name: string
+  plan: $Enums.Plan
+  region: string
+  externalId?: string | null
+  createdAt: Date | string
+  csvFormulas?: $Enums.CsvFormulas
+  retentionDays?: number | null
+  legalHold?: boolean
+  status?: $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedCreateNestedOneWithoutTenantInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutTenantInput
+  exports?: Prisma.ExportUncheckedCreateNestedManyWithoutTenantInput
+  news?: Prisma.NewsUncheckedCreateNestedManyWithoutTenantInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutTenantInput
+  log?: Prisma.LogUncheckedCreateNestedOneWithoutTenantInput
+  logTiles?: Prisma.LogTileUncheckedCreateNestedManyWithoutTenantInput
+}
+
+export type TenantCreateOrConnectWithoutErasuresInput = {
+  where: Prisma.TenantWhereUniqueInput
+  create: Prisma.XOR<Prisma.TenantCreateWithoutErasuresInput, Prisma.TenantUncheckedCreateWithoutErasuresInput>
+}
+
+export type TenantUpsertWithoutErasuresInput = {
+  update: Prisma.XOR<Prisma.TenantUpdateWithoutErasuresInput, Prisma.TenantUncheckedUpdateWithoutErasuresInput>
+  create: Prisma.XOR<Prisma.TenantCreateWithoutErasuresInput, Prisma.TenantUncheckedCreateWithoutErasuresInput>
+  where?: Prisma.TenantWhereInput
+}
+
+export type TenantUpdateToOneWithWhereWithoutErasuresInput = {
+  where?: Prisma.TenantWhereInput
+  data: Prisma.XOR<Prisma.TenantUpdateWithoutErasuresInput, Prisma.TenantUncheckedUpdateWithoutErasuresInput>
+}
+
+export type TenantUpdateWithoutErasuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUpdateManyWithoutTenantNestedInput
+}
+
+export type TenantUncheckedUpdateWithoutErasuresInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  plan?: Prisma.EnumPlanFieldUpdateOperationsInput | $Enums.Plan
+  region?: Prisma.StringFieldUpdateOperationsInput | string
+  externalId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  csvFormulas?: Prisma.EnumCsvFormulasFieldUpdateOperationsInput | $Enums.CsvFormulas
+  retentionDays?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  legalHold?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  status?: Prisma.EnumTenantStatusFieldUpdateOperationsInput | $Enums.TenantStatus
+  deletion?: Prisma.NullableJsonNullValueInput | runtime.InputJsonValue
+  chainHead?: Prisma.ChainHeadUncheckedUpdateOneWithoutTenantNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutTenantNestedInput
+  exports?: Prisma.ExportUncheckedUpdateManyWithoutTenantNestedInput
+  news?: Prisma.NewsUncheckedUpdateManyWithoutTenantNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutTenantNestedInput
+  log?: Prisma.LogUncheckedUpdateOneWithoutTenantNestedInput
+  logTiles?: Prisma.LogTileUncheckedUpdateManyWithoutTenantNestedInput
 }
 
 
@@ -1353,6 +1502,7 @@ export type TenantCountOutputType = {
   news: number
   openStreams: number
   logTiles: number
+  erasures: number
 }
 
 export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1361,6 +1511,7 @@ export type TenantCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions
   news?: boolean | TenantCountOutputTypeCountNewsArgs
   openStreams?: boolean | TenantCountOutputTypeCountOpenStreamsArgs
   logTiles?: boolean | TenantCountOutputTypeCountLogTilesArgs
+  erasures?: boolean | TenantCountOutputTypeCountErasuresArgs
 }
 
 /**
@@ -1408,6 +1559,13 @@ export type TenantCountOutputTypeCountLogTilesArgs<ExtArgs extends runtime.Types
   where?: Prisma.LogTileWhereInput
 }
 
+/**
+ * TenantCountOutputType without action
+ */
+export type TenantCountOutputTypeCountErasuresArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ErasureWhereInput
+}
+
 
 export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1428,6 +1586,7 @@ export type TenantSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
   log?: boolean | Prisma.Tenant$logArgs<ExtArgs>
   logTiles?: boolean | Prisma.Tenant$logTilesArgs<ExtArgs>
+  erasures?: boolean | Prisma.Tenant$erasuresArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["tenant"]>
 
@@ -1482,6 +1641,7 @@ export type TenantInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   openStreams?: boolean | Prisma.Tenant$openStreamsArgs<ExtArgs>
   log?: boolean | Prisma.Tenant$logArgs<ExtArgs>
   logTiles?: boolean | Prisma.Tenant$logTilesArgs<ExtArgs>
+  erasures?: boolean | Prisma.Tenant$erasuresArgs<ExtArgs>
   _count?: boolean | Prisma.TenantCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type TenantIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1497,6 +1657,7 @@ export type $TenantPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     openStreams: Prisma.$OpenStreamPayload<ExtArgs>[]
     log: Prisma.$LogPayload<ExtArgs> | null
     logTiles: Prisma.$LogTilePayload<ExtArgs>[]
+    erasures: Prisma.$ErasurePayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -1923,6 +2084,7 @@ export interface Prisma__TenantClient<T, Null = never, ExtArgs extends runtime.T
   openStreams<T extends Prisma.Tenant$openStreamsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$openStreamsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OpenStreamPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   log<T extends Prisma.Tenant$logArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$logArgs<ExtArgs>>): Prisma.Prisma__LogClient<runtime.Types.Result.GetResult<Prisma.$LogPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   logTiles<T extends Prisma.Tenant$logTilesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$logTilesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$LogTilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  erasures<T extends Prisma.Tenant$erasuresArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Tenant$erasuresArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ErasurePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2511,6 +2673,30 @@ export type Tenant$logTilesArgs<ExtArgs extends runtime.Types.Extensions.Interna
   take?: number
   skip?: number
   distinct?: Prisma.LogTileScalarFieldEnum | Prisma.LogTileScalarFieldEnum[]
+}
+
+/**
+ * Tenant.erasures
+ */
+export type Tenant$erasuresArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Erasure
+   */
+  select?: Prisma.ErasureSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Erasure
+   */
+  omit?: Prisma.ErasureOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ErasureInclude<ExtArgs> | null
+  where?: Prisma.ErasureWhereInput
+  orderBy?: Prisma.ErasureOrderByWithRelationInput | Prisma.ErasureOrderByWithRelationInput[]
+  cursor?: Prisma.ErasureWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ErasureScalarFieldEnum | Prisma.ErasureScalarFieldEnum[]
 }
 
 /**
