@@ -146,6 +146,21 @@ export const metricList = {
     help: 'Events that this worker removed: their retention was over, or their tenant was deleted',
     labels: { reason: ['retention', 'deletion'] },
   },
+  logferry_erasures: {
+    type: 'gauge',
+    together: 'max',
+    help: 'Unfinished erasures, read from the database',
+    labels: { status: ['queued', 'running'] },
+  },
+  logferry_erasures_ended_total: {
+    type: 'counter',
+    help: 'Erasures that this worker ended',
+    labels: { outcome: ['completed', 'failed'] },
+  },
+  logferry_events_erased_total: {
+    type: 'counter',
+    help: 'Events of which this worker erased a compartment',
+  },
   logferry_retention_behind_events: {
     type: 'gauge',
     help: 'Events that have expired and wait to be removed, read from the database',

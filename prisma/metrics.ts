@@ -25,8 +25,9 @@ export type Figures = {
   storedBytes: number;
   tenantsDeleting: number;
   retentionBehind: number;
-
   unsealedEvents: number;
+  erasuresQueued: number;
+  erasuresRunning: number;
 };
 
 /**
@@ -44,7 +45,9 @@ export const figuresQuery = {
       (select coalesce(sum(expired_through - removed_through), 0) from chain_heads
         where expired_through > removed_through) as "retentionBehind",
       coalesce((select sum(h.sequence_number - h.sequence_number % ${tileWidth} - coalesce(l.sealed_size, 0))
-        from chain_heads h left join logs l using (tenant_id)), 0) as "unsealedEvents"
+        from chain_heads h left join logs l using (tenant_id)), 0) as "unsealedEvents",
+      (select count(*) from (select from erasures where status = 'queued' limit $1) queued) as "erasuresQueued",
+      (select count(*) from erasures where status = 'running') as "erasuresRunning"
     from (
       select count(*), count(*) filter (where due_at <= now()) as due,
         greatest(0, coalesce(extract(epoch from now() - min(due_at)), 0)) as seconds
@@ -120,6 +123,8 @@ function setFigures(metrics: Metrics, figures: Figures | undefined): void {
   metrics.set('logferry_tenants_deleting', figures.tenantsDeleting);
   metrics.set('logferry_retention_behind_events', figures.retentionBehind);
   metrics.set('logferry_log_sealed_behind_events', figures.unsealedEvents);
+  metrics.set('logferry_erasures', figures.erasuresQueued, { status: 'queued' });
+  metrics.set('logferry_erasures', figures.erasuresRunning, { status: 'running' });
 }
 
 const fromRows = [
@@ -133,6 +138,7 @@ const fromRows = [
   'logferry_tenants_deleting',
   'logferry_retention_behind_events',
   'logferry_log_sealed_behind_events',
+  'logferry_erasures',
 ] as const;
 
 function meterPool(metrics: Metrics, pool: string, { totalCount, idleCount, waitingCount, options }: pg.Pool): void {

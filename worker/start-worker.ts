@@ -14,7 +14,7 @@ import { exportScans } from '../prisma/copy/scan-shares.ts';
 import { linkForExport } from '../prisma/exports/link.ts';
 import { handleDelivery } from './deliver-webhook.ts';
 import { HandBackError } from './hold-lease.ts';
-import { runErasure } from './run-erasure.ts';
+import { erasureTurns } from './run-erasure.ts';
 import { runExport } from './run-export.ts';
 import { keepSweeping } from './sweep/keep-sweeping.ts';
 
@@ -78,9 +78,10 @@ export async function startWorker(deps: WorkerDeps): Promise<RunningWorker> {
     linkFor: (exportId: string) =>
       linkForExport({ prisma: database.prisma, store, ttlSeconds: config.DOWNLOAD_URL_TTL }, exportId),
   };
+  const takeErasureTurn = erasureTurns(run, stopping.signal);
   const answering = await Promise.all([
     queue.consume(queueNames.exports, config.LOGFERRY_EXPORT_CONCURRENCY, async () => {
-      return (await runErasure(run, stopping.signal)) ?? runExport(run, stopping.signal);
+      return (await takeErasureTurn()) ?? runExport(run, stopping.signal);
     }),
     queue.consume(queueNames.deliveries, config.LOGFERRY_DELIVERY_CONCURRENCY, async (id) => {
       await handleDelivery(deliver, id);

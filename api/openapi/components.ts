@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { newApiKeySchema } from '../../core/access/api-keys.ts';
 import { credentialsSchema } from '../../core/access/tokens-of-keys.ts';
+import { erasureRequestSchema } from '../../core/events/erasure-request.ts';
 import { eventInput } from '../../core/events/events.ts';
 import { criteriaSchema, filterSchema } from '../../core/events/filter.ts';
 import { logRestartSchema } from '../../core/evidence/log-restart.ts';
-import { erasureRequestSchema } from '../../core/evidence/erasure-request.ts';
 import { propertiesSchema } from '../../core/exports/columns.ts';
 import { csvSchema, exportRequestSchema, sortSchema } from '../../core/exports/exports.ts';
 import { auditExportSchema } from '../../core/frontegg/fields.ts';
@@ -71,6 +71,7 @@ const replies = {
   Delivery: webhooks.deliverySchema,
   DeliveryPage: webhooks.deliveryPageSchema,
   ExportMessage: webhooks.exportMessageSchema,
+  ErasureMessage: webhooks.erasureMessageSchema,
   PingMessage: webhooks.pingMessageSchema,
   Tenant: account.tenantSchema,
   TenantPage: pageOf(account.tenantSchema),

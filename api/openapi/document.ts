@@ -4,7 +4,7 @@ import { webhookEventTypes } from '../../core/webhooks/webhooks.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { type Json, ref, schemaComponents } from './components.ts';
 import type { Operation } from './described.ts';
-import { messageExample, pingExample } from './examples.ts';
+import { erasureMessageExample, messageExample, pingExample } from './examples.ts';
 import { headerComponents } from './headers.ts';
 import { operationOf } from './operation.ts';
 import { problemComponents } from './problems.ts';
@@ -90,15 +90,22 @@ function pathsOf(groups: readonly Group[]): Record<string, Json> {
 const webhookMessages = (): Record<string, Json> =>
   Object.fromEntries(
     webhookEventTypes.map((type) => {
-      const [schema, example] =
-        type === 'ping' ? [ref('PingMessage'), pingExample] : [ref('ExportMessage'), { ...messageExample, type }];
+      const { summary, schema, example } = messageOf(type);
       const post = {
         operationId: `on ${type}`,
-        summary: type === 'ping' ? 'Asked for by hand' : `An export is ${type.slice('export.'.length)}`,
+        summary,
         tags: ['webhooks'],
-        requestBody: { required: true, content: { 'application/json': { schema, example } } },
+        requestBody: { required: true, content: { 'application/json': { schema: ref(schema), example } } },
         responses: { '2XX': { description: 'Taken; anything else is tried again' } },
       };
       return [type, { post }];
     }),
   );
+
+function messageOf(type: (typeof webhookEventTypes)[number]) {
+  if (type === 'ping') return { summary: 'Asked for by hand', schema: 'PingMessage' as const, example: pingExample };
+  if (type === 'erasure.completed')
+    return { summary: 'An erasure is completed', schema: 'ErasureMessage' as const, example: erasureMessageExample };
+  const summary = `An export is ${type.slice('export.'.length)}`;
+  return { summary, schema: 'ExportMessage' as const, example: { ...messageExample, type } };
+}

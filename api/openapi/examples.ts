@@ -202,6 +202,7 @@ export const deliveryExample = {
 };
 
 export const messageExample = { id: id(4), type: 'export.completed', timestamp: later, data: exportExample };
+export const erasureMessageExample = { id: id(8), type: 'erasure.completed', timestamp: later, data: erasureExample };
 export const pingExample = { id: id(5), type: 'ping', timestamp: time, data: { webhook_id: id(3) } };
 
 export const tenantExample = {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Request, RequestHandler, Response } from 'express';
 import { boundedSlots } from '../../core/async/bounded-slots.ts';
-import { erasureRequestSchema } from '../../core/evidence/erasure-request.ts';
+import { erasureRequestSchema } from '../../core/events/erasure-request.ts';
 import { now } from '../../core/times.ts';
 import type { Database } from '../../prisma/client.ts';
 import { countErasure, createErasure } from '../../prisma/erasures/create.ts';

@@ -1,11 +1,18 @@
 import { createHash } from 'node:crypto';
 import { AppError } from '../../core/errors.ts';
+import type { ErasureRequest } from '../../core/events/erasure-request.ts';
 import { systemEvent } from '../../core/events/new-event.ts';
-import type { ErasureRequest } from '../../core/evidence/erasure-request.ts';
 import { newId } from '../../core/ids.ts';
 import { canonicalJson } from '../../core/json/canonical-json.ts';
 import { parseJson } from '../../core/json/json.ts';
-import { type Database, inTransaction, type Prisma, type PrismaTransaction, prismaSql } from '../client.ts';
+import {
+  type Database,
+  databaseTime,
+  inTransaction,
+  type Prisma,
+  type PrismaTransaction,
+  prismaSql,
+} from '../client.ts';
 import { appendEvents, inChainOrder, lockChainHead } from '../events/append.ts';
 import { logBeginning } from '../events/beginning.ts';
 import type { AuditContext } from '../exports/audit-context.ts';
@@ -53,7 +60,7 @@ export function createErasure(
         createdBy: by as object,
         asOfSequence: BigInt(head.sequenceNumber),
         position: BigInt(Math.max(await logBeginning(sql, tenantId), request.filter.after_sequence ?? 0)),
-        createdAt: new Date(),
+        createdAt: await databaseTime(tx),
       },
     });
     if (idempotencyKey)
@@ -80,8 +87,8 @@ const countLimitMs = 30_000;
  * How many events an erasure made now would match. Nothing is changed.
  * @throws AppError conflict while the tenant is on legal hold; unavailable if it takes too long
  */
-export function countErasure({ pool }: Database, tenantId: string, { filter }: ErasureRequest): Promise<number> {
-  return inTransaction(pool, async (sql) => {
+export function countErasure({ scans }: Database, tenantId: string, { filter }: ErasureRequest): Promise<number> {
+  return inTransaction(scans, async (sql) => {
     await sql(`set local statement_timeout = ${countLimitMs}`);
     if (!(await lockRemovable(sql, tenantId))) throw onHold();
     const { bind, values } = parameters();

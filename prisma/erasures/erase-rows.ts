@@ -1,7 +1,7 @@
+import type { Erasable } from '../../core/events/erasure-request.ts';
 import type { RowFilter } from '../../core/events/field-criteria.ts';
-import { compartmentMembers, contextCopies, type Leaf } from '../../core/events/members.ts';
+import { compartmentMembers, contextCopies, type Leaf, type Value } from '../../core/events/members.ts';
 import { compartments } from '../../core/evidence/compartments.ts';
-import type { Erasable } from '../../core/evidence/erasure-request.ts';
 import type { Sql } from '../client.ts';
 import { parameters } from '../sql/bind.ts';
 import { commitmentSql, saltsSql } from '../sql/digest.ts';
@@ -24,22 +24,24 @@ export async function eraseRange(
   const { bind, values } = parameters();
   const tenant = bind(tenantId, 'uuid');
   const inRange = [
-    `tenant_id = ${tenant}`,
-    `sequence_number > ${bind(String(range.after), 'bigint')}`,
-    `sequence_number <= ${bind(String(range.through), 'bigint')}`,
+    `events.tenant_id = ${tenant}`,
+    `events.sequence_number > ${bind(String(range.after), 'bigint')}`,
+    `events.sequence_number <= ${bind(String(range.through), 'bigint')}`,
   ];
+  // Again in each step: the planner does not know how few the rows of the step before are.
+  const inside = inRange.join(' and ');
   const conditions = [...inRange, ...filterConditions(filter, bind)].join(' and ');
   const [row] = await sql<Record<'matched' | 'erased' | 'first' | 'last', unknown>>(
     `with matching as (
        select sequence_number, ${isLeft(erasing)} as is_left from events where ${conditions}
      ), salted as (
        select events.*, ${saltsSql} as salts from events
-       where tenant_id = ${tenant} and sequence_number in (select sequence_number from matching where is_left) offset 0
+       where ${inside} and sequence_number in (select sequence_number from matching where is_left) offset 0
      ), proofs as (
        select sequence_number, ${proofSql(erasing)} as proof from salted offset 0
      ), gone as (
        update events set seed = null, erased = proofs.proof::json, ${emptied(erasing)}
-       from proofs where events.tenant_id = ${tenant} and events.sequence_number = proofs.sequence_number returning 1
+       from proofs where ${inside} and events.sequence_number = proofs.sequence_number returning 1
      )
      select count(*) as matched, (select count(*) from gone) as erased,
        min(sequence_number) as first, max(sequence_number) as last from matching`,
@@ -76,14 +78,20 @@ function proofSql(erasing: readonly Erasable[]): string {
 }
 
 /** What stands in the columns of an erased compartment. */
-function emptied(erasing: readonly Erasable[]): string {
+const emptied = (erasing: readonly Erasable[]): string =>
+  columnsOf(erasing)
+    .map((column) => `${column.column} = ${emptyOf(column)}`)
+    .join(', ');
+
+/** Columns that an erasure of these compartments empties. */
+export const erasedColumns = (erasing: readonly Erasable[]): string[] => columnsOf(erasing).map(({ column }) => column);
+
+function columnsOf(erasing: readonly Erasable[]): readonly Value[] {
   const leaves = erasing.flatMap((name) => compartmentMembers[name] as readonly Leaf[] | Leaf);
-  const columns = leaves.map((leaf) => `${leaf.column} = ${emptyOf(leaf)}`);
-  const copies = erasing.includes('context') ? contextCopies.map(({ column }) => `${column} = null`) : [];
-  return [...columns, ...copies].join(', ');
+  return [...leaves, ...(erasing.includes('context') ? contextCopies : [])];
 }
 
-function emptyOf({ nullable, shape }: Leaf): string {
+function emptyOf({ nullable, shape }: Value): string {
   if (nullable) return 'null';
   return shape === 'context' ? `'{"ip":null,"user_agent":null}'` : `'{}'`;
 }

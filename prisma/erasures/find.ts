@@ -15,7 +15,7 @@ export const hasEnded = ({ status }: Pick<ErasureRow, 'status'>): boolean =>
 
 /** An erasure as the API and the webhooks show it. */
 export function erasureView(row: ErasureRow) {
-  const counted = row.status === 'completed';
+  const counted = hasEnded(row);
   const { type, id, name, email = null } = (row.createdBy as AuditContext).actor;
   return {
     id: row.id as string | null,

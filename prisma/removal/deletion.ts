@@ -88,7 +88,7 @@ const exportsOf =
 export async function removeRowsOfTenant({ pool }: Database, { id, deletion }: TenantRow, until: number) {
   const { last_sequence } = deletion as Deletion;
   const before = [
-    ...(['deliveries', 'news', 'webhooks', 'idempotency_keys', 'open_streams'] as const).map((table) =>
+    ...(['deliveries', 'news', 'webhooks', 'idempotency_keys', 'open_streams', 'erasures'] as const).map((table) =>
       removeRowsOf(table, id),
     ),
     checkpointsOf(id),

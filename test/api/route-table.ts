@@ -50,6 +50,7 @@ export const pathTo = ({ path }: RouteRow, idOf: (thing: Thing) => string): stri
 const format = { format: 'csv' };
 const hook = { url: 'http://127.0.0.1:9999/hook' };
 const event = { action: 'user.login' };
+const erasure = { filter: { actor_id: 'u' }, compartments: ['person'], reason: 'asked for' };
 const audit = { severity: 'Info', action: 'user.login' };
 const columns = { properties: [{ displayName: 'Time', name: 'createdAt' }] };
 
@@ -113,6 +114,10 @@ export const routes: readonly RouteRow[] = [
   { method: 'DELETE', path: '/v1/exports/:completed', who: 'export', status: 204 },
   { method: 'GET', path: '/v1/exports/:canceled/deliveries', who: 'export', status: 200 },
   { method: 'POST', path: '/v1/deliveries/:delivery/redeliver', who: 'webhooks:manage', status: 202 },
+
+  { method: 'POST', path: '/v1/erasures', who: 'erase', body: erasure, status: 202 },
+  { method: 'GET', path: '/v1/erasures', who: 'erase', status: 200 },
+  { method: 'GET', path: '/v1/erasures/:erasure', who: 'erase', status: 200 },
 
   { method: 'POST', path: '/v1/webhooks', who: 'webhooks:manage', body: hook, status: 201 },
   { method: 'GET', path: '/v1/webhooks', who: 'webhooks:manage', status: 200 },

@@ -9,6 +9,7 @@ export type Things = {
   queued: string;
   canceled: string;
   completed: string;
+  erasure: string;
   webhook: string;
   delivery: string;
 };
@@ -47,6 +48,7 @@ export async function makeThings(
     queued: await newExport(),
     canceled,
     completed,
+    erasure: await idOf('/v1/erasures', { filter: { actor_id: 'u' }, compartments: ['actor'], reason: 'asked for' }),
     webhook,
     delivery: await idOf(`/v1/webhooks/${webhook}/ping`, {}),
   };

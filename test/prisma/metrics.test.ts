@@ -52,6 +52,8 @@ describe('The figures of the database', () => {
       tenantsDeleting: 0,
       retentionBehind: 0,
       unsealedEvents: 0,
+      erasuresQueued: 0,
+      erasuresRunning: 0,
     });
   });
 

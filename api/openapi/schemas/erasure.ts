@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { erasable } from '../../../core/evidence/erasure-request.ts';
+import { erasable } from '../../../core/events/erasure-request.ts';
 import { ErasureStatus } from '../../../prisma/erasures/find.ts';
 import { count, pageOf, timestamp, uuid } from './reply-parts.ts';
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { webhookEventTypes, webhookStatuses } from '../../../core/webhooks/webhooks.ts';
 import type { Attempt } from '../../../prisma/delivery-attempts.ts';
+import { erasureSchema } from './erasure.ts';
 import { exportSchema } from './export.ts';
 import { pageOf, timestamp, uuid } from './reply-parts.ts';
 
@@ -50,9 +51,15 @@ export const deliveryPageSchema = pageOf(deliverySchema);
 /** What a webhook gets (worker/post-webhook.ts). */
 export const exportMessageSchema = z.object({
   id: uuid,
-  type: z.enum(webhookEventTypes),
+  type: z.enum(webhookEventTypes).exclude(['erasure.completed', 'ping']),
   timestamp,
   data: exportSchema,
+});
+export const erasureMessageSchema = z.object({
+  id: uuid,
+  type: z.literal('erasure.completed'),
+  timestamp,
+  data: erasureSchema,
 });
 export const pingMessageSchema = z.object({
   id: uuid,

@@ -107,6 +107,18 @@ export const successfulCalls: Record<string, SuccessfulCall> = {
     const deliveries = async () => (await world.send('get', `/v1/exports/${id}/deliveries`)).body;
     await expect.poll(deliveries).toMatchObject({ data: [{ status: 'delivered', attempts: [{ status_code: 204 }] }] });
   },
+  async createErasure({ send }) {
+    const json = { filter: { actor_id: 'nobody' }, compartments: ['person'], reason: 'Asked for' };
+    await send('post', '/v1/erasures', { json: { ...json, dry_run: true } });
+    await send('post', '/v1/erasures', { json });
+    await send('post', '/v1/erasures', { json, headers: { 'idempotency-key': 'erased once', prefer: 'wait=20' } });
+  },
+  listErasures: get('/v1/erasures?limit=1'),
+  async getErasure({ send }) {
+    const json = { filter: { action: ['gone.*'] }, compartments: ['detail', 'actor'], reason: 'Asked for' };
+    const { body } = await send('post', '/v1/erasures', { json, headers: { prefer: 'wait=20' } });
+    await send('get', `/v1/erasures/${(body as { id: string }).id}`);
+  },
   createWebhook: (world) => world.newWebhook(),
   async listWebhooks(world) {
     await world.newWebhook();

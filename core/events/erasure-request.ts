@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { filterSchema } from '../events/filter.ts';
+import { type Compartment, compartments } from '../evidence/compartments.ts';
 import { oneOf, strictObject } from '../strict-object.ts';
 import { shortText } from '../tenants.ts';
-import { type Compartment, compartments } from './compartments.ts';
+import { filterSchema } from './filter.ts';
 
 /** What can be erased: all but what the event is. */
 export type Erasable = Exclude<Compartment, 'what'>;
