@@ -18,6 +18,7 @@ import { logBeginning } from '../events/beginning.ts';
 import type { AuditContext } from '../exports/audit-context.ts';
 import { refuseAheadOf } from '../exports/find.ts';
 import { findIdempotencyKey, rememberIdempotencyKey } from '../exports/idempotency.ts';
+import { readAsTenant } from '../isolation/as-role.ts';
 import { lockRemovable } from '../removal/expiry.ts';
 import { parameters } from '../sql/bind.ts';
 import { filterConditions } from '../sql/filter.ts';
@@ -85,12 +86,15 @@ const countLimitMs = 30_000;
 
 /**
  * How many events an erasure made now would match. Nothing is changed.
- * @throws AppError conflict while the tenant is on legal hold; unavailable if it takes too long
+ * @throws AppError conflict while the tenant is on legal hold; an error of the database if it takes too long
  */
-export function countErasure({ scans }: Database, tenantId: string, { filter }: ErasureRequest): Promise<number> {
-  return inTransaction(scans, async (sql) => {
-    await sql(`set local statement_timeout = ${countLimitMs}`);
-    if (!(await lockRemovable(sql, tenantId))) throw onHold();
+export async function countErasure(
+  { scans, pool }: Pick<Database, 'scans' | 'pool'>,
+  tenantId: string,
+  { filter }: Pick<ErasureRequest, 'filter'>,
+): Promise<number> {
+  if (!(await inTransaction(pool, (sql) => lockRemovable(sql, tenantId)))) throw onHold();
+  return readAsTenant(scans, { tenants: tenantId, limitMs: countLimitMs }, async (sql) => {
     const { bind, values } = parameters();
     const after = await logBeginning(sql, tenantId);
     const conditions = [

@@ -20,6 +20,7 @@ export const tenantTables: Readonly<Record<string, string | null>> = {
   log_tiles: 'tenant_id',
   receipts: 'tenant_id',
   signing_keys: null,
+  erasures: 'tenant_id',
 };
 
 /** Settings of a transaction that name the tenant, or the tenants as an array, whose rows may be seen. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { contentOf, exportRequestSchema } from '../../../core/exports/exports.ts';
 import { type Database, openDatabase, type Sql } from '../../../prisma/client.ts';
 import { exportScans } from '../../../prisma/copy/scan-shares.ts';
+import { countErasure } from '../../../prisma/erasures/create.ts';
 import { appendEvents } from '../../../prisma/events/append.ts';
 import { streamAppender } from '../../../prisma/events/append-stream.ts';
 import { countFigures, countRecent } from '../../../prisma/events/counts.ts';
@@ -110,6 +111,7 @@ const reads: Record<string, (database: Database) => Promise<unknown>> = {
   'the first rows of a file': async (database) => (await firstLines(database, rowsOf(ours), first)).bytes.toString(),
   'the first cells': (database) => firstCells(database, rowsOf(ours), first),
   'a count of rows': (database) => countRows(database, rowsOf(ours, filtered), 20_000),
+  'a count of what would be erased': (database) => countErasure(database, ours, filtered),
   'an estimate of rows': async (database) => (await countRows(database, rowsOf(ours, filtered), 0.001)).rows,
 };
 
