@@ -86,7 +86,15 @@ async function firstNumber(sql: Sql, tenantId: string): Promise<number> {
 /** Removes the rows of a tenant from a table that names it. */
 export const removeRowsOf =
   (
-    table: 'deliveries' | 'news' | 'webhooks' | 'idempotency_keys' | 'api_keys' | 'open_streams' | 'erasures' | 'log_tiles',
+    table:
+      | 'deliveries'
+      | 'news'
+      | 'webhooks'
+      | 'idempotency_keys'
+      | 'api_keys'
+      | 'open_streams'
+      | 'erasures'
+      | 'log_tiles',
     tenantId: string,
   ): RemoveBatch =>
   async (sql, rows) => {

@@ -1,13 +1,49 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ObjectStore } from '../../core/storage/object-store.ts';
+import type { RunningWorker } from '../../worker/start-worker.ts';
+import { addEvents } from '../add-events.ts';
 import { bodyOf, type Call } from '../api/start-app.ts';
-import { type Exporting, exportFile, startExporting } from '../worker/export-fixture.ts';
+import { leastPartMib } from '../engines.ts';
+import { startWebhookReceiver, type WebhookReceiver } from '../webhook-receiver.ts';
+import {
+  type Exporting,
+  endedExport,
+  exportFile,
+  fetchFile,
+  queueExport,
+  startExporting,
+} from '../worker/export-fixture.ts';
+import { workerSettings } from '../worker/worker-process.ts';
+
+/** The store, but a part of this number waits to be stored, once, until it is released. */
+function holdPart(store: ObjectStore, partNumber: number) {
+  const reached = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let isHeld = false;
+  const putPart: ObjectStore['putPart'] = async (upload, part, options) => {
+    if (part.partNumber === partNumber && !isHeld) {
+      isHeld = true;
+      reached.resolve();
+      await released.promise;
+    }
+    return store.putPart(upload, part, options);
+  };
+  return { store: { ...store, putPart }, reached: reached.promise, release: released.resolve };
+}
 
 describe('An erasure', () => {
   let app: Exporting;
+  let worker: RunningWorker;
+  let receiver: WebhookReceiver;
   beforeAll(async () => {
-    app = await startExporting({ LOGFERRY_SWEEP_SECONDS: '1' });
+    receiver = await startWebhookReceiver();
+    app = await startExporting({ ...workerSettings, LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8' }, { worker: false });
+    worker = await app.work();
   });
-  afterAll(() => app.close());
+  afterAll(async () => {
+    await app.close();
+    await receiver.close();
+  });
 
   const erase = async (call: Call, json: object, headers: Record<string, string> = {}) =>
     call('/v1/erasures', { json, headers: { prefer: 'wait=30', ...headers } });
@@ -93,6 +129,63 @@ describe('An erasure', () => {
     expect(deleted.exports).toEqual([view.id]);
     expect((await call(`/v1/exports/${view.id}/download`, { redirect: 'manual' })).status).toBe(410);
     await expect.poll(async () => (await fetch(view.download_url!)).status).toBe(404);
+  });
+
+  it('has an export that is under way with parts stored start again, so that nothing of what went is in its file', async () => {
+    const { call, tenant } = await app.newTenant();
+    const made = { ...ana, metadata: { secret: 'kept', long: 'x'.repeat(5000) } };
+    await addEvents(app.database, tenant.id, Array(450 * leastPartMib).fill(made));
+    await worker.stop();
+    const { store, reached, release } = holdPart(app.deps.store, 2);
+    worker = await app.work({ store });
+    const id = await queueExport(call, { format: 'ndjson', sort: [{ field: 'sequence_number' }] });
+    await reached;
+    const rowOf = () => app.database.prisma.export.findUniqueOrThrow({ where: { id }, include: { checkpoints: true } });
+    await expect.poll(async () => (await rowOf()).checkpoints.length).toBeGreaterThan(0);
+    const before = await rowOf();
+    const { status, exports } = await bodyOf(erase(call, wanted));
+    expect([status, exports]).toEqual(['completed', []]);
+    const restarted = await rowOf();
+    expect(restarted.epoch).toBeGreaterThan(before.epoch);
+    expect(restarted.uploadId).not.toBe(before.uploadId);
+    release();
+    const { text, view } = await fetchFile(await endedExport(call, id));
+    expect(view.rows).toBe(450 * leastPartMib);
+    expect(text).not.toContain('ana@example.com');
+  }, 120_000);
+
+  it('tells webhooks that it is completed, without a value of its filter', async () => {
+    const { call } = await newLog();
+    await call('/v1/webhooks', { json: { url: receiver.url, events: ['erasure.*'] } });
+    const done = await bodyOf(erase(call, wanted));
+    await expect.poll(() => receiver.received).toHaveLength(1);
+    const { type, data } = JSON.parse(receiver.received[0]!.body);
+    expect([type, data]).toEqual(['erasure.completed', done]);
+    expect(receiver.received[0]!.body).not.toContain('"ana"');
+  });
+
+  it('fails when a hold comes while it runs; what went by then is told of, and files are kept', async () => {
+    const { call, tenant } = await newLog();
+    const { view } = await exportFile(call, { format: 'ndjson' });
+    const { id } = await bodyOf(erase(call, wanted));
+    // As if it had one event left when the hold came.
+    await app.admin(`/v1/tenants/${tenant.id}`, { method: 'PATCH', json: { legal_hold: true } });
+    await app.database.pool.query(
+      `update erasures set status = 'queued', position = position - 1, completed_at = null, delete_files = true,
+         filter = '{"actor_id":"ana"}' where id = $1`,
+      [id],
+    );
+    const failed = () => bodyOf(call(`/v1/erasures/${id}`));
+    await expect.poll(failed).toMatchObject({
+      ...{ status: 'failed', error: { code: 'legal_hold', retryable: false }, filter: { actor_id: null } },
+      ...{ matched: 2, erased: 2 },
+    });
+    const told = (await bodyOf(call('/v1/events?action=logferry.events.erased&sort=sequence_number'))).data;
+    expect(told.map(({ metadata }: { metadata: object }) => metadata)).toMatchObject([
+      { erasure_id: id, status: 'completed' },
+      { erasure_id: id, status: 'failed', erased: 2 },
+    ]);
+    expect(await bodyOf(call(`/v1/exports/${view.id}`))).toMatchObject({ status: 'completed' });
   });
 
   it('is made once for one Idempotency-Key', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addManyEvents } from '../add-events.ts';
 import { bodyOf } from '../api/start-app.ts';
+import { filesWith } from '../prisma/files-with.ts';
 import { type Exporting, startExporting } from '../worker/export-fixture.ts';
 import { keepWriting } from '../worker/keep-writing.ts';
 import { startWorkerProcess, type WorkerProcess, workerSettings } from '../worker/worker-process.ts';
@@ -56,23 +57,11 @@ describe('Retention of many events', () => {
       await expect.poll(told).toMatchObject({ data: [{ metadata: { through_sequence: count, count } }] });
       await app.database.pool.query('vacuum full');
       await app.database.pool.query('checkpoint');
-      expect(await filesWith(marker.slice(0, 200))).toEqual([]);
-      expect(await filesWith('nobody-but-this-one')).toEqual([]);
+      expect(await filesWith(app.database, marker.slice(0, 200))).toEqual([]);
+      expect(await filesWith(app.database, 'nobody-but-this-one')).toEqual([]);
       // What is looked for would be found.
-      expect(await filesWith('written.meanwhile')).not.toEqual([]);
+      expect(await filesWith(app.database, 'written.meanwhile')).not.toEqual([]);
     },
     8 * minutes,
   );
-
-  /** Files of this database's tables and indexes that hold these bytes. The server reads them: it may be kept anywhere. */
-  async function filesWith(text: string): Promise<string[]> {
-    const { rows } = await app.database.pool.query<{ name: string }>(
-      `select folder || name as name
-       from (select 'base/' || oid || '/' as folder from pg_database where datname = current_database()) as place,
-         lateral pg_ls_dir(folder) as name
-       where position(convert_to($1, 'UTF8') in pg_read_binary_file(folder || name)) > 0`,
-      [text],
-    );
-    return rows.map(({ name }) => name);
-  }
 });
