@@ -58,6 +58,7 @@ export function createErasure(
         compartments: [...request.compartments],
         reason: request.reason,
         deleteFiles: request.delete_files,
+        exports: [],
         createdBy: by as object,
         asOfSequence: BigInt(head.sequenceNumber),
         position: BigInt(Math.max(await logBeginning(sql, tenantId), request.filter.after_sequence ?? 0)),

@@ -15,7 +15,7 @@ create table erasures (
   erased bigint not null default 0,
   first_matched bigint,
   last_matched bigint,
-  exports uuid[] not null default '{}',
+  exports uuid[] not null,
   epoch integer not null default 0,
   lease_until timestamptz(6),
   failures integer not null default 0,
