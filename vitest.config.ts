@@ -17,6 +17,7 @@ const exporting = all.filter((file) => file.startsWith('test/exporting/'));
 const onAnyEngines = [
   'clocks',
   'delete-tenants',
+  'erase-many',
   'erasures',
   'event-streams',
   'exactly-once',
