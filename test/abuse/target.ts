@@ -14,7 +14,6 @@ import { type WatchedProcess, watchProcess } from '../watch-process.ts';
 /** What is attacked: an API and a worker, each with a heap of 600 MiB, a database, and files on disk. */
 export type Target = {
   url: string;
-  adminKey: string;
   /** Has a log of many events, and exports them. */
   attacker: TargetTenant;
   bystander: TargetTenant;
@@ -32,40 +31,58 @@ const heapMib = 600;
 
 /** @param events of the attacker's log */
 export async function startTarget({ events }: { events: number }): Promise<Target> {
+  const ends: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    return { ...(await startOn(await makePlace(ends), events, ends)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A database and a folder of its own: what a deployment is told by its variables. */
+async function makePlace(ends: (() => unknown)[]) {
   const database = await createTestDatabase();
+  ends.push(database.drop);
   const files = await mkdtemp(join(tmpdir(), 'logferry-abuse-'));
-  const adminKey = `test-admin-${randomBytes(12).toString('hex')}`;
-  const environment = {
+  ends.push(() => rm(files, { recursive: true, force: true }));
+  return {
     DATABASE_URL: database.url,
     STORAGE_URL: pathToFileURL(files).href,
     LOGFERRY_SECRET_KEY: randomBytes(32).toString('base64'),
-    LOGFERRY_ADMIN_KEY: adminKey,
+    LOGFERRY_ADMIN_KEY: `test-admin-${randomBytes(12).toString('hex')}`,
     // An attacker with many keys is not held up by rates; without any limit, refused sign-ins would not be bounded either.
     LOGFERRY_RATE_LIMIT: '1000000',
     LOGFERRY_WEBHOOK_ALLOW: '127.0.0.0/8',
   };
+}
+
+async function startOn(
+  environment: Awaited<ReturnType<typeof makePlace>>,
+  events: number,
+  ends: (() => unknown)[],
+): Promise<Omit<Target, 'stop'>> {
   const api = run('api/main.ts', { ...environment, PORT: '0' });
+  ends.push(() => api.ended('SIGTERM'));
   const { port } = await api.logged('API listens');
   const url = `http://127.0.0.1:${port}`;
   const worker = run('worker/main.ts', { ...environment, PUBLIC_URL: url });
+  ends.push(() => worker.ended('SIGTERM'));
   await worker.logged('worker runs');
-  const newTenant = tenantMaker(url, adminKey);
+  const newTenant = tenantMaker(url, environment.LOGFERRY_ADMIN_KEY);
   const attacker = await newTenant('Attacker');
-  await fill(database.url, attacker.id, events);
+  await fill(environment.DATABASE_URL, attacker.id, events);
   return {
     url,
-    adminKey,
     attacker,
     bystander: await newTenant('Bystander'),
     newTenant,
     peaks: () => ({ api: takePeak(api), worker: takePeak(worker) }),
     stillRuns() {
       for (const { pid } of [api, worker]) process.kill(pid, 0);
-    },
-    async stop() {
-      await Promise.all([api.ended('SIGTERM'), worker.ended('SIGTERM')]);
-      await database.drop();
-      await rm(files, { recursive: true, force: true });
     },
   };
 }
