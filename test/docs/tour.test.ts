@@ -22,7 +22,7 @@ describe("The blocks of the README's tour", () => {
     await server.printed('xargs curl -s\n');
     const [url] = /http:\/\/127\.0\.0\.1:\d+/.exec(server.stdout())!;
     const marked = blocks.map((block) => `${block.replace('http://127.0.0.1:3000', url!)}\necho '=== end'`);
-    const shell = spawnSync('bash', ['-euo', 'pipefail', '-c', marked.join('\n')], {
+    const shell = spawnSync('bash', ['--norc', '-euo', 'pipefail', '-c', marked.join('\n')], {
       cwd: directory,
       encoding: 'utf8',
     });
@@ -41,7 +41,7 @@ describe("The blocks of the README's tour", () => {
   });
 
   it('give what is printed below them', () => {
-    const [, written, batch, list, estimate, made, file, next, verdict, tenants] = outputs;
+    const [, written, batch, list, estimate, made, file, next, verdict, receipt, tenants] = outputs;
     expect(JSON.parse(written!).data).toMatchObject({ action: 'user.login', sequence_number: 3 });
     expect(batch).toBe('{"data":{"accepted":2}}');
     expect(JSON.parse(list!)).toMatchObject({ data: [{ action: 'user.logout' }], meta: { has_more: true } });
@@ -59,6 +59,9 @@ describe("The blocks of the README's tour", () => {
       rows: expect.toSatisfy((rows: number) => rows >= 3),
     });
     expect(JSON.parse(verdict!).data).toMatchObject({ status: 'valid' });
+    expect(receipt).toMatch(
+      /^\{"mediaType":"application\/vnd\.dev\.sigstore\.bundle\.v0\.3\+json","verificationMateri\n$/,
+    );
     expect(tenants).toMatch(/"external_id":"acme".*"key":"lf_sk_/s);
   });
 });
