@@ -13,7 +13,10 @@ const all = globSync('test/**/*.test.ts', { cwd: import.meta.dirname }).filter(
 /** The export suite: what runs exports or asks for them, and so goes through queue and storage. */
 const exporting = all.filter((file) => file.startsWith('test/exporting/'));
 
-/** Those of it that go the same way through any queue and storage: one pair shows it. */
+/**
+ * Those of it that `npm test` shows with the first pair alone, which needs no services: they go the same way through any queue and
+ * storage, or the chaos test does the same to Redis and S3. `npm run test:engines` shows them with all pairs.
+ */
 const onAnyEngines = [
   'clocks',
   'delete-tenants',
@@ -23,15 +26,19 @@ const onAnyEngines = [
   'exactly-once',
   'expire-events',
   'expire-many',
+  'fairness',
   'filters',
   'memory',
   'meter-run',
   'no-connections',
   'planted-secrets',
+  'regions',
+  'resume',
 ].map((name) => `test/exporting/${name}.test.ts`);
 
+const isAllPairs = process.env.TEST_ENGINES === 'all';
 /** Two of them in `npm test`: together they have each queue and each storage. `npm run test:engines` has all four. */
-const pairs = Object.entries(enginePairs).slice(0, process.env.TEST_ENGINES === 'all' ? 4 : 2);
+const pairs = Object.entries(enginePairs).slice(0, isAllPairs ? 4 : 2);
 
 const settings = {
   environment: 'node',
@@ -51,7 +58,8 @@ export default defineConfig({
     projects: [
       { test: { ...settings, name: 'rest', include: all.filter((file) => !exporting.includes(file)) } },
       ...pairs.map(([name, engines], index): TestProjectInlineConfiguration => {
-        const include = exporting.filter((file) => index === 0 || !onAnyEngines.includes(file));
+        const isShown = (file: string) => index === 0 || isAllPairs || !onAnyEngines.includes(file);
+        const include = exporting.filter(isShown);
         return { test: { ...settings, name, include, provide: { engines }, runner: './test/engine-runner.ts' } };
       }),
     ],
