@@ -40,7 +40,7 @@ describe('The API', () => {
 
   it.each([
     ['PUT', '/v1/tenants', 'GET, HEAD, POST'],
-    ['DELETE', '/v1/tenants/x', 'GET, HEAD, PATCH'],
+    ['PUT', '/v1/tenants/x', 'DELETE, GET, HEAD, PATCH'],
     ['POST', '/v1/regions', 'GET, HEAD'],
     ['POST', '/livez', 'GET, HEAD'],
     ['POST', '/v1/api-keys/x', 'DELETE, GET, HEAD'],
