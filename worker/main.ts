@@ -4,8 +4,7 @@ import { openWorker } from './open-worker.ts';
 
 /** A worker process. Any number of them may serve one deployment. */
 async function main(): Promise<void> {
-  const worker = await openWorker(readConfig());
-  stopOnSignals(worker.stop);
+  await openWorker(readConfig(), ({ stop }) => stopOnSignals(stop));
 }
 
 await main().catch(failStart);

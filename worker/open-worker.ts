@@ -16,9 +16,10 @@ export type OpenWorker = { metrics: Metrics; stop(): Promise<void> };
 
 /**
  * Opens the deployment, serves the worker's health, and works from when the schema can be used.
+ * @param opened is called before the log says that the worker runs: whoever reads that may stop it at once
  * @throws ConfigError and StartError, whose messages are for the user
  */
-export async function openWorker(config: Config): Promise<OpenWorker> {
+export async function openWorker(config: Config, opened: (worker: OpenWorker) => void): Promise<void> {
   const deployment = await openDeployment(config);
   const { log, metrics } = deployment;
   let worker: RunningWorker | undefined;
@@ -26,8 +27,7 @@ export async function openWorker(config: Config): Promise<OpenWorker> {
   await deployment.schema.untilUsable();
   const running = await startWorker(deployment);
   worker = running;
-  log.info(health && { host: config.HOST, port: health.port }, 'worker runs');
-  return {
+  opened({
     metrics,
     async stop() {
       log.info('worker stops');
@@ -40,5 +40,6 @@ export async function openWorker(config: Config): Promise<OpenWorker> {
       await health?.stop();
       await deployment.close();
     },
-  };
+  });
+  log.info(health && { host: config.HOST, port: health.port }, 'worker runs');
 }

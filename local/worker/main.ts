@@ -22,7 +22,9 @@ async function main(): Promise<void> {
     else if (worker) tell({ type: 'figures', figures: await worker.metrics.figures() });
   });
   if (!process.connected) stop();
-  worker = await openWorker(readConfig());
+  await openWorker(readConfig(), (opened) => {
+    worker = opened;
+  });
   tell({ type: 'ready' });
 }
 
