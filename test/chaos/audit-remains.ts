@@ -1,11 +1,12 @@
 import { ListMultipartUploadsCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { readConfig } from '../../core/config.ts';
 import { openDeployment } from '../../prisma/deployment.ts';
+import { checkpointKey } from '../../prisma/log/kept-checkpoint.ts';
 import { sweep } from '../../worker/sweep/sweep.ts';
 import type { Audit, Evidence } from './evidence.ts';
 
 /**
- * The bucket holds one object for each completed export and nothing else, and after one sweep no upload. To be called when no
+ * The bucket holds one object for each completed export, the checkpoints of logs and nothing else, and after one sweep no upload. To be called when no
  * worker runs any more.
  */
 export const auditRemains: Audit = async (evidence) => [
@@ -18,7 +19,10 @@ async function auditObjects({ fleet }: Evidence): Promise<string[]> {
     `select storage_key as key from exports where status = 'completed'`,
   );
   const wanted = new Set(rows.map(({ key }) => key));
-  const found = new Set(await keysIn(fleet.bucket));
+  // Of a log that was sealed or exported there is its greatest checkpoint, too.
+  const tenants = await fleet.pool.query<{ id: string }>('select id from tenants');
+  const checkpoints = new Set(tenants.rows.map(({ id }) => checkpointKey(id)));
+  const found = new Set((await keysIn(fleet.bucket)).filter((key) => !checkpoints.has(key)));
   return [
     ...[...wanted].filter((key) => !found.has(key)).map((key) => `there is no object ${key}`),
     ...[...found].filter((key) => !wanted.has(key)).map((key) => `${key} is the file of no completed export`),
