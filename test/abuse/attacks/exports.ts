@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ask } from '../ask.ts';
@@ -9,6 +10,7 @@ const whole = '{"format":"json","compression":"zstd","sort":[{"field":"descripti
 /** As many webhooks as the plan takes, all to a place that never answers. */
 async function silentWebhooks(stage: Stage): Promise<() => void> {
   const server = createServer(() => {}).listen(0, '127.0.0.1');
+  await once(server, 'listening');
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   for (let n = 0; n < 60; n++) {
     const body = JSON.stringify({ url: url.replace('https', 'http'), events: ['*'] });
