@@ -1,5 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import type { Request, RequestHandler, Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { boundedSlots } from '../../core/async/bounded-slots.ts';
 import { erasureRequestSchema } from '../../core/events/erasure-request.ts';
 import { now } from '../../core/times.ts';
@@ -18,12 +17,12 @@ import { parse } from '../http/body.ts';
 import { idPageOf, readIdPage } from '../http/paging.ts';
 import { uuidOf } from '../http/path-id.ts';
 import { readIdempotencyKey, readWaitSeconds } from '../http/request-headers.ts';
-import { isStopping } from '../http/requests-under-way.ts';
 import { jsonContent, reply } from '../openapi/described.ts';
 import { erasureExample, newErasureExample, pageExample } from '../openapi/examples.ts';
 import { idempotencyKey, idOf, paging, prefer } from '../openapi/parameters.ts';
 import type { Route } from '../route.ts';
 import { type EnqueueDeps, enqueueExport } from './enqueue.ts';
+import { openWaits } from './wait-for-end.ts';
 
 type Deps = EnqueueDeps & { database: Database };
 
@@ -86,6 +85,8 @@ const mostCounted = { inAll: 4, ofOneTenant: 1, waitMs: 30_000 };
 function postErasure(deps: Deps): RequestHandler {
   const { database } = deps;
   const inSlot = boundedSlots(mostCounted, tooBusy);
+  const reload = (row: ErasureRow) => getErasure(database.prisma, row.tenantId, row.id);
+  const waitForEnd = openWaits<ErasureRow>({ reload, hasEnded });
   return async (request, response) => {
     const idempotencyKey = readIdempotencyKey(request);
     const wanted = parse(erasureRequestSchema, request.body);
@@ -106,28 +107,13 @@ function postErasure(deps: Deps): RequestHandler {
     const { row, replayed } = await createErasure(database.prisma, tenantId, { request: wanted, by, idempotencyKey });
     if (!hasEnded(row)) await enqueueExport(deps, row.id);
     if (replayed) response.set('Idempotency-Replayed', 'true');
-    await answerAfterWait(deps, { request, response }, row);
+    const seconds = readWaitSeconds(request);
+    const latest = seconds > 0 ? await waitForEnd(row, seconds * 1000, response) : undefined;
+    if (latest) response.set('Preference-Applied', `wait=${seconds}`);
+    response.location(`/v1/erasures/${row.id}`);
+    response.status(latest && hasEnded(latest) ? 200 : 202);
+    answer(response, latest ?? row);
   };
-}
-
-const pauseMs = 100;
-
-async function answerAfterWait(
-  { database }: Deps,
-  { request, response }: { request: Request; response: Response },
-  row: ErasureRow,
-): Promise<void> {
-  const seconds = readWaitSeconds(request);
-  const deadline = performance.now() + seconds * 1000;
-  let latest = row;
-  while (!hasEnded(latest) && performance.now() < deadline && !response.destroyed && !isStopping(response)) {
-    await delay(pauseMs);
-    latest = await getErasure(database.prisma, row.tenantId, row.id);
-  }
-  if (seconds > 0) response.set('Preference-Applied', `wait=${seconds}`);
-  response.location(`/v1/erasures/${row.id}`);
-  response.status(seconds > 0 && hasEnded(latest) ? 200 : 202);
-  answer(response, latest);
 }
 
 function answer(response: Response, row: ErasureRow): void {

@@ -1,13 +1,15 @@
 import type { RequestHandler, Response } from 'express';
 import type { Config } from '../../../core/config.ts';
 import { exportRequestSchema } from '../../../core/exports/exports.ts';
+import { waitLimits } from '../../../core/limits/replies.ts';
 import type { Metrics } from '../../../core/metrics.ts';
 import type { SecretKey } from '../../../core/secret-key.ts';
 import type { WebhookGuard } from '../../../core/webhooks/webhook-address.ts';
-import type { Database } from '../../../prisma/client.ts';
+import type { Database, Prisma } from '../../../prisma/client.ts';
 import { createExport } from '../../../prisma/exports/create.ts';
-import { isFinal } from '../../../prisma/exports/find.ts';
+import { isFinal, reloadExport } from '../../../prisma/exports/find.ts';
 import type { StoreRoom } from '../../../prisma/exports/store-room.ts';
+import type { ExportRow } from '../../../prisma/exports/view.ts';
 import { auditContext, tenantOf } from '../../access/tenant-route.ts';
 import { parse } from '../../http/body.ts';
 import { readIdempotencyKey, readWaitSeconds } from '../../http/request-headers.ts';
@@ -18,8 +20,8 @@ import { idempotencyKey, prefer } from '../../openapi/parameters.ts';
 import type { Route } from '../../route.ts';
 import { type EnqueueDeps, enqueueExport } from '../enqueue.ts';
 import type { PlanChecks } from '../limits.ts';
+import { openWaits } from '../wait-for-end.ts';
 import { answerExport, type PresentDeps } from './present.ts';
-import { openWaits } from './wait-for-end.ts';
 import { webhookSecret } from './webhook-secret.ts';
 
 type Deps = PresentDeps &
@@ -67,7 +69,7 @@ export const createOne: Route<Deps> = {
 };
 
 function postExport(deps: Deps): RequestHandler {
-  const waitForEnd = openWaits(deps.database.prisma);
+  const waitForEnd = openExportWaits(deps.database.prisma);
   return async (request, response) => {
     const idempotencyKey = readIdempotencyKey(request);
     const waitSeconds = readWaitSeconds(request);
@@ -101,6 +103,13 @@ function postExport(deps: Deps): RequestHandler {
     return { latest, status: isFinal(latest.status) ? 200 : 202 };
   }
 }
+
+/** What waits for exports, by so many requests at most. */
+export const openExportWaits = (prisma: Prisma, limits = waitLimits) =>
+  openWaits<ExportRow>(
+    { reload: (row) => reloadExport(prisma, row), hasEnded: ({ status }) => isFinal(status) },
+    limits,
+  );
 
 const layoutOf = (config: Config) => ({
   segmentRows: config.LOGFERRY_SEGMENT_ROWS,

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { Response } from 'express';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { openWaits } from '../../../api/v1/exports/wait-for-end.ts';
+import { openExportWaits } from '../../../api/v1/exports/create.ts';
 import type { Prisma } from '../../../prisma/client.ts';
 import { getExport } from '../../../prisma/exports/find.ts';
 import type { ExportRow } from '../../../prisma/exports/view.ts';
@@ -37,7 +37,7 @@ async function newExport(filter: object = {}): Promise<{ row: ExportRow; end(): 
 
 it('Requests that wait for one export share each look at it, and all hear of its end', async () => {
   const { row, end } = await newExport();
-  const waitForEnd = openWaits(prisma);
+  const waitForEnd = openExportWaits(prisma);
   looks = 0;
   const waiting = Array.from({ length: 50 }, () => waitForEnd(row, 20_000, reply()));
   await expect.poll(() => looks).toBeGreaterThan(4);
@@ -49,7 +49,7 @@ it('Requests that wait for one export share each look at it, and all hear of its
 
 it('One that waits long enough, or whose client goes, waits no more, and the others go on', async () => {
   const { row, end } = await newExport();
-  const waitForEnd = openWaits(prisma);
+  const waitForEnd = openExportWaits(prisma);
   const gone = reply();
   const left = waitForEnd(row, 20_000, gone);
   const stays = waitForEnd(row, 20_000, reply());
@@ -64,7 +64,7 @@ it('Beyond the share of a tenant or of the process nobody waits, and whoever end
   const { row, end } = await newExport();
   const other = await newExport();
   const third = await newExport();
-  const waitForEnd = openWaits(prisma, { inAll: 3, ofOneTenant: 2 });
+  const waitForEnd = openExportWaits(prisma, { inAll: 3, ofOneTenant: 2 });
   const waiting = [waitForEnd(row, 20_000, reply()), waitForEnd(row, 20_000, reply())];
   expect(await waitForEnd(row, 20_000, reply())).toBeUndefined();
   waiting.push(waitForEnd(other.row, 20_000, reply()));
